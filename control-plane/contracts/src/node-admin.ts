@@ -1,0 +1,30 @@
+import { z } from 'zod';
+import { NamespaceObserved } from './desired.ts';
+import { UsageWindow } from './usage-window.ts';
+
+/**
+ * The node's admin endpoint: HTTP/1.1 with JSON bodies over a unix socket in the node's run directory, mode 0600, plus
+ * `authorization: Bearer <token>` (the token is given to the node at start and never leaves the agent's directory).
+ *
+ *  - `GET  /v1/health` → NodeHealth
+ *  - `PUT  /v1/namespaces/{clusterId}` body NamespaceSpec → NamespaceObserved, after the change is stable
+ *  - `DELETE /v1/namespaces/{clusterId}` → 204 after its data is gone
+ *  - `GET  /v1/namespaces` → NamespaceObserved[]
+ *  - `GET  /v1/usage?afterSeq=N&limit=M` → UsageBatchReply: closed windows with seq > N in order
+ *  - `DELETE /v1/usage?throughSeq=N` → 204: the agent has them on its own disk
+ *  - `GET  /metrics` → Prometheus text
+ */
+export const NodeHealth = z.object({
+  nodeId: z.string(),
+  nodeEpoch: z.string(),
+  pid: z.int(),
+  version: z.string(),
+  ready: z.boolean(),
+  listeners: z.array(z.object({ protocol: z.string(), host: z.string(), port: z.int() })),
+});
+export type NodeHealth = z.infer<typeof NodeHealth>;
+
+export const UsageBatchReply = z.object({ nodeEpoch: z.string(), windows: z.array(UsageWindow) });
+export type UsageBatchReply = z.infer<typeof UsageBatchReply>;
+
+export const NamespacesReply = z.array(NamespaceObserved);

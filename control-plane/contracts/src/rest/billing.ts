@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import { Meter } from '../meters.ts';
+
+/** Money on the wire: integer minor units as a string, and an ISO 4217 code. Never a float. */
+export const Money = z.object({ amount: z.string().regex(/^-?(0|[1-9][0-9]*)$/), currency: z.string().length(3) });
+export type Money = z.infer<typeof Money>;
+
+export const InvoiceLine = z.object({
+  /** Stable identity of the line within its invoice. */
+  identity: z.string(),
+  kind: z.enum(['usage', 'flat', 'credit']),
+  meter: Meter.nullable(),
+  description: z.string(),
+  /** Quantity in `unit`, an exact decimal string. */
+  quantity: z.string(),
+  unit: z.string(),
+  /** Price of one `unit` in whole currency units, an exact decimal string. */
+  unitPrice: z.string(),
+  amount: Money,
+  serviceFrom: z.iso.datetime(),
+  serviceTo: z.iso.datetime(),
+});
+export type InvoiceLine = z.infer<typeof InvoiceLine>;
+
+/** `GET /v1/tenants/{tenantId}/invoices/preview`: the invoice if the period ended now, by the same code. */
+export const InvoicePreview = z.object({
+  status: z.literal('preview'),
+  periodFrom: z.iso.datetime(),
+  periodTo: z.iso.datetime(),
+  asOf: z.iso.datetime(),
+  currency: z.string().length(3),
+  lines: z.array(InvoiceLine),
+  total: Money,
+});
+export type InvoicePreview = z.infer<typeof InvoicePreview>;

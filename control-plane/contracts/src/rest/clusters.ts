@@ -1,0 +1,104 @@
+import { z } from 'zod';
+import { ClusterId, ClusterKey, CredentialId, TenantId } from '../ids.ts';
+import { ClusterName, CredentialName, TopicName } from '../names.ts';
+import { Plan, Quotas } from '../plans.ts';
+import { pageOf } from './page.ts';
+
+export const ClusterPhase = z.enum([
+  'Pending',
+  'Provisioning',
+  'Ready',
+  'Updating',
+  'Paused',
+  'Suspended',
+  'Deleting',
+  'Deleted',
+  'Failed',
+]);
+export type ClusterPhase = z.infer<typeof ClusterPhase>;
+
+/** `POST /v1/tenants/{tenantId}/clusters` → 202 Cluster with phase `Pending`. */
+export const CreateClusterBody = z.object({
+  name: ClusterName,
+  plan: z.enum(['serverless', 'dedicated']).default('serverless'),
+  region: z.string().default('local'),
+});
+export type CreateClusterBody = z.infer<typeof CreateClusterBody>;
+
+/** `scheme://host:port`, absent when the cluster has no such listener (yet). */
+export const Endpoints = z.object({
+  mqtt: z.string().optional(),
+  mqttWs: z.string().optional(),
+  mqtts: z.string().optional(),
+  kafka: z.string().optional(),
+  kafkaTls: z.string().optional(),
+  amqp: z.string().optional(),
+  amqps: z.string().optional(),
+});
+export type Endpoints = z.infer<typeof Endpoints>;
+
+export const Condition = z.object({
+  type: z.enum(['Ready', 'AgentConnected', 'SpecApplied', 'EndpointsReachable']),
+  status: z.enum(['True', 'False', 'Unknown']),
+  reason: z.string(),
+  message: z.string(),
+  since: z.iso.datetime(),
+});
+
+/** `GET /v1/tenants/{tenantId}/clusters/{clusterId}` */
+export const Cluster = z.object({
+  id: ClusterId,
+  tenantId: TenantId,
+  name: ClusterName,
+  key: ClusterKey,
+  plan: Plan,
+  region: z.string(),
+  phase: ClusterPhase,
+  generation: z.int(),
+  observedGeneration: z.int(),
+  conditions: z.array(Condition),
+  endpoints: Endpoints,
+  quotas: Quotas,
+  lastError: z.string().nullable(),
+  createdAt: z.iso.datetime(),
+});
+export type Cluster = z.infer<typeof Cluster>;
+export const ClusterPage = pageOf(Cluster);
+
+/** `POST …/clusters/{clusterId}/credentials` → 201 with the password once. Optional body field `password` is refused: passwords are server-made. */
+export const CreateCredentialBody = z.object({ name: CredentialName }).strict();
+export const Credential = z.object({
+  id: CredentialId,
+  name: CredentialName,
+  /** What a client sends, as it stands: `<name>@<cluster key>`. */
+  username: z.string(),
+  /** True once every node that serves the cluster has it. */
+  propagated: z.boolean(),
+  createdAt: z.iso.datetime(),
+});
+export type Credential = z.infer<typeof Credential>;
+export const CredentialCreated = Credential.extend({ password: z.string() });
+export type CredentialCreated = z.infer<typeof CredentialCreated>;
+export const CredentialPage = pageOf(Credential);
+
+/** `POST …/clusters/{clusterId}/topics` → 201 Topic. */
+export const CreateTopicBody = z.object({
+  name: TopicName,
+  partitions: z.int().min(1).max(256).default(1),
+  bindings: z.array(z.string().min(1).max(1024)).max(100).optional(),
+  durability: z.enum(['memory', 'flushed']).default('flushed'),
+  retentionMs: z.int().min(-1).default(604_800_000),
+  retentionBytes: z.int().min(-1).default(-1),
+});
+export type CreateTopicBody = z.infer<typeof CreateTopicBody>;
+/** Topics made by clients (Kafka CreateTopics) are listed too, with `origin: 'client'`. */
+export const Topic = z.object({
+  name: TopicName,
+  partitions: z.int(),
+  origin: z.enum(['api', 'client']),
+  /** True once the node serves it. */
+  ready: z.boolean(),
+  storedBytes: z.number(),
+});
+export type Topic = z.infer<typeof Topic>;
+export const TopicPage = pageOf(Topic);

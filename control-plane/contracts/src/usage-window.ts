@@ -1,0 +1,30 @@
+import { z } from 'zod';
+import { ClusterId } from './ids.ts';
+import { Meter, UsageProtocol } from './meters.ts';
+
+/** A non-negative integer as a decimal string: counters outgrow 2^53. */
+export const CounterString = z.string().regex(/^(0|[1-9][0-9]{0,37})$/);
+
+/** Length of a usage window in milliseconds. Windows start at whole UTC minutes. */
+export const USAGE_WINDOW_MS = 60_000;
+
+/**
+ * One counter over one UTC minute, as closed by a node. Identity is (`nodeId`, `nodeEpoch`, `clusterId`, `protocol`,
+ * `meter`, `windowStartMs`): the same window may be delivered any number of times and counts once. `cumulative` is the
+ * counter's running total within the node epoch after this window, so `cumulative[n] - cumulative[n-1] = value[n]`
+ * proves that no window in between is missing.
+ */
+export const UsageWindow = z.object({
+  /** Position in the node's own usage log: 1, 2, 3 … without gaps within an epoch. */
+  seq: z.int().positive(),
+  nodeId: z.string().min(1),
+  /** Random id of the node's data directory; a new directory starts a new epoch with all counters at 0. */
+  nodeEpoch: z.string().min(1),
+  clusterId: ClusterId,
+  protocol: UsageProtocol,
+  meter: Meter,
+  windowStartMs: z.int().nonnegative(),
+  value: CounterString,
+  cumulative: CounterString,
+});
+export type UsageWindow = z.infer<typeof UsageWindow>;

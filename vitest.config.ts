@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+/** One test run over every room; Nest's decorators need their metadata. */
+export default defineConfig({
+  oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
+  test: {
+    include: ['**/*.test.ts', '**/*.test.tsx'],
+    exclude: ['**/node_modules/**', '**/dist/**', 'e2e/**'],
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+  },
+});
