@@ -15,3 +15,5 @@ export * from './rest/billing.ts';
 
 /** File URL of the agent link's protobuf definition. */
 export const AGENT_LINK_PROTO = new URL('../proto/agent-link.proto', import.meta.url);
+export * from './routes.ts';
+export * from './openapi.ts';

@@ -1,0 +1,122 @@
+import { z } from 'zod';
+import { PROBLEM_STATUS, Problem, type ProblemCode } from './problems.ts';
+import { ROUTES, type Route } from './routes.ts';
+
+type Json = Record<string, unknown>;
+
+const schemaOf = (type: z.ZodType, io: 'input' | 'output'): Json => {
+  const { $schema: _, ...schema } = z.toJSONSchema(type, {
+    io,
+    unrepresentable: 'any',
+    target: 'draft-2020-12',
+  }) as Json;
+  return schema;
+};
+
+/** Names that requests and responses are known by in the document: `CreateClusterRequest`, `CreateClusterResponse`. */
+const capital = (name: string): string => name[0]!.toUpperCase() + name.slice(1);
+
+function parametersOf(route: Route): Json[] {
+  const list: Json[] = [];
+  for (const [where, shape] of [
+    ['path', route.params],
+    ['query', route.query],
+  ] as const) {
+    if (!shape) continue;
+    const schema = schemaOf(shape, 'input') as { properties?: Json; required?: string[] };
+    for (const [name, property] of Object.entries(schema.properties ?? {})) {
+      list.push({
+        name,
+        in: where,
+        required: where === 'path' || (schema.required ?? []).includes(name),
+        schema: property,
+      });
+    }
+  }
+  if (route.method === 'post' && route.access !== 'public') {
+    list.push({
+      name: 'Idempotency-Key',
+      in: 'header',
+      required: false,
+      schema: { type: 'string', maxLength: 255 },
+      description:
+        'The same key and body answer the same result without doing it again; another body is refused (422).',
+    });
+  }
+  return list;
+}
+
+function problemsOf(route: Route): ProblemCode[] {
+  const codes: ProblemCode[] = ['too-many-requests', 'internal', ...(route.problems ?? [])];
+  if (route.body || route.query || route.params) codes.push('validation-failed');
+  if (route.access !== 'public') codes.push('unauthenticated');
+  if (typeof route.access === 'object') codes.push('forbidden', 'not-found');
+  if (route.method === 'post' && route.access !== 'public')
+    codes.push('idempotency-key-reused', 'idempotency-in-flight');
+  return codes;
+}
+
+function operation(name: string, route: Route, components: Json): Json {
+  const responses: Json = {};
+  if (route.response instanceof z.ZodVoid) responses[route.status] = { description: 'Done' };
+  else {
+    components[`${capital(name)}Response`] = schemaOf(route.response, 'output');
+    responses[route.status] = {
+      description: 'Success',
+      content: { 'application/json': { schema: { $ref: `#/components/schemas/${capital(name)}Response` } } },
+    };
+  }
+  const byStatus = new Map<number, ProblemCode[]>();
+  for (const code of problemsOf(route)) {
+    const status = PROBLEM_STATUS[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  for (const [status, codes] of byStatus) {
+    responses[status] = {
+      description: codes.join(', '),
+      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+    };
+  }
+  const result: Json = {
+    operationId: name,
+    summary: route.summary,
+    tags: [route.tag],
+    parameters: parametersOf(route),
+    responses,
+    security: route.access === 'public' ? [] : [{ bearer: [] }],
+    ...(typeof route.access === 'object' ? { 'x-role': route.access.role } : {}),
+  };
+  if (route.body) {
+    components[`${capital(name)}Request`] = schemaOf(route.body, 'input');
+    result['requestBody'] = {
+      required: true,
+      content: { 'application/json': { schema: { $ref: `#/components/schemas/${capital(name)}Request` } } },
+    };
+  }
+  return result;
+}
+
+/** The OpenAPI 3.1 document of all routes. */
+export function openApiDocument(version: string): Json {
+  const components: Json = { Problem: schemaOf(Problem, 'output') };
+  const paths: Record<string, Json> = {};
+  for (const [name, route] of Object.entries(ROUTES)) {
+    (paths[route.path] ??= {})[route.method] = operation(name, route, components);
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'RobustMQ Cloud', version, description: 'Tenants, clusters, credentials, topics, usage and bills.' },
+    servers: [{ url: '/' }],
+    paths,
+    components: {
+      schemas: components,
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An access token of a session, or an API key (`rmq_…`).',
+        },
+      },
+    },
+  };
+}
