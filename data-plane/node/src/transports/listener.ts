@@ -1,0 +1,82 @@
+import type { Server } from 'node:net';
+import { NodeError } from '../node-error.ts';
+
+/** Connections the kernel may hold that were not accepted yet (the kernel caps it at net.core.somaxconn). */
+export const LISTEN_BACKLOG = 1024;
+/** After `end()` a client has this long to take its bytes and close; then the connection is cut. */
+export const END_LINGER_MS = 2_000;
+
+/** Where a listener should open, and under which name people know it (`mqtt`, `kafka` …). */
+export interface ListenAddress {
+  readonly name: string;
+  readonly host: string;
+  /** 0 = any free port. */
+  readonly port: number;
+}
+
+/** One open port that hands its connections to a protocol server. */
+export interface Listener {
+  readonly address: ListenAddress;
+  /** Connections open now. */
+  readonly connections: number;
+  /** Resolves with the port that is bound. Rejects with NodeError `port-in-use`, `port-denied`, `host-unknown`. */
+  open(): Promise<number>;
+  /** Takes no more connections; those that are open go on. */
+  stopAccepting(): void;
+  /** Cuts every connection that is still open. */
+  destroyConnections(): void;
+}
+
+/** Binds `server`; resolves with the port once it accepts connections. */
+export function bind(server: Server, address: ListenAddress): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException) => reject(listenError(error, address));
+    server.once('error', failed);
+    server.listen({ host: address.host, port: address.port, backlog: LISTEN_BACKLOG }, () => {
+      server.off('error', failed);
+      const bound = server.address();
+      resolve(bound !== null && typeof bound === 'object' ? bound.port : address.port);
+    });
+  });
+}
+
+function listenError(error: NodeJS.ErrnoException, { name, host, port }: ListenAddress): NodeError {
+  const cause = { cause: error };
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new NodeError(
+        'port-in-use',
+        `port ${port} on ${host}, wanted by the ${name} listener, is in use: stop the program that has it or choose ` +
+          `another port`,
+        cause,
+      );
+    case 'EACCES':
+    case 'EPERM':
+      return new NodeError(
+        'port-denied',
+        `this user may not listen on port ${port} of ${host} (${name} listener): choose a port above 1023`,
+        cause,
+      );
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new NodeError(
+        'host-unknown',
+        `${host}, wanted by the ${name} listener, is not an address of this machine: use 0.0.0.0 for all of them or ` +
+          `127.0.0.1 for this machine alone`,
+        cause,
+      );
+    default:
+      return new NodeError(
+        'listen-failed',
+        `the ${name} listener could not open ${host}:${port}: ${error.message}`,
+        cause,
+      );
+  }
+}
+
+/** `::ffff:10.0.0.1` is how a dual-stack socket spells 10.0.0.1; people and rules want the latter. */
+export function plainAddress(address: string | undefined): string {
+  if (address === undefined) return '';
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
+}

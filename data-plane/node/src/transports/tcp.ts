@@ -1,0 +1,305 @@
+import { createServer, Socket, type Server } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
+import type { Accept, Cancel, ListenerInfo, Runtime, Transport, TransportHandler } from '@robustmq/wire';
+import { bind, END_LINGER_MS, plainAddress, type ListenAddress, type Listener } from './listener.ts';
+
+/**
+ * TCP and TLS connections as Transports. Plain TCP reads land in one buffer shared by all connections (or where the
+ * handler's `readBuffer` says), which saves an allocation per read (docs/performance.md, rule 6). Node offers that only
+ * for client sockets, so the accepted handle is moved into a second Socket; where that is not possible, and for TLS,
+ * 'data' events do the same work slower. Callbacks are shared functions that find their connection through `this`.
+ */
+
+/** Bytes one read can bring. */
+export const READ_BUFFER_BYTES = 65_536;
+const SHARED_READ_BUFFER = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+const EMPTY = Buffer.alloc(0);
+const CONNECTION = Symbol('connection');
+
+export interface TcpListenerOptions {
+  readonly address: ListenAddress;
+  readonly info: ListenerInfo;
+  readonly accept: Accept;
+  readonly runtime: Runtime;
+  /** Connections this listener holds at most; more are closed as they come. */
+  readonly connectionsMax: number;
+  /** Certificate and key; absent = plain TCP. */
+  readonly tls?: TlsOptions;
+  /** False forces 'data' events. Only tests set it. */
+  readonly sharedReads?: boolean;
+}
+
+export class TcpListener implements Listener {
+  readonly address: ListenAddress;
+  readonly #options: TcpListenerOptions;
+  readonly #server: Server;
+  readonly #open = new Set<TcpTransport>();
+  readonly #ending = new Map<TcpTransport, number>();
+  #endingSweep: Cancel | null = null;
+
+  constructor(options: TcpListenerOptions) {
+    this.address = options.address;
+    this.#options = options;
+    const { tls } = options;
+    if (tls === undefined) {
+      this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#plain(socket));
+    } else {
+      this.#server = createTlsServer({ ...tls, noDelay: true });
+      this.#server.on('secureConnection', (socket: TLSSocket) => this.#events(socket));
+      // A failed handshake ends its own connection; the server goes on.
+      this.#server.on('tlsClientError', (error: Error) =>
+        options.runtime.log.debug({ listener: options.info.name, error: error.message }, 'tls handshake failed'),
+      );
+    }
+  }
+
+  get connections(): number {
+    return this.#open.size;
+  }
+  open(): Promise<number> {
+    return bind(this.#server, this.address);
+  }
+  stopAccepting(): void {
+    if (this.#server.listening) this.#server.close();
+  }
+  destroyConnections(): void {
+    for (const transport of this.#open) transport.destroy();
+  }
+
+  #plain(accepted: Socket): void {
+    if (this.#full(accepted)) return;
+    const handle = this.#options.sharedReads === false ? null : takeHandle(accepted);
+    if (handle === null) return this.#events(accepted);
+    const transport = new TcpTransport(this, this.#options.info, accepted);
+    this.#accept(transport);
+    const { handler } = transport;
+    // A handler that assembles requests in place costs one closure; all others share buffer and callback.
+    const buffer =
+      handler.readBuffer === undefined ? SHARED_READ_BUFFER : () => handler.readBuffer?.() ?? SHARED_READ_BUFFER;
+    releaseHandle(accepted);
+    transport.attach(new Socket({ handle, onread: { buffer, callback: onSharedRead } } as object));
+  }
+
+  #events(socket: Socket): void {
+    if (this.#full(socket)) return;
+    const transport = new TcpTransport(this, this.#options.info, socket);
+    this.#accept(transport);
+    socket.on('data', onDataEvent);
+    transport.attach(socket);
+  }
+
+  #full(socket: Socket): boolean {
+    if (this.#open.size < this.#options.connectionsMax) return false;
+    socket.destroy();
+    return true;
+  }
+
+  #accept(transport: TcpTransport): void {
+    this.#open.add(transport);
+    transport.handler = this.#options.accept(transport);
+  }
+
+  /** Called by its transports only. */
+  closed(transport: TcpTransport): void {
+    this.#open.delete(transport);
+    this.#ending.delete(transport);
+  }
+  /** Called by its transports only: cuts those that do not close in time after `end()`, one sweep for all. */
+  lingers(transport: TcpTransport): void {
+    const { runtime } = this.#options;
+    this.#ending.set(transport, runtime.monotonicMs() + END_LINGER_MS);
+    this.#endingSweep ??= runtime.every(END_LINGER_MS / 4, () => this.#cutLingering());
+  }
+  #cutLingering(): void {
+    const nowMs = this.#options.runtime.monotonicMs();
+    for (const [transport, deadlineMs] of this.#ending) {
+      if (nowMs < deadlineMs) break;
+      this.#ending.delete(transport);
+      transport.destroy();
+    }
+    if (this.#ending.size > 0) return;
+    this.#endingSweep?.();
+    this.#endingSweep = null;
+  }
+  /** Called by its transports only: a handler threw, which is a fault of ours; only its connection pays for it. */
+  handlerFailed(error: unknown): void {
+    this.#options.runtime.log.error({ listener: this.#options.info.name, err: error }, 'a connection handler failed');
+  }
+}
+
+/** One connection. Made by TcpListener. */
+class TcpTransport implements Transport {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly listener: ListenerInfo;
+  readonly serverName: string | null;
+  handler: TransportHandler = UNACCEPTED;
+  readonly #owner: TcpListener;
+  #socket: Socket;
+  #attached = false;
+  /** Written while the protocol server was still accepting; sent on attach. */
+  #early: Buffer | null = null;
+  #endEarly = false;
+  #paused = false;
+  #ended = false;
+  #drainAwaited = false;
+  #drained: (() => void) | null = null;
+  #error: Error | null = null;
+
+  constructor(owner: TcpListener, listener: ListenerInfo, accepted: Socket) {
+    this.#owner = owner;
+    this.#socket = accepted;
+    this.listener = listener;
+    this.remoteAddress = plainAddress(accepted.remoteAddress);
+    this.remotePort = accepted.remotePort ?? 0;
+    const name = 'servername' in accepted ? accepted.servername : null;
+    this.serverName = typeof name === 'string' && name !== '' ? name.toLowerCase() : null;
+  }
+
+  attach(socket: Socket): void {
+    this.#socket = socket;
+    this.#attached = true;
+    (socket as ConnectionSocket)[CONNECTION] = this;
+    socket.on('error', onError);
+    socket.on('close', onClose);
+    if (this.#early !== null) this.#send(this.#early);
+    if (this.#ended) socket.destroy();
+    else if (this.#endEarly) this.end();
+    else if (!this.#paused) socket.resume();
+  }
+
+  get writableLength(): number {
+    return this.#attached ? this.#socket.writableLength : (this.#early?.length ?? 0);
+  }
+
+  write(bytes: Buffer): void {
+    if (this.#ended) return;
+    if (this.#attached) this.#send(bytes);
+    else this.#early = Buffer.concat([this.#early ?? EMPTY, bytes]);
+  }
+
+  #send(bytes: Buffer): void {
+    const socket = this.#socket;
+    socket.write(bytes);
+    if (socket.writableLength > 0 && !this.#drainAwaited) this.#awaitDrain();
+  }
+  /**
+   * Node's 'drain' speaks only above the high water mark; an empty write behind the others calls back when they are
+   * gone, and costs nothing to sockets that never fall behind.
+   */
+  #awaitDrain(): void {
+    this.#drainAwaited = true;
+    this.#drained ??= () => {
+      if (this.#ended || this.#socket.destroyed) return;
+      this.#drainAwaited = false;
+      if (this.#socket.writableLength > 0) this.#awaitDrain();
+      else this.#guard(() => this.handler.onDrain());
+    };
+    this.#socket.write(EMPTY, this.#drained);
+  }
+
+  pause(): void {
+    this.#paused = true;
+    if (this.#attached) this.#socket.pause();
+  }
+  resume(): void {
+    this.#paused = false;
+    if (this.#attached && !this.#ended) this.#socket.resume();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#endEarly = !this.#attached;
+    if (this.#endEarly) return;
+    this.#ended = true;
+    this.#socket.end();
+    // Reading on (and dropping) lets the client's own close arrive; unread bytes would turn ours into a reset that can
+    // destroy the last packet on its way.
+    this.#socket.resume();
+    this.#owner.lingers(this);
+  }
+  destroy(): void {
+    this.#ended = true;
+    if (this.#attached) this.#socket.destroy();
+  }
+
+  received(chunk: Buffer, length: number): void {
+    if (this.#ended) return;
+    try {
+      this.handler.onData(chunk, length);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+  failed(error: Error): void {
+    this.#error = error;
+  }
+  closed(): void {
+    this.#ended = true;
+    this.#owner.closed(this);
+    this.#guard(() => this.handler.onClose(this.#error));
+  }
+
+  #guard(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+  #failed(error: unknown): void {
+    this.#owner.handlerFailed(error);
+    this.destroy();
+  }
+}
+
+const UNACCEPTED: TransportHandler = { onData() {}, onDrain() {}, onClose() {} };
+
+type ConnectionSocket = Socket & { [CONNECTION]: TcpTransport };
+
+/** Node calls it as a method of the socket, once per read. Returning true keeps reading. */
+function onSharedRead(this: ConnectionSocket, length: number, buffer: Buffer): boolean {
+  this[CONNECTION].received(buffer, length);
+  return true;
+}
+
+function onDataEvent(this: Socket, chunk: Buffer): void {
+  const connection = (this as ConnectionSocket)[CONNECTION];
+  handOver(connection.handler, chunk, (bytes, length) => connection.received(bytes, length));
+}
+function onError(this: Socket, error: Error): void {
+  (this as ConnectionSocket)[CONNECTION].failed(error);
+}
+function onClose(this: Socket): void {
+  (this as ConnectionSocket)[CONNECTION].closed();
+}
+
+/** Gives `chunk` to a handler that reads into its own buffer, or as it is to one that does not. */
+export function handOver(
+  handler: TransportHandler,
+  chunk: Buffer,
+  receive: (bytes: Buffer, length: number) => void,
+): void {
+  if (handler.readBuffer === undefined) return receive(chunk, chunk.length);
+  for (let at = 0; at < chunk.length;) {
+    const target = handler.readBuffer();
+    const length = chunk.copy(target, 0, at);
+    if (length === 0) throw new Error('a handler gave an empty read buffer');
+    receive(target, length);
+    at += length;
+  }
+}
+
+/**
+ * The one place that touches Node's `_handle` (private by name, the same since Node 12). Returns null when this version
+ * does not have what is needed; the caller then uses 'data' events.
+ */
+function takeHandle(socket: Socket): object | null {
+  const handle = (socket as unknown as { _handle?: { useUserBuffer?: unknown } | null })._handle;
+  return handle !== null && typeof handle === 'object' && typeof handle.useUserBuffer === 'function' ? handle : null;
+}
+/** Leaves the accepted Socket without its handle, and the server without the Socket. */
+function releaseHandle(socket: Socket): void {
+  (socket as unknown as { _handle: null })._handle = null;
+  socket.destroy();
+}
