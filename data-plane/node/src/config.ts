@@ -1,0 +1,211 @@
+import { isAbsolute, resolve } from 'node:path';
+import { z } from 'zod';
+import { DEFAULT_QUOTAS, Quotas, TopicName } from '@robustmq/contracts';
+
+/**
+ * The two configurations of a node: `StandaloneConfig` is the YAML file people write, `ManagedConfig` the JSON file an
+ * agent writes. Both become one `NodeConfig`, which is what the node is built from.
+ */
+
+const port = z
+  .int('write a whole number from 0 to 65535')
+  .min(0, 'write a port from 0 to 65535 (0 = any free port)')
+  .max(65_535, 'write a port from 0 to 65535');
+const host = z.string('write an address such as 127.0.0.1 or 0.0.0.0').min(1, 'write an address such as 0.0.0.0');
+const filePath = z.string('write the path of a file').min(1, 'write the path of a file');
+const tls = z.strictObject({ certFile: filePath, keyFile: filePath });
+
+const listener = z.strictObject({
+  host: host.default('127.0.0.1'),
+  port,
+  tls: tls.optional(),
+  /** Connections this listener holds at most. */
+  connectionsMax: z.int('write a whole number').positive('write a number above 0').default(100_000),
+});
+const kafkaListener = listener.extend({
+  /** What clients are told to connect to; default: the address they reached. */
+  advertisedHost: host.optional(),
+  advertisedPort: port.min(1).optional(),
+});
+const amqpListener = z.undefined({
+  error: 'this version has no AMQP listener: remove listeners.amqp',
+});
+
+const listeners = z.strictObject({
+  mqtt: listener.optional(),
+  mqttWs: listener.optional(),
+  kafka: kafkaListener.optional(),
+  amqp: amqpListener.optional(),
+});
+const ONE_LISTENER = 'open at least one of mqtt, mqttWs, kafka';
+const hasListener = (value: z.output<typeof listeners>) =>
+  value.mqtt !== undefined || value.mqttWs !== undefined || value.kafka !== undefined;
+
+const journal = z.strictObject({
+  engine: z.enum(['file', 'memory'], 'write file or memory').default('file'),
+  /** What a topic gets that asks for nothing else. */
+  durability: z.enum(['flushed', 'memory'], 'write flushed or memory').default('flushed'),
+});
+const logLevel = z.enum(['debug', 'info', 'warn', 'error', 'silent'], 'write debug, info, warn, error or silent');
+
+const filter = z.string('write an MQTT topic filter').min(1, 'write an MQTT topic filter such as a/b/#');
+const standaloneTopic = z.strictObject({
+  name: TopicName,
+  partitions: z.int('write a whole number').min(1, 'write 1 or more').max(1_000, 'write 1000 or less').default(1),
+  bindings: z.array(filter, 'write a list of MQTT topic filters').optional(),
+  durability: z.enum(['memory', 'flushed'], 'write flushed or memory').optional(),
+  retentionMs: z.int('write milliseconds, or -1 to keep for ever').min(-1, 'write -1 or more').default(604_800_000),
+  retentionBytes: z.int('write bytes, or -1 for no limit').min(-1, 'write -1 or more').default(-1),
+});
+const namespace = z.strictObject({
+  name: z
+    .string('write the name clients put after @')
+    .regex(/^[a-z][a-z0-9-]{0,50}$/, 'use 1 to 51 lower-case letters, digits and dashes, starting with a letter'),
+  default: z.boolean('write true or false').default(false),
+  allowAnonymous: z.boolean('write true or false').default(false),
+  autoCreateTopics: z.boolean('write true or false').default(true),
+  credentials: z
+    .array(
+      z.strictObject({
+        username: z
+          .string('write a user name')
+          .regex(/^[^@\s]{1,255}$/, 'use 1 to 255 characters without @ and without white space'),
+        password: z.string('write a password').min(1, 'write a password'),
+      }),
+      'write a list of {username, password}',
+    )
+    .default([]),
+  topics: z.array(standaloneTopic, 'write a list of {name, partitions}').default([]),
+  quotas: z.strictObject(Quotas.partial().shape, 'write limits by name').default({}),
+});
+
+/** `robust-server standalone --config file.yaml` (design.md §6). */
+export const StandaloneConfig = z
+  .strictObject(
+    {
+      dataDir: filePath.default('./data'),
+      listeners: listeners.refine(hasListener, { error: ONE_LISTENER }),
+      namespaces: z.array(namespace, 'write a list of namespaces').min(1, 'write at least one namespace'),
+      journal: journal.prefault({}),
+      logLevel: logLevel.default('info'),
+    },
+    'write keys and values: see the annotated example configuration',
+  )
+  .superRefine((config, context) => {
+    refuseRepeats(config.namespaces, 'name', ['namespaces'], context);
+    config.namespaces.forEach((space, i) => {
+      refuseRepeats(space.credentials, 'username', ['namespaces', i, 'credentials'], context);
+      refuseRepeats(space.topics, 'name', ['namespaces', i, 'topics'], context);
+      if (!space.allowAnonymous && space.credentials.length === 0)
+        context.addIssue({
+          code: 'custom',
+          path: ['namespaces', i, 'credentials'],
+          message: 'nobody could connect: add a credential or set allowAnonymous: true',
+        });
+    });
+    const defaults = config.namespaces.flatMap((space, i) => (space.default ? [i] : []));
+    if (defaults.length > 1)
+      context.addIssue({
+        code: 'custom',
+        path: ['namespaces', defaults[1]!, 'default'],
+        message: `only one namespace may be the default, and ${config.namespaces[defaults[0]!]!.name} is`,
+      });
+  });
+export type StandaloneConfig = z.output<typeof StandaloneConfig>;
+
+function refuseRepeats<K extends string>(
+  list: readonly Record<K, string>[],
+  key: K,
+  path: PropertyKey[],
+  context: z.RefinementCtx,
+): void {
+  const seen = new Set<string>();
+  list.forEach((entry, i) => {
+    if (seen.has(entry[key]))
+      context.addIssue({ code: 'custom', path: [...path, i, key], message: 'it stands there twice: use another one' });
+    seen.add(entry[key]);
+  });
+}
+
+/** `main.ts --config file.json`, written by an agent. The admin token comes beside it, never in it. */
+export const ManagedConfig = z.strictObject({
+  nodeId: z.string('write the node id').regex(/^[A-Za-z0-9._-]{1,64}$/, 'use 1 to 64 letters, digits, dots and dashes'),
+  dataDir: filePath,
+  /** Holds node.json and the admin socket. */
+  runDir: filePath,
+  listeners: listeners.refine(hasListener, { error: ONE_LISTENER }),
+  /** A dedicated node: the cluster id its listeners belong to, so that clients need not name it. */
+  namespace: z.string('write a cluster id').optional(),
+  /** The file that holds the admin token; absent = environment ROBUSTMQ_ADMIN_TOKEN. */
+  adminTokenFile: filePath.optional(),
+  journal: journal.prefault({}),
+  /** Length of a usage window; only tests change it. */
+  usageWindowMs: z.int('write milliseconds').min(100, 'write 100 or more').default(60_000),
+  logLevel: logLevel.default('info'),
+});
+export type ManagedConfig = z.output<typeof ManagedConfig>;
+
+export type ListenerConfig = z.output<typeof listener>;
+export type KafkaListenerConfig = z.output<typeof kafkaListener>;
+
+/** What a node is built from. Paths are absolute. */
+export interface NodeConfig {
+  readonly nodeId: string;
+  readonly dataDir: string;
+  /** The one namespace of all listeners; null = clients name theirs. */
+  readonly namespace: string | null;
+  readonly listeners: {
+    readonly mqtt?: ListenerConfig | undefined;
+    readonly mqttWs?: ListenerConfig | undefined;
+    readonly kafka?: KafkaListenerConfig | undefined;
+  };
+  readonly journal: z.output<typeof journal>;
+  readonly usageWindowMs: number;
+}
+
+/** Paths in a file are relative to the directory the command runs in, as for every other command. */
+export function standaloneNode(config: StandaloneConfig, directory: string): NodeConfig {
+  return {
+    nodeId: 'standalone',
+    dataDir: resolve(directory, config.dataDir),
+    namespace: null,
+    listeners: withAbsoluteTls(config.listeners, directory),
+    journal: config.journal,
+    usageWindowMs: 60_000,
+  };
+}
+
+/** Agents write absolute paths; relative ones are taken from the directory the node was started in. */
+export function managedNode(config: ManagedConfig): NodeConfig {
+  return {
+    nodeId: config.nodeId,
+    dataDir: resolve(config.dataDir),
+    namespace: config.namespace ?? null,
+    listeners: withAbsoluteTls(config.listeners, '.'),
+    journal: config.journal,
+    usageWindowMs: config.usageWindowMs,
+  };
+}
+
+function withAbsoluteTls(all: z.output<typeof listeners>, directory: string): NodeConfig['listeners'] {
+  const absolute = <L extends ListenerConfig>(one: L | undefined): L | undefined =>
+    one?.tls === undefined
+      ? one
+      : {
+          ...one,
+          tls: {
+            certFile: resolvedFrom(directory, one.tls.certFile),
+            keyFile: resolvedFrom(directory, one.tls.keyFile),
+          },
+        };
+  return { mqtt: absolute(all.mqtt), mqttWs: absolute(all.mqttWs), kafka: absolute(all.kafka) };
+}
+function resolvedFrom(directory: string, path: string): string {
+  return isAbsolute(path) ? path : resolve(directory, path);
+}
+
+/** The quotas of a namespace of a standalone node: a dedicated cluster's, unless the file says otherwise. */
+export function standaloneQuotas(overrides: Partial<Quotas>): Quotas {
+  const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
+  return { ...DEFAULT_QUOTAS.dedicated, ...Object.fromEntries(given) };
+}
