@@ -29,12 +29,19 @@ export class Commit {
   promise(): Promise<void> {
     return new Promise((resolve, reject) => this.onSettled((error) => (error ? reject(error) : resolve())));
   }
-  /** Only the journal settles a commit. */
-  settle(error: Error | null): void {
+  /** Only the journal settles a commit. With `onCallbackError`, a callback that throws stops no other. */
+  settle(error: Error | null, onCallbackError?: (thrown: unknown) => void): void {
     const callbacks = this.#callbacks;
     if (callbacks === null) return;
     this.#callbacks = null;
     this.#error = error;
-    for (const callback of callbacks) callback(error);
+    for (const callback of callbacks) {
+      try {
+        callback(error);
+      } catch (thrown) {
+        if (onCallbackError === undefined) throw thrown;
+        onCallbackError(thrown);
+      }
+    }
   }
 }

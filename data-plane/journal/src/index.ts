@@ -1,2 +1,29 @@
 export * from './commit.ts';
 export * from './journal-types.ts';
+export * from './journal-error.ts';
+export { Journal, type JournalOptions } from './journal.ts';
+export { BatchBuilder, type RecordHeaders } from './batch-builder.ts';
+export { decodeRecords, type DecodeOptions, type RecordView } from './decode-records.ts';
+export { DECOMPRESSED_BYTES_MAX } from './compression.ts';
+export {
+  BATCH_HEADER_BYTES,
+  CODECS,
+  CONTROL_BIT,
+  LOG_APPEND_TIME_BIT,
+  TRANSACTIONAL_BIT,
+  checkBatch,
+  patchBase,
+  readAttributes,
+  readBaseOffset,
+  readBaseTimestampMs,
+  readLastOffsetDelta,
+  readMaxTimestampMs,
+  readNextOffset,
+  readRecordCount,
+  readSizeBytes,
+  requireBatch,
+  type BatchCheck,
+  type BatchFault,
+  type BatchInfo,
+  type Codec,
+} from './record-batch.ts';

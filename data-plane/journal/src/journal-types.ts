@@ -1,5 +1,11 @@
 import type { Commit } from './commit.ts';
 
+/**
+ * Name of a stream on the medium: 1 to 512 bytes of UTF-8. The brand keeps plain text out: the broker's `stream-name.ts`
+ * is the only maker, so there is no stream without a namespace.
+ */
+export type StreamName = string & { readonly __brand: 'StreamName' };
+
 /** When an append counts as stable: `memory` at once, `flushed` after the medium's flush. */
 export type Durability = 'memory' | 'flushed';
 
@@ -15,7 +21,7 @@ export interface StreamPolicy {
  * The base offset and leader epoch of a batch are patched in place on append; its CRC does not cover them.
  */
 export interface Stream {
-  readonly name: string;
+  readonly name: StreamName;
   readonly startOffset: number;
   readonly endOffset: number;
   /** Consumers see nothing at or above it. */

@@ -27,16 +27,25 @@ export interface Log {
   /**
    * Whole chunks in order, beginning with the one that holds `from`, until `bytesMax` is reached; at least one if there
    * is one. Empty at the end. Throws StoreError `offset-out-of-range` below `startOffset` or above `endOffset`, and
-   * `corrupt` (with stream, offset and file) for a chunk whose checksum fails.
+   * `corrupt` (with stream, offset and file) when the chunk that holds `from` fails its checksum; `resumeAt` says where
+   * the next readable chunk begins. Good chunks in front of a damaged one are returned first.
    */
   read(from: number, bytesMax: number): Promise<readonly Chunk[]>;
   /** Offset of the first chunk whose timestamp is ≥ `timestampMs`; `endOffset` when there is none. */
   seekTime(timestampMs: number): Promise<number>;
-  /** Drops everything at and above `to`. */
+  /**
+   * Lowest known offset from which at most `bytesMax` bytes are left in the log (what retention by size keeps). Engines
+   * answer in whole chunks or segments, so up to one segment more may be kept.
+   */
+  seekSize(bytesMax: number): number;
+  /** Drops everything at and above `to`; a chunk that straddles it goes whole, and the log then ends at its base. */
   truncate(to: number): Promise<void>;
   /** Lets everything below `before` go (whole chunks or segments; `startOffset` becomes exactly `before`). */
   trim(before: number): Promise<void>;
 }
+
+/** Longest stream name, in bytes of UTF-8. */
+export const STREAM_NAME_BYTES_MAX = 512;
 
 /** A medium: a directory, a database, memory. One process owns it. */
 export interface LogStore {

@@ -9,6 +9,8 @@ export const STORE_ERRORS = {
   closed: 'the medium was closed',
   failed: 'an earlier write failed; the medium takes no more',
   'not-contiguous': 'the chunk does not begin where the log ends',
+  'bad-name': 'the stream name is empty or longer than 512 bytes',
+  'engine-unknown': 'no such storage engine',
 } as const;
 export type StoreErrorCode = keyof typeof STORE_ERRORS;
 
@@ -16,8 +18,11 @@ export type StoreErrorCode = keyof typeof STORE_ERRORS;
 export class StoreError extends Error {
   readonly code: StoreErrorCode;
   readonly where: string;
-  constructor(code: StoreErrorCode, where: string, options?: { cause?: unknown }) {
+  /** With `corrupt`: the offset at which reading can go on behind the damage; null when it is not known. */
+  readonly resumeAt: number | null;
+  constructor(code: StoreErrorCode, where: string, options?: { cause?: unknown; resumeAt?: number }) {
     super(`${STORE_ERRORS[code]} (${where})`, options);
+    this.resumeAt = options?.resumeAt ?? null;
     this.name = 'StoreError';
     this.code = code;
     this.where = where;

@@ -5,3 +5,4 @@ export * from './crc32c.ts';
 export * from './hash.ts';
 export * from './runtime.ts';
 export * from './transport.ts';
+export { ManualRuntime } from './testing/manual-runtime.ts';

@@ -1,0 +1,256 @@
+import type { LogStore } from '@robustmq/store';
+import type { Cancel, Runtime } from '@robustmq/wire';
+import { Commit } from './commit.ts';
+import { JournalError } from './journal-error.ts';
+import type { Stream, StreamName, StreamPolicy } from './journal-types.ts';
+import { StreamOwner, type StreamHost } from './stream-owner.ts';
+import { TailCache } from './tail-cache.ts';
+
+const TAIL_CACHE_BYTES_MAX = 64 * 1024 * 1024;
+/** What streams with durability `memory` append is flushed at the latest after this time … */
+const MEMORY_FLUSH_DELAY_MS = 1000;
+/** … or as soon as this much of it waits. */
+const MEMORY_FLUSH_BYTES = 8 * 1024 * 1024;
+
+export interface JournalOptions {
+  readonly store: LogStore;
+  readonly runtime: Runtime;
+  /** Bytes of newest batches kept readable without the store, over all streams. Default 64 MiB. */
+  readonly tailCacheBytesMax?: number;
+}
+
+/**
+ * All streams of one medium, and their group commit. The first append of a turn schedules a flush for the end of that
+ * turn (`Runtime.afterPoll`), so everything read from all sockets in the turn rides on one flush; while a flush runs, what
+ * is appended gathers in the next commit.
+ *
+ * Order when a flush is done: (1) the stable offsets of all its streams move, (2) `onStableBeyond` callbacks run, stream
+ * by stream in the order of first append, (3) the commit's callbacks run. So whoever is acknowledged can read what was
+ * acknowledged. When the medium fails, every commit settles with the error, `onFailed` runs once, and no append is taken.
+ */
+export class Journal {
+  readonly #store: LogStore;
+  readonly #runtime: Runtime;
+  readonly #host: StreamHost;
+  readonly #streams = new Map<StreamName, StreamOwner>();
+  /** The last open or remove of a name that is not done: those of one name run one after the other. */
+  readonly #pending = new Map<StreamName, Promise<unknown>>();
+  readonly #beforeFlush: (() => void)[] = [];
+  readonly #onFailed: ((error: Error) => void)[] = [];
+  /** Settled from the start: what appends of durability `memory` get. */
+  readonly #stable = new Commit(0);
+  #dirty: StreamOwner[] = [];
+  #sequence = 0;
+  #gathering: Commit | null = null;
+  #scheduled = false;
+  #flushing: Promise<void> | null = null;
+  readonly #toWake = new Set<StreamOwner>();
+  #memoryBytes = 0;
+  #memoryTimer: Cancel | null = null;
+  #failure: Error | null = null;
+  #closed = false;
+
+  constructor(options: JournalOptions) {
+    this.#store = options.store;
+    this.#runtime = options.runtime;
+    this.#stable.settle(null);
+    this.#host = {
+      tails: new TailCache(options.tailCacheBytesMax ?? TAIL_CACHE_BYTES_MAX),
+      appended: (stream, sizeBytes) => this.#appended(stream, sizeBytes),
+      refused: (error) => this.#refused(error),
+    };
+  }
+
+  /** Opens a stream, making it if it is absent; an open one gets the policy. */
+  open(name: StreamName, policy: StreamPolicy): Promise<Stream> {
+    if (this.#closed) return Promise.reject(new JournalError('closed', name));
+    const stream = this.#streams.get(name);
+    if (stream !== undefined && !this.#pending.has(name)) {
+      stream.policy = policy;
+      return Promise.resolve(stream);
+    }
+    return this.#inTurn(name, () => this.#open(name, policy));
+  }
+  /** Replaces the policy of an open stream; counts from its next append and its next retention pass. */
+  setPolicy(name: StreamName, policy: StreamPolicy): void {
+    const stream = this.#streams.get(name);
+    if (stream !== undefined) stream.policy = policy;
+  }
+  /** Deletes a stream and its bytes; resolves when it cannot come back. Absent streams are fine. */
+  remove(name: StreamName): Promise<void> {
+    return this.#inTurn(name, () => this.#remove(name));
+  }
+  /** All streams on the medium, open or not, in no order. */
+  list(): readonly StreamName[] {
+    return this.#store.list() as readonly StreamName[];
+  }
+
+  /** The commit that an append made now rides on. Asking for it schedules its flush. */
+  get current(): Commit {
+    if (this.#gathering !== null) return this.#gathering;
+    const commit = new Commit(++this.#sequence);
+    const failure = this.#failure ?? (this.#closed ? new JournalError('closed', 'journal') : null);
+    if (failure !== null) {
+      commit.settle(failure);
+      return commit;
+    }
+    this.#gathering = commit;
+    this.#schedule();
+    return commit;
+  }
+  /** `callback` runs right before each flush and may append; what it appends is in that flush. */
+  beforeFlush(callback: () => void): void {
+    this.#beforeFlush.push(callback);
+  }
+  /** `callback` runs once if the medium fails; the process should end, for only a restart finds out what is on it. */
+  onFailed(callback: (error: Error) => void): void {
+    if (this.#failure !== null) callback(this.#failure);
+    else this.#onFailed.push(callback);
+  }
+
+  /** One pass over all open streams: lets go what their policies no longer keep. The node's timer calls it. */
+  async enforceRetention(nowMs: number): Promise<void> {
+    for (const stream of [...this.#streams.values()]) {
+      if (this.#closed || this.#failure !== null) return;
+      try {
+        await stream.enforceRetention(nowMs);
+      } catch (error) {
+        this.#runtime.log.warn({ stream: stream.name, error }, 'retention failed');
+      }
+    }
+  }
+
+  /** Flushes what was appended, settles its commits, and closes the store. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    await Promise.allSettled(this.#pending.values());
+    while (this.#failure === null && (this.#flushing !== null || this.#gathering !== null || this.#dirty.length > 0)) {
+      if (this.#flushing === null) this.#flush();
+      await this.#flushing;
+    }
+    this.#closed = true;
+    this.#memoryTimer?.();
+    for (const stream of this.#streams.values()) stream.close();
+    await this.#store.close();
+  }
+
+  async #open(name: StreamName, policy: StreamPolicy): Promise<Stream> {
+    let stream = this.#streams.get(name);
+    if (stream === undefined) {
+      const log = await this.#store.open(name);
+      stream = new StreamOwner(name, policy, log, this.#host);
+      this.#streams.set(name, stream);
+    }
+    stream.policy = policy;
+    return stream;
+  }
+  async #remove(name: StreamName): Promise<void> {
+    this.#streams.get(name)?.close();
+    this.#streams.delete(name);
+    await this.#store.remove(name);
+  }
+  /** A stream made anew under the name of one being deleted must not meet its bytes, so a name's changes queue up. */
+  #inTurn<T>(name: StreamName, run: () => Promise<T>): Promise<T> {
+    const before = this.#pending.get(name) ?? Promise.resolve();
+    const done = before.then(run, run).finally(() => {
+      if (this.#pending.get(name) === done) this.#pending.delete(name);
+    });
+    this.#pending.set(name, done);
+    return done;
+  }
+
+  #appended(stream: StreamOwner, sizeBytes: number): Commit {
+    if (!stream.dirty) {
+      stream.dirty = true;
+      this.#dirty.push(stream);
+    }
+    if (stream.policy.durability === 'flushed') return this.current;
+    stream.makeStable(stream.endOffset);
+    this.#wakeLater(stream);
+    this.#memoryBytes += sizeBytes;
+    if (this.#memoryBytes >= MEMORY_FLUSH_BYTES) this.#schedule();
+    else this.#memoryTimer ??= this.#runtime.after(MEMORY_FLUSH_DELAY_MS, () => this.#schedule());
+    return this.#stable;
+  }
+
+  /** Waiters of `memory` streams run at the end of the turn, never inside the append that woke them. */
+  #wakeLater(stream: StreamOwner): void {
+    if (!stream.hasWaiters) return;
+    this.#toWake.add(stream);
+    if (this.#toWake.size > 1) return;
+    this.#runtime.afterPoll(() => {
+      const streams = [...this.#toWake];
+      this.#toWake.clear();
+      for (const woken of streams) woken.wake(this.#callbackFailed);
+    });
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#flushing !== null) return;
+    this.#scheduled = true;
+    this.#runtime.afterPoll(this.#flushIfScheduled);
+  }
+  readonly #flushIfScheduled = (): void => {
+    if (this.#scheduled && this.#flushing === null && this.#failure === null && !this.#closed) this.#flush();
+  };
+
+  #flush(): void {
+    this.#scheduled = true;
+    for (const callback of this.#beforeFlush) {
+      try {
+        callback();
+      } catch (error) {
+        this.#callbackFailed(error);
+      }
+    }
+    this.#scheduled = false;
+    const commit = this.#gathering;
+    const streams = this.#dirty;
+    this.#gathering = null;
+    this.#dirty = [];
+    this.#memoryBytes = 0;
+    this.#memoryTimer?.();
+    this.#memoryTimer = null;
+    for (const stream of streams) {
+      stream.dirty = false;
+      stream.flushingOffset = stream.endOffset;
+    }
+    this.#flushing = this.#store.flush().then(
+      () => this.#flushed(commit, streams),
+      (error: unknown) => this.#fail(error, commit),
+    );
+  }
+
+  #flushed(commit: Commit | null, streams: readonly StreamOwner[]): void {
+    this.#flushing = null;
+    for (const stream of streams) stream.makeStable(stream.flushingOffset);
+    for (const stream of streams) stream.wake(this.#callbackFailed);
+    commit?.settle(null, this.#callbackFailed);
+    if (this.#gathering !== null || this.#memoryBytes >= MEMORY_FLUSH_BYTES) this.#schedule();
+  }
+
+  #fail(error: unknown, commit: Commit | null): void {
+    this.#flushing = null;
+    if (this.#failure === null) {
+      this.#failure = new JournalError('failed', error instanceof Error ? error.message : 'flush', { cause: error });
+      this.#runtime.log.error({ error }, 'the medium failed; the journal takes no more');
+    }
+    const failure = this.#failure;
+    const gathering = this.#gathering;
+    this.#gathering = null;
+    commit?.settle(failure, this.#callbackFailed);
+    gathering?.settle(failure, this.#callbackFailed);
+    for (const callback of this.#onFailed.splice(0)) callback(failure);
+  }
+
+  /** The medium did not take an append: the commit says why, in the way a failed flush does. */
+  #refused(error: unknown): Commit {
+    const commit = new Commit(++this.#sequence);
+    const failure = this.#failure ?? (error instanceof Error ? error : new JournalError('failed', 'append'));
+    commit.settle(failure);
+    return commit;
+  }
+  readonly #callbackFailed = (error: unknown): void => {
+    this.#runtime.log.error({ error }, 'a callback of the journal threw');
+  };
+}
