@@ -1,0 +1,87 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import { Agents } from './agents.ts';
+import { PrismaClient } from './generated/prisma/client.ts';
+import { Identity } from './identity.ts';
+import { Metering } from './metering.ts';
+import { inScope, type ScopeOptions, type TenantTx } from './tenant-tx.ts';
+import { WorkQueue } from './work.ts';
+
+/** Connections one process holds at most. */
+export const DATABASE_CONNECTIONS_MAX = 12;
+
+/** The database cannot be used as configured; `message` is one sentence for people. */
+export class DatabaseError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'DatabaseError';
+  }
+}
+
+/** The control plane's database. There is no other way to a tenant's rows than `withTenant`. */
+export class Database {
+  readonly identity: Identity;
+  readonly agents: Agents;
+  readonly metering: Metering;
+  readonly work: WorkQueue;
+  readonly #client: PrismaClient;
+
+  private constructor(client: PrismaClient) {
+    this.#client = client;
+    this.identity = new Identity(client);
+    this.agents = new Agents(client);
+    this.metering = new Metering(client);
+    this.work = new WorkQueue(client);
+  }
+
+  /**
+   * Connects as the application role. Throws `DatabaseError` when the server is not reachable, the schema is missing, or
+   * the role could bypass row-level security: isolation that depends on a setting is not isolation.
+   */
+  static async open(options: { readonly url: string; readonly connectionsMax?: number }): Promise<Database> {
+    const client = new PrismaClient({
+      adapter: new PrismaPg({
+        connectionString: options.url,
+        max: options.connectionsMax ?? DATABASE_CONNECTIONS_MAX,
+        connectionTimeoutMillis: 5_000,
+      }),
+    });
+    try {
+      await refuseBypass(client);
+    } catch (error) {
+      await client.$disconnect();
+      if (error instanceof DatabaseError) throw error;
+      const reason = error instanceof Error ? error.message.trim().split('\n').at(-1) : String(error);
+      throw new DatabaseError(`The database cannot be reached: ${reason}`, { cause: error });
+    }
+    return new Database(client);
+  }
+
+  /** Runs `work` in one transaction that sees and may write the rows of `tenantId` and of no other tenant. */
+  withTenant<T>(tenantId: string, work: (tx: TenantTx) => Promise<T>, options?: ScopeOptions): Promise<T> {
+    return inScope(this.#client, { setting: 'app.tenant_id', value: tenantId }, work, options);
+  }
+
+  /** Throws when the database does not answer. */
+  async ping(): Promise<void> {
+    await this.#client.$queryRaw`SELECT 1`;
+  }
+
+  async close(): Promise<void> {
+    await this.#client.$disconnect();
+  }
+}
+
+async function refuseBypass(client: PrismaClient): Promise<void> {
+  const [role] = await client.$queryRaw<{ name: string; bypasses: boolean; owns: boolean; tables: number }[]>`
+    SELECT rolname::text AS name, (rolsuper OR rolbypassrls) AS bypasses,
+      EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+              AND pg_has_role(current_user, c.relowner, 'MEMBER')) AS owns,
+      (SELECT count(*)::int FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+              AND c.relname = 'clusters') AS tables
+    FROM pg_roles WHERE rolname = current_user`;
+  if (!role || role.bypasses || role.owns)
+    throw new DatabaseError(
+      `The database role "${role?.name}" could bypass row-level security: connect as the application role that prepareDatabase makes.`,
+    );
+  if (role.tables === 0) throw new DatabaseError('The database has no tables: run prepareDatabase first.');
+}

@@ -1,0 +1,33 @@
+export { Database, DatabaseError, DATABASE_CONNECTIONS_MAX } from './database.ts';
+export { prepareDatabase, APPLICATION_ROLE, QUEUE_SCHEMA, type PrepareOptions } from './prepare-database.ts';
+export {
+  startPostgres,
+  EmbeddedPostgresError,
+  EMBEDDED_OWNER,
+  type EmbeddedPostgres,
+  type EmbeddedPostgresCode,
+  type EmbeddedPostgresOptions,
+} from './embedded-postgres.ts';
+export type { TenantTx, ScopeOptions } from './tenant-tx.ts';
+export { appendAudit, auditChainBreak, auditHash, AUDIT_GENESIS, type AuditEntry, type AuditRow } from './audit.ts';
+export {
+  AddressTakenError,
+  type Identity,
+  type PresentedApiKey,
+  type RefreshResult,
+  type TenantOfUser,
+  type UserRow,
+} from './identity.ts';
+export {
+  Agents,
+  PORT_REFUSAL_MS,
+  type AgentRow,
+  type ClusterRow,
+  type CredentialRow,
+  type EnrolResult,
+  type Placement,
+  type TopicRow,
+} from './agents.ts';
+export { usageWindowHash, type IngestResult, type Metering, type UsageGap } from './metering.ts';
+export { WorkQueue, WORK_BACKOFF_MS_MAX, type DueWork, type WorkKind } from './work.ts';
+export { uuidv7 } from './uuid.ts';

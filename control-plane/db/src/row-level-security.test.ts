@@ -1,0 +1,206 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import pg from 'pg';
+import { Database, DatabaseError } from './database.ts';
+import { startTestDatabase, type TestDatabase } from './testing/test-database.ts';
+import { uuidv7 } from './uuid.ts';
+
+/** Tables that hold no tenant's rows, each with the reason. A new table that is neither here nor protected fails. */
+const WITHOUT_TENANT: Record<string, string> = {
+  users: 'people belong to no tenant; read by identity.ts alone',
+  refresh_tokens: 'belong to people',
+  agents: 'belong to the platform; read by agents.ts alone',
+  join_tokens: 'belong to the platform',
+  agent_sessions: 'belong to the platform',
+  port_allocations: 'ports of a machine must be unique across tenants; holds ids only',
+  usage_quarantine: "an operator's table: the tenant may be unknown; the API has no route to it",
+  usage_streams: 'counts positions of node logs, which mix tenants; holds no tenant data',
+  price_versions: 'the public price list',
+  outbox: 'ids of work to do, read across tenants by the sweep; holds no tenant data',
+  _prisma_migrations: 'history of migrations; not granted to the application role',
+};
+
+/** What the application may do to its own tenant's rows; everything else is refused by missing rights. */
+const RIGHTS: Record<string, string> = {
+  tenants: 'SIU',
+  memberships: 'SIUD',
+  api_keys: 'SIUD',
+  clusters: 'SIU',
+  credentials: 'SIUD',
+  topics: 'SIUD',
+  topic_observations: 'SIUD',
+  usage_windows: 'SI',
+  usage_hourly: 'SIU',
+  audit_events: 'SI',
+  idempotency_keys: 'SIUD',
+};
+
+interface Ids {
+  readonly tenant: string;
+  readonly user: string;
+  readonly cluster: string;
+}
+
+/** One valid row per table, `n` making it distinct. */
+function rowOf(table: string, ids: Ids, n: number): Record<string, unknown> {
+  const own = { tenant_id: ids.tenant, cluster_id: ids.cluster };
+  const at = new Date(Date.UTC(2026, 0, 1, n));
+  const rows: Record<string, Record<string, unknown>> = {
+    tenants: { id: n === 0 ? ids.tenant : uuidv7(), name: 't' },
+    memberships: { tenant_id: ids.tenant, user_id: ids.user, role: 'owner' },
+    api_keys: { id: uuidv7(), tenant_id: ids.tenant, name: 'k', role: 'viewer', prefix: uuidv7(), key_hash: 'x' },
+    clusters: {
+      ...{ id: n === 0 ? ids.cluster : uuidv7(), tenant_id: ids.tenant, name: `c${n}`, key: `c-${uuidv7()}` },
+      ...{ plan: 'serverless', region: 'local', quotas: '{}', updated_at: at },
+    },
+    credentials: { id: uuidv7(), ...own, name: `c${n}`, verifiers: '{}', generation: 1 },
+    topics: {
+      ...{ ...own, name: `t${n}`, partitions: 1, durability: 'flushed' },
+      ...{ retention_ms: 1, retention_bytes: 1, generation: 1 },
+    },
+    topic_observations: { ...own, name: `t${n}`, partitions: 1, stored_bytes: 0, observed_at: at },
+    usage_windows: {
+      ...{ ...own, agent_id: uuidv7(), node_id: 'n', node_epoch: uuidv7(), protocol: 'mqtt', meter: 'messages_in' },
+      ...{ window_start: at, seq: 1, value: 1, cumulative: 1, payload_hash: 'x' },
+    },
+    usage_hourly: { ...own, protocol: 'mqtt', meter: 'messages_in', hour: at, quantity: 1 },
+    audit_events: {
+      ...{ id: uuidv7(), tenant_id: ids.tenant, seq: n + 1, at, actor_type: 'system', actor_id: 'x', action: 'a' },
+      ...{ target_type: 't', target_id: 'x', result: 'ok', request_id: 'r', detail: '{}', prev_hash: '', hash: '' },
+    },
+    idempotency_keys: { tenant_id: ids.tenant, key: `k${n}`, request_hash: 'x', status: 201, body: Buffer.from('x') },
+  };
+  return rows[table]!;
+}
+
+const insertSql = (table: string, row: Record<string, unknown>): [string, unknown[]] => [
+  `INSERT INTO ${table} (${Object.keys(row).join(',')}) VALUES (${Object.keys(row).map((_, i) => `$${i + 1}`)})`,
+  Object.values(row),
+];
+
+let database: TestDatabase;
+let owner: pg.Client;
+let app: pg.Client;
+const mine: Ids = { tenant: uuidv7(), user: uuidv7(), cluster: uuidv7() };
+const theirs: Ids = { tenant: uuidv7(), user: uuidv7(), cluster: uuidv7() };
+const spare = uuidv7();
+
+beforeAll(async () => {
+  database = await startTestDatabase();
+  owner = new pg.Client({ connectionString: database.ownerUrl });
+  app = new pg.Client({ connectionString: database.url });
+  await owner.connect();
+  await app.connect();
+  for (const ids of [mine, theirs]) {
+    await owner.query(...insertSql('users', { id: ids.user, email: `${ids.user}@x.test`, password_hash: 'x' }));
+    for (const table of Object.keys(RIGHTS)) await owner.query(...insertSql(table, rowOf(table, ids, 0)));
+  }
+  await owner.query(...insertSql('users', { id: spare, email: 'spare@x.test', password_hash: 'x' }));
+});
+
+afterAll(async () => {
+  await app.end();
+  await owner.end();
+  await database.stop();
+});
+
+/** Runs one statement as the application within a scope and rolls it back; answers the number of rows or the refusal. */
+async function attempt(scope: string | undefined, sql: string, values: unknown[] = []): Promise<number | string> {
+  await app.query('BEGIN');
+  try {
+    if (scope !== undefined) await app.query("SELECT set_config('app.tenant_id', $1, true)", [scope]);
+    return (await app.query(sql, values)).rowCount ?? 0;
+  } catch (error) {
+    return error instanceof pg.DatabaseError ? (error.code ?? 'unknown') : String(error);
+  } finally {
+    await app.query('ROLLBACK');
+  }
+}
+
+const REFUSED = '42501';
+const idColumn = (table: string): string => (table === 'tenants' ? 'id' : 'tenant_id');
+
+describe('row-level security', () => {
+  it('covers every table or names the reason why not', async () => {
+    const { rows } = await owner.query<{ name: string; forced: boolean; policies: number }>(`
+      SELECT c.relname::text AS name, c.relrowsecurity AND c.relforcerowsecurity AS forced,
+        (SELECT count(*)::int FROM pg_policy p WHERE p.polrelid = c.oid) AS policies
+      FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')`);
+    const open = rows.filter((row) => !row.forced || row.policies === 0).map((row) => row.name);
+    expect(open.sort()).toEqual(Object.keys(WITHOUT_TENANT).sort());
+    expect(rows.length).toBe(Object.keys(WITHOUT_TENANT).length + Object.keys(RIGHTS).length);
+  });
+
+  describe.each(Object.entries(RIGHTS))('%s', (table, rights) => {
+    const column = idColumn(table);
+
+    it.each([
+      ['no tenant', undefined],
+      ['an empty tenant', ''],
+      ['the wrong tenant', theirs.tenant],
+    ])('shows and changes nothing with %s', async (_, scope) => {
+      expect(await attempt(scope, `SELECT 1 FROM ${table} WHERE ${column} = $1`, [mine.tenant])).toBe(0);
+      expect(await attempt(scope, ...insertSql(table, rowOf(table, mine, 1)))).toBe(REFUSED);
+      const updated = await attempt(scope, `UPDATE ${table} SET ${column} = ${column} WHERE ${column} = $1`, [
+        mine.tenant,
+      ]);
+      expect(updated).toBe(rights.includes('U') ? 0 : REFUSED);
+      const deleted = await attempt(scope, `DELETE FROM ${table} WHERE ${column} = $1`, [mine.tenant]);
+      expect(deleted).toBe(rights.includes('D') ? 0 : REFUSED);
+    });
+
+    it('lets the right tenant do what the application needs and no more', async () => {
+      expect(await attempt(mine.tenant, `SELECT 1 FROM ${table}`)).toBe(1);
+      const row = rowOf(table, mine, 1);
+      if (table === 'memberships') row['user_id'] = spare;
+      const inserted = await attempt(mine.tenant, ...insertSql(table, row));
+      // a tenant row can only be made under its own id
+      expect(inserted).toBe(table === 'tenants' ? REFUSED : 1);
+      expect(await attempt(mine.tenant, `UPDATE ${table} SET ${column} = ${column}`)).toBe(
+        rights.includes('U') ? 1 : REFUSED,
+      );
+      expect(await attempt(mine.tenant, `DELETE FROM ${table}`)).toBe(rights.includes('D') ? 1 : REFUSED);
+    });
+
+    it('lets no row move to another tenant', async () => {
+      if (!rights.includes('U')) return;
+      expect(await attempt(mine.tenant, `UPDATE ${table} SET ${column} = $1`, [theirs.tenant])).toBe(REFUSED);
+    });
+  });
+
+  it('lets no child point at another tenant’s cluster', async () => {
+    const row = { ...rowOf('credentials', mine, 2), cluster_id: theirs.cluster };
+    expect(await attempt(mine.tenant, ...insertSql('credentials', row))).toBe('23503');
+  });
+});
+
+describe('Database', () => {
+  it('refuses a role that could bypass row-level security', async () => {
+    await expect(Database.open({ url: database.ownerUrl })).rejects.toThrow(DatabaseError);
+    await expect(Database.open({ url: database.ownerUrl })).rejects.toThrow('could bypass row-level security');
+  });
+
+  it('says in one sentence that the server is not there', async () => {
+    const error = await Database.open({ url: 'postgresql://a:b@127.0.0.1:1/x' }).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(DatabaseError);
+    expect((error as Error).message).toMatch(/^The database cannot be reached: .*/);
+  });
+
+  it('carries no tenant from one transaction to the next on the same connection', async () => {
+    const single = await Database.open({ url: database.url, connectionsMax: 1 });
+    const seen = await Promise.all(
+      Array.from({ length: 40 }, (_, n) =>
+        single.withTenant(
+          n % 2 === 0 ? mine.tenant : theirs.tenant,
+          async (tx) => (await tx.cluster.findMany())[0]?.id,
+        ),
+      ),
+    );
+    expect(new Set(seen.filter((_, n) => n % 2 === 0))).toEqual(new Set([mine.cluster]));
+    expect(new Set(seen.filter((_, n) => n % 2 === 1))).toEqual(new Set([theirs.cluster]));
+    await expect(single.withTenant(mine.tenant, () => Promise.reject(new Error('rolled back')))).rejects.toThrow(
+      'rolled back',
+    );
+    expect(await single.withTenant('', (tx) => tx.cluster.count()).catch((e: Error) => e.message)).toBe(0);
+    await single.close();
+  });
+});

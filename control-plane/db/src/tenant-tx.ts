@@ -1,0 +1,60 @@
+import type { Prisma, PrismaClient } from './generated/prisma/client.ts';
+
+/**
+ * What code inside `withTenant` may touch: the tenant's rows (row-level security shows no others), and of the tables
+ * without a tenant only those a tenant's write must keep in step in the same transaction.
+ */
+export type TenantTx = Pick<
+  Prisma.TransactionClient,
+  | 'tenant'
+  | 'membership'
+  | 'apiKey'
+  | 'cluster'
+  | 'credential'
+  | 'topic'
+  | 'topicObservation'
+  | 'usageWindow'
+  | 'usageHourly'
+  | 'priceVersion'
+  | 'auditEvent'
+  | 'idempotencyKey'
+  | 'outbox'
+  | '$queryRaw'
+  | '$executeRaw'
+>;
+
+/** Longest transaction, and longest wait for a connection, in milliseconds. */
+export const TRANSACTION_TIMEOUT_MS = 15_000;
+export const CONNECTION_WAIT_MS = 10_000;
+
+/** The settings the row-level security policies read; see the migration `row_level_security`. */
+export type RowScope =
+  | { readonly setting: 'app.tenant_id'; readonly value: string }
+  | { readonly setting: 'app.user_id'; readonly value: string }
+  | { readonly setting: 'app.agent_id'; readonly value: string }
+  | { readonly setting: 'app.api_key_prefix'; readonly value: string };
+
+export interface ScopeOptions {
+  /** `RepeatableRead` for one consistent picture over several statements. */
+  readonly isolation?: 'ReadCommitted' | 'RepeatableRead' | 'Serializable';
+}
+
+/** One transaction in which exactly one scope is set, LOCAL: a pooled connection carries nothing over. */
+export function inScope<T>(
+  client: PrismaClient,
+  scope: RowScope,
+  work: (tx: Prisma.TransactionClient) => Promise<T>,
+  options: ScopeOptions = {},
+): Promise<T> {
+  return client.$transaction(
+    async (tx) => {
+      await tx.$queryRaw`SELECT set_config(${scope.setting}, ${scope.value}, true)`;
+      return work(tx);
+    },
+    {
+      isolationLevel: options.isolation ?? 'ReadCommitted',
+      timeout: TRANSACTION_TIMEOUT_MS,
+      maxWait: CONNECTION_WAIT_MS,
+    },
+  );
+}
