@@ -1,0 +1,104 @@
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { KAFKA_SCENARIOS, runFetch, runProduce, type KafkaMeasured } from './kafka-scenarios.ts';
+import { MQTT_SCENARIOS, runMqtt, type Measured } from './mqtt-scenarios.ts';
+import { startPeer, type Peer } from './peers.ts';
+import { pairedRatio, median, rate, ratio, table, writeSection } from './report.ts';
+
+const DOCUMENT = fileURLToPath(new URL('../../../docs/performance.md', import.meta.url));
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '1.5' },
+    only: { type: 'string' },
+    write: { type: 'boolean', default: false },
+  },
+});
+const rounds = Number(values.rounds);
+const measureMs = Number(values.seconds) * 1000;
+const WARM_MS = 500;
+const conditions = `${rounds} rounds of ${values.seconds} s after ${WARM_MS / 1000} s of warm-up, peers alternating within each round; Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}.`;
+
+/** One round measures every peer once; the order turns round with each round. */
+async function alternate<T>(peers: readonly Peer[], run: (peer: Peer) => Promise<T>): Promise<T[][]> {
+  const results: T[][] = peers.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    const order = round % 2 ? [...peers.keys()].reverse() : [...peers.keys()];
+    for (const index of order) results[index]!.push(await run(peers[index]!));
+  }
+  return results;
+}
+
+async function mqtt(): Promise<void> {
+  const names = ['robustmq', 'robustmq captured', 'mosquitto', 'aedes'];
+  const peers: Peer[] = [];
+  try {
+    for (const [index, name] of names.entries()) peers.push(await startPeer(name, 21_100 + index * 10));
+    const rows: string[][] = [];
+    for (const spec of MQTT_SCENARIOS) {
+      if (values.only && !spec.name.includes(values.only)) continue;
+      const results = await alternate(peers, (peer) => runMqtt(peer, spec, WARM_MS, measureMs));
+      rows.push([spec.name, ...cells(results)]);
+      process.stdout.write(`${rows.at(-1)!.join('   ')}\n`);
+    }
+    const text = `Deliveries per second (CPU µs of the server per delivery); **×** = ours ÷ theirs in wall clock, then theirs ÷ ours in CPU. ${conditions}\n\n${table(['scenario', 'RobustMQ', 'RobustMQ, captured in a topic', 'mosquitto', 'aedes'], rows)}`;
+    process.stdout.write(`\n${text}\n`);
+    if (values.write) writeSection(DOCUMENT, 'mqtt', text);
+  } finally {
+    for (const peer of peers) await peer.stop();
+  }
+}
+
+function cells(results: readonly Measured[][]): string[] {
+  const [ours] = results as [Measured[]];
+  return results.map((runs, index) => {
+    const own = `${rate(median(runs.map((run) => run.deliveriesPerSecond)))} (${median(runs.map((run) => run.cpuMicrosPerDelivery)).toFixed(2)})`;
+    if (index < 2) return own;
+    const wall = pairedRatio(
+      ours.map((run) => run.deliveriesPerSecond),
+      runs.map((run) => run.deliveriesPerSecond),
+    );
+    const cpu = pairedRatio(
+      runs.map((run) => run.cpuMicrosPerDelivery),
+      ours.map((run) => run.cpuMicrosPerDelivery),
+    );
+    return `${own} **×${ratio(wall)}** ×${ratio(cpu)}`;
+  });
+}
+
+async function kafka(): Promise<void> {
+  const peers: Peer[] = [];
+  try {
+    peers.push(await startPeer('robustmq captured', 21_200, 21_201), await startPeer('sink', 21_220, 21_221));
+    const rows: string[][] = [];
+    const cell = (runs: readonly KafkaMeasured[]): string =>
+      `${rate(median(runs.map((run) => run.recordsPerSecond)))} rec/s, ${median(runs.map((run) => run.megabytesPerSecond)).toFixed(1)} MB/s (${median(runs.map((run) => run.cpuMicrosPerRecord)).toFixed(2)})`;
+    for (const spec of KAFKA_SCENARIOS) {
+      if (values.only && !spec.name.includes(values.only)) continue;
+      const [ours, sink] = (await alternate(peers, (peer) => runProduce(peer, spec, WARM_MS, measureMs))) as [
+        KafkaMeasured[],
+        KafkaMeasured[],
+      ];
+      const share = pairedRatio(
+        ours.map((run) => run.recordsPerSecond),
+        sink.map((run) => run.recordsPerSecond),
+      );
+      rows.push([spec.name, cell(ours), `${cell(sink)} **×${ratio(share)}**`]);
+      process.stdout.write(`${rows.at(-1)!.join('   ')}\n`);
+    }
+    const fetches = (await alternate(peers.slice(0, 1), (peer) => runFetch(peer, measureMs)))[0]!;
+    rows.push(['fetch from offset 0 to the end, 1 MiB', cell(fetches), '-']);
+    const text = `Records acknowledged after \`fdatasync\` (CPU µs of the server per record); the sink checks and stores nothing. **×** = ours ÷ sink. ${conditions}\n\n${table(['scenario', 'RobustMQ', 'plain loopback sink'], rows)}`;
+    process.stdout.write(`\n${text}\n`);
+    if (values.write) writeSection(DOCUMENT, 'kafka', text);
+  } finally {
+    for (const peer of peers) await peer.stop();
+  }
+}
+
+const wanted = positionals.length > 0 ? positionals : ['mqtt', 'kafka'];
+if (wanted.includes('mqtt')) await mqtt();
+if (wanted.includes('kafka')) await kafka();

@@ -1,0 +1,131 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const CLOCK_TICKS_PER_SECOND = 100;
+
+/** A server under measurement: its own process, so that its CPU time can be told from the load's. */
+export class Peer {
+  readonly name: string;
+  readonly port: number;
+  readonly username: string | null;
+  readonly password: string | null;
+  readonly #child: ChildProcess;
+  readonly #folder: string;
+
+  constructor(name: string, port: number, child: ChildProcess, folder: string, login: [string, string] | null) {
+    this.name = name;
+    this.port = port;
+    this.#child = child;
+    this.#folder = folder;
+    this.username = login?.[0] ?? null;
+    this.password = login?.[1] ?? null;
+  }
+
+  /** User and system CPU time of the process so far, in microseconds (Linux; 10 ms resolution). */
+  cpuMicros(): number {
+    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return ((Number(fields[11]) + Number(fields[12])) * 1e6) / CLOCK_TICKS_PER_SECOND;
+  }
+
+  /** Resident memory in KiB. */
+  rssKib(): number {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.#child.pid}/status`, 'latin1'))?.[1] ?? 0);
+  }
+
+  async stop(): Promise<void> {
+    const gone = new Promise<void>((resolve) => this.#child.once('exit', () => resolve()));
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      this.#child.kill('SIGTERM');
+      const timer = setTimeout(() => this.#child.kill('SIGKILL'), 5_000);
+      await gone;
+      clearTimeout(timer);
+    }
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+type Launch = (port: number, folder: string) => { command: string; args: string[]; login: [string, string] | null };
+
+/** Our own node as users start it: authentication, ACL, limits, metering and the flushed journal all on. */
+const robust =
+  (topics: string): Launch =>
+  (port, folder) => {
+    const file = join(folder, 'standalone.yaml');
+    writeFileSync(
+      file,
+      `listeners:
+  mqtt: { host: 127.0.0.1, port: ${port} }
+  kafka: { host: 127.0.0.1, port: ${port + 1} }
+dataDir: ${JSON.stringify(join(folder, 'data'))}
+namespaces:
+  - name: bench
+    default: true
+    credentials: [{ username: bench, password: bench-password }]
+${topics}`,
+    );
+    return {
+      command: process.execPath,
+      args: [join(ROOT, 'data-plane/node/src/main.ts'), 'standalone', '--config', file],
+      login: ['bench', 'bench-password'],
+    };
+  };
+
+export const LAUNCHES: Record<string, Launch> = {
+  robustmq: robust(''),
+  'robustmq captured': robust('    topics: [{ name: bench, partitions: 1 }]\n'),
+  mosquitto: (port, folder) => {
+    const file = join(folder, 'mosquitto.conf');
+    writeFileSync(
+      file,
+      `listener ${port} 127.0.0.1
+allow_anonymous true
+max_queued_messages 1000000
+max_inflight_messages 1000
+set_tcp_nodelay true
+persistence false
+log_type none
+`,
+    );
+    return { command: 'mosquitto', args: ['-c', file], login: null };
+  },
+  aedes: (port) => ({
+    command: process.execPath,
+    args: [join(ROOT, 'data-plane/bench/src/aedes-server.ts'), String(port)],
+    login: null,
+  }),
+  sink: (port) => ({
+    command: process.execPath,
+    args: [join(ROOT, 'data-plane/bench/src/kafka-sink.ts'), String(port + 1)],
+    login: null,
+  }),
+};
+
+/** Starts a peer by name and waits until its port (or `readyPort`) answers. */
+export async function startPeer(name: string, port: number, readyPort = port): Promise<Peer> {
+  const folder = mkdtempSync(join(tmpdir(), 'robustmq-bench-'));
+  const { command, args, login } = LAUNCHES[name]!(port, folder);
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let stderr = '';
+  child.stderr.on('data', (bytes: Buffer) => (stderr = (stderr + bytes.toString()).slice(-2000)));
+  const deadline = Date.now() + 20_000;
+  while (!(await answers(readyPort))) {
+    if (child.exitCode !== null || Date.now() > deadline)
+      throw new Error(`${name} did not start on port ${port}: ${stderr}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return new Peer(name, port, child, folder, login);
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => (socket.destroy(), resolve(true)));
+    socket.once('error', () => resolve(false));
+  });
+}

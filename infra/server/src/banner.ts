@@ -1,0 +1,43 @@
+import type { Demo } from './demo-tenant.ts';
+
+const hostPort = (endpoint: string | undefined): { host: string; port: string } => {
+  const url = new URL(endpoint ?? 'none://localhost:0');
+  return { host: url.hostname, port: url.port };
+};
+
+/** What `npm start` prints once everything answers: addresses, the demo login, and commands to paste. */
+export function banner(portalUrl: string, demo: Demo, seconds: string): string {
+  const { endpoints, name, phase } = demo.cluster;
+  const mqtt = hostPort(endpoints.mqtt);
+  const kafka = hostPort(endpoints.kafka);
+  const login = `-u '${demo.username}' -P '${demo.credentialPassword}'`;
+  const kcat = `kcat -b ${kafka.host}:${kafka.port} -X security.protocol=SASL_PLAINTEXT -X sasl.mechanism=PLAIN -X 'sasl.username=${demo.username}' -X 'sasl.password=${demo.credentialPassword}'`;
+  return `
+RobustMQ Cloud is ready after ${seconds} s.
+
+  Portal      ${portalUrl}
+  API docs    ${portalUrl}/docs
+  Demo login  ${demo.email}  ${demo.password}
+
+  Cluster     ${name} (${phase})
+  MQTT        ${endpoints.mqtt ?? '-'}
+  WebSocket   ${endpoints.mqttWs ? `${endpoints.mqttWs}/mqtt` : '-'}
+  Kafka       ${endpoints.kafka ?? '-'}
+  User name   ${demo.username}
+  Password    ${demo.credentialPassword}
+
+Create a topic, publish over MQTT, read the same message over Kafka:
+
+  npx robust-ctl login --email ${demo.email} --password '${demo.password}'
+  npx robust-ctl topic create sensors --cluster ${name}
+  mosquitto_pub -h ${mqtt.host} -p ${mqtt.port} ${login} -q 1 -t sensors/1/temp -m 21.5
+  ${kcat} -C -t sensors -o beginning -e -f '%k %s\\n'
+
+Without those clients:
+
+  npx robust-ctl pub sensors/1/temp --cluster ${name} -m 21.5
+  npx robust-ctl consume sensors --cluster ${name} --from-beginning --count 1
+
+Ctrl-C stops everything; the data stays.
+`;
+}

@@ -1,0 +1,179 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { prepareDatabase, startPostgres, type RunningPostgres } from '@robustmq/db';
+import { banner } from './banner.ts';
+import { Child } from './child.ts';
+import { ensureDemo } from './demo-tenant.ts';
+import { leftoverNodePorts } from './leftover-nodes.ts';
+import { checkPorts, freePort, prepareHome, takeLock } from './preflight.ts';
+import { loadSecrets, type Secrets } from './secrets.ts';
+import type { Settings } from './settings.ts';
+import { StartError } from './start-error.ts';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const DATABASE_PORT_FROM = 15432;
+const READY_TIMEOUT_MS = 60_000;
+/** Children get this long after SIGTERM; with PostgreSQL's own stop the whole stays under 10 s. */
+const CHILD_GRACE_MS = 6_000;
+
+/** The whole cloud as one tree of processes: PostgreSQL, billing, API with portal, one agent and its nodes. */
+export class Cloud {
+  readonly #settings: Settings;
+  readonly #say: (line: string) => void;
+  #children: Child[] = [];
+  #postgres: RunningPostgres | null = null;
+  #release: (() => void) | null = null;
+  #stopped: Promise<void> | null = null;
+
+  constructor(settings: Settings, say: (line: string) => void) {
+    this.#settings = settings;
+    this.#say = say;
+  }
+
+  /** Starts everything in order and prints the banner. Throws StartError. */
+  async start(): Promise<void> {
+    const startedAt = Date.now();
+    const { home } = this.#settings;
+    prepareHome(home);
+    const lock = takeLock(home);
+    this.#release = lock.release;
+    await checkPorts(this.#settings, lock.wasAbandoned, leftoverNodePorts(home));
+    const secrets = loadSecrets(home);
+    const databaseUrl = await this.#timed('database', () => this.#startDatabase(secrets));
+    await this.#timed('control plane and billing', () => this.#startControlPlane(databaseUrl, secrets));
+    await this.#timed('agent and shared node', () => this.#startAgent(secrets));
+    const demo = await this.#timed('demo cluster', () => ensureDemo(this.#url, home));
+    const portal = `http://${this.#settings.publicHost}:${this.#settings.httpPort}`;
+    process.stdout.write(banner(portal, demo, ((Date.now() - startedAt) / 1000).toFixed(1)));
+  }
+
+  get #url(): string {
+    const { bind, httpPort } = this.#settings;
+    return `http://${bind === '0.0.0.0' || bind === '::' ? '127.0.0.1' : bind}:${httpPort}`;
+  }
+
+  async #timed<T>(what: string, run: () => Promise<T>): Promise<T> {
+    const startedAt = Date.now();
+    const waiting = setTimeout(() => this.#say(`… ${what}`), 1000);
+    try {
+      const result = await run();
+      this.#say(`✓ ${what} (${((Date.now() - startedAt) / 1000).toFixed(1)} s)`);
+      return result;
+    } finally {
+      clearTimeout(waiting);
+    }
+  }
+
+  async #startDatabase(secrets: Secrets): Promise<string> {
+    let ownerUrl = this.#settings.databaseUrl;
+    if (ownerUrl === undefined) {
+      const port = await freePort('127.0.0.1', DATABASE_PORT_FROM);
+      this.#postgres = await startPostgres({
+        dir: join(this.#settings.home, 'postgres'),
+        port,
+        password: secrets.databaseOwnerPassword,
+        logFile: join(this.#settings.home, 'logs/postgres.log'),
+      });
+      ownerUrl = this.#postgres.url('robustmq');
+    }
+    const { appUrl, applied } = await prepareDatabase({ ownerUrl, appPassword: secrets.databaseAppPassword });
+    if (applied.length > 0) this.#say(`  applied ${applied.length} migration${applied.length === 1 ? '' : 's'}`);
+    return appUrl;
+  }
+
+  async #startControlPlane(databaseUrl: string, secrets: Secrets): Promise<void> {
+    const { home, bind, publicHost, httpPort, agentPort } = this.#settings;
+    const shared = {
+      ...this.#settings.env,
+      DATABASE_URL: databaseUrl,
+      ROBUSTMQ_HOME: home,
+      ROBUSTMQ_BIND: bind,
+      ROBUSTMQ_PUBLIC_HOST: publicHost,
+      ROBUSTMQ_BILLING_SOCKET: join(home, 'run/billing.sock'),
+      ROBUSTMQ_INTERNAL_TOKEN: secrets.internalToken,
+    };
+    const billing = this.#child('billing', 'billing/app/src/main.ts', shared);
+    const api = this.#child('api', 'control-plane/api/dist/main.js', {
+      ...shared,
+      ROBUSTMQ_HTTP_PORT: String(httpPort),
+      ROBUSTMQ_AGENT_PORT: String(agentPort),
+      ROBUSTMQ_KEYS_FILE: join(home, 'control-plane-keys.json'),
+      ROBUSTMQ_OPERATOR_TOKEN: secrets.operatorToken,
+      ROBUSTMQ_PORTAL_DIR: join(ROOT, 'portal/dist'),
+    });
+    billing.start();
+    api.start();
+    const ready = async (): Promise<boolean> => (await get(`${this.#url}/health/ready`)) !== null;
+    await Promise.all([
+      api.waitUntil(ready, READY_TIMEOUT_MS),
+      billing.waitUntil(async () => existsSync(shared.ROBUSTMQ_BILLING_SOCKET), READY_TIMEOUT_MS),
+    ]);
+  }
+
+  async #startAgent(secrets: Secrets): Promise<void> {
+    const { home, bind, publicHost, agentPort, mqttPort, mqttWsPort, kafkaPort } = this.#settings;
+    const agentDir = join(home, 'agent');
+    const operator = { authorization: `Bearer ${secrets.operatorToken}` };
+    const joined = existsSync(join(agentDir, 'agent.json'));
+    const agent = this.#child('agent', 'data-plane/agent/src/main.ts', {
+      ...this.#settings.env,
+      ROBUSTMQ_HOME: home,
+      ROBUSTMQ_BIND: bind,
+      ROBUSTMQ_PUBLIC_HOST: publicHost,
+      ROBUSTMQ_AGENT_DIR: agentDir,
+      ROBUSTMQ_AGENT_LINK: `127.0.0.1:${agentPort}`,
+      ROBUSTMQ_MQTT_PORT: String(mqttPort),
+      ROBUSTMQ_MQTT_WS_PORT: String(mqttWsPort),
+      ROBUSTMQ_KAFKA_PORT: String(kafkaPort),
+      ...(joined ? {} : { ROBUSTMQ_JOIN_TOKEN: await this.#joinToken(operator) }),
+    });
+    agent.start();
+    await agent.waitUntil(async () => {
+      const text = await get(`${this.#url}/v1/operator/agents`, operator);
+      const { items } = JSON.parse(text ?? '{"items":[]}') as { items: { connected: boolean; endpoints: unknown }[] };
+      return items.some((item) => item.connected && item.endpoints !== null);
+    }, READY_TIMEOUT_MS);
+  }
+
+  async #joinToken(operator: Record<string, string>): Promise<string> {
+    const response = await fetch(`${this.#url}/v1/operator/join-tokens`, {
+      method: 'POST',
+      headers: { ...operator, 'content-type': 'application/json' },
+      body: JSON.stringify({ region: 'local' }),
+    });
+    if (!response.ok)
+      throw new StartError(`The control plane gave no join token (${response.status}); see logs/api.log.`);
+    return ((await response.json()) as { token: string }).token;
+  }
+
+  #child(name: string, script: string, env: NodeJS.ProcessEnv): Child {
+    const child = new Child({ name, script: join(ROOT, script), env, home: this.#settings.home, say: this.#say });
+    this.#children.push(child);
+    return child;
+  }
+
+  /** Stops the data plane first (clients are told), then the control plane, then the database. Safe to call twice. */
+  stop(): Promise<void> {
+    this.#stopped ??= (async () => {
+      const agent = this.#children.filter((child) => child.name === 'agent');
+      const rest = this.#children.filter((child) => child.name !== 'agent');
+      await Promise.all(agent.map((child) => child.stop(CHILD_GRACE_MS)));
+      await Promise.all(rest.map((child) => child.stop(CHILD_GRACE_MS / 3)));
+      await this.#postgres?.stop();
+      this.#release?.();
+    })();
+    return this.#stopped;
+  }
+}
+
+/** Body of a 200 answer, or null for anything else. */
+async function get(url: string, headers: Record<string, string> = {}): Promise<string | null> {
+  try {
+    const response = await fetch(url, { headers, signal: AbortSignal.timeout(2_000) });
+    const text = await response.text();
+    return response.status === 200 ? text : null;
+  } catch {
+    return null;
+  }
+}

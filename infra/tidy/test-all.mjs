@@ -1,0 +1,125 @@
+#!/usr/bin/env node
+// `npm test` and `npm run check`: everything a clean checkout needs is installed, then every test runs. Plain JavaScript for
+// any Node.js >= 20. Ends with the line `N passed, N failed, N skipped`; exit code 1 when anything failed.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { install, nodeBinary } from '../server/start.mjs';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const BIN = join(ROOT, 'node_modules/.bin');
+const checkOnly = process.argv.includes('--check');
+const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const tally = { passed: 0, failed: 0, skipped: 0 };
+
+/** Clients that we did not write, from Debian: command → package. */
+const DEBIAN = { mosquitto_pub: 'mosquitto-clients', kcat: 'kcat', chromium: 'chromium', mosquitto: 'mosquitto' };
+const DEBIAN_FILES = { '/usr/lib/python3/dist-packages/kafka/__init__.py': 'python3-kafka' };
+
+function run(label, command, args, env = {}) {
+  const startedAt = Date.now();
+  process.stdout.write(`\n=== ${label}\n`);
+  const result = spawnSync(command, args, {
+    cwd: ROOT,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: {
+      ...process.env,
+      NX_DAEMON: 'false',
+      FORCE_COLOR: '0',
+      NO_COLOR: '1',
+      PATH: `${BIN}:${process.env.PATH}`,
+      ...env,
+    },
+  });
+  const good = result.status === 0;
+  process.stdout.write(`=== ${label}: ${good ? 'ok' : 'FAILED'} (${((Date.now() - startedAt) / 1000).toFixed(1)} s)\n`);
+  return good;
+}
+
+/** A step that is right or wrong as a whole counts as one test. */
+function step(label, command, args) {
+  if (run(label, command, args)) tally.passed++;
+  else tally.failed++;
+}
+
+/** A Vitest run; its own counts go into the tally. */
+function vitest(label, args) {
+  const folder = mkdtempSync(join(tmpdir(), 'robustmq-test-'));
+  const report = join(folder, 'report.json');
+  const good = run(label, nodeBinary(), [
+    join(ROOT, 'node_modules/vitest/vitest.mjs'),
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...args,
+  ]);
+  const counts = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : null;
+  rmSync(folder, { recursive: true, force: true });
+  tally.passed += counts?.numPassedTests ?? 0;
+  tally.failed += counts?.numFailedTests ?? 0;
+  tally.skipped += (counts?.numPendingTests ?? 0) + (counts?.numTodoTests ?? 0);
+  // a file that does not even load, or an unhandled rejection, fails no test of its own
+  if (!good && !counts?.numFailedTests) tally.failed++;
+}
+
+function installDebianPackages() {
+  const missing = Object.entries(DEBIAN)
+    .filter(([command]) => spawnSync('which', [command]).status !== 0)
+    .map(([, name]) => name);
+  missing.push(
+    ...Object.entries(DEBIAN_FILES)
+      .filter(([file]) => !existsSync(file))
+      .map(([, name]) => name),
+  );
+  if (missing.length === 0) return;
+  if (process.getuid?.() !== 0) {
+    process.stderr.write(
+      `The end-to-end tests need these Debian packages: sudo apt-get install ${missing.join(' ')}\n`,
+    );
+    process.exit(1);
+  }
+  const env = { DEBIAN_FRONTEND: 'noninteractive' };
+  run('apt-get update', 'apt-get', ['-qq', 'update'], env);
+  if (
+    !run(
+      `apt-get install ${missing.join(' ')}`,
+      'apt-get',
+      ['-qq', '-y', '--no-install-recommends', 'install', ...missing],
+      env,
+    )
+  )
+    process.exit(1);
+}
+
+function finish() {
+  process.stdout.write(`\n${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped\n`);
+  process.exit(tally.failed > 0 ? 1 : 0);
+}
+
+install();
+const node = nodeBinary();
+const nx = join(ROOT, 'node_modules/nx/dist/bin/nx.js');
+step('generate and build', node, [nx, 'run-many', '-t', 'generate', 'build', '--outputStyle=static']);
+if (only.length > 0) {
+  vitest('chosen tests', only);
+  finish();
+}
+step('types', node, [nx, 'run-many', '-t', 'typecheck', '--outputStyle=static']);
+step('lint: boundaries and typed rules', node, [
+  join(ROOT, 'node_modules/eslint/bin/eslint.js'),
+  '--cache',
+  '--cache-location',
+  'node_modules/.cache/eslint/',
+  '.',
+]);
+step('lint: oxlint', join(BIN, 'oxlint'), ['--quiet']);
+step('format', node, [join(ROOT, 'node_modules/prettier/bin/prettier.cjs'), '--check', '--log-level', 'warn', '.']);
+vitest('unit, property and service tests', []);
+if (!checkOnly) {
+  installDebianPackages();
+  vitest('end-to-end tests', ['--config', 'e2e/vitest.config.ts']);
+}
+finish();
