@@ -12,6 +12,7 @@ import { UsageWindow } from './usage-window.ts';
  *  - `GET  /v1/namespaces` → NamespaceObserved[]
  *  - `GET  /v1/usage?afterSeq=N&limit=M` → UsageBatchReply: closed windows with seq > N in order
  *  - `DELETE /v1/usage?throughSeq=N` → 204: the agent has them on its own disk
+ *  - `GET  /v1/usage/open` → OpenUsageReply: what the open window holds so far, informational
  *  - `GET  /metrics` → Prometheus text
  */
 export const NodeHealth = z.object({
@@ -26,5 +27,13 @@ export type NodeHealth = z.infer<typeof NodeHealth>;
 
 export const UsageBatchReply = z.object({ nodeEpoch: z.string(), windows: z.array(UsageWindow) });
 export type UsageBatchReply = z.infer<typeof UsageBatchReply>;
+
+/** The window that is still open: its values grow until it closes and is billed from `/v1/usage`. */
+export const OpenUsageReply = z.object({
+  nodeEpoch: z.string(),
+  windowStartMs: z.int().nonnegative(),
+  usage: z.array(UsageWindow.pick({ clusterId: true, protocol: true, meter: true, value: true, cumulative: true })),
+});
+export type OpenUsageReply = z.infer<typeof OpenUsageReply>;
 
 export const NamespacesReply = z.array(NamespaceObserved);
