@@ -12,6 +12,7 @@ export * from './rest/tenants.ts';
 export * from './rest/clusters.ts';
 export * from './rest/usage.ts';
 export * from './rest/billing.ts';
+export * from './rest/operator.ts';
 
 /** File URL of the agent link's protobuf definition. */
 export const AGENT_LINK_PROTO = new URL('../proto/agent-link.proto', import.meta.url);

@@ -9,6 +9,18 @@ import { WorkQueue } from './work.ts';
 /** Connections one process holds at most. */
 export const DATABASE_CONNECTIONS_MAX = 12;
 
+/** How often a transaction is run before its conflict is given up to the caller. */
+const TRANSACTION_ATTEMPTS_MAX = 4;
+
+const codeOf = (error: unknown): unknown => (error instanceof Error ? Reflect.get(error, 'code') : undefined);
+
+/** P2034: write conflict or deadlock; the raw-query form carries the SQLSTATE in its message. */
+const isConflict = (error: unknown): boolean =>
+  codeOf(error) === 'P2034' || (error instanceof Error && /\b(40001|40P01)\b/.test(error.message));
+
+/** Whether a write failed because a unique name, key or id is taken. */
+export const isUniqueViolation = (error: unknown): boolean => codeOf(error) === 'P2002';
+
 /** The database cannot be used as configured; `message` is one sentence for people. */
 export class DatabaseError extends Error {
   constructor(message: string, options?: ErrorOptions) {
@@ -56,9 +68,18 @@ export class Database {
     return new Database(client);
   }
 
-  /** Runs `work` in one transaction that sees and may write the rows of `tenantId` and of no other tenant. */
-  withTenant<T>(tenantId: string, work: (tx: TenantTx) => Promise<T>, options?: ScopeOptions): Promise<T> {
-    return inScope(this.#client, { setting: 'app.tenant_id', value: tenantId }, work, options);
+  /**
+   * Runs `work` in one transaction that sees and may write the rows of `tenantId` and of no other tenant. A transaction
+   * the server gave up for a deadlock or a serialization conflict is run again, so `work` has no effect outside of `tx`.
+   */
+  async withTenant<T>(tenantId: string, work: (tx: TenantTx) => Promise<T>, options?: ScopeOptions): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await inScope(this.#client, { setting: 'app.tenant_id', value: tenantId }, work, options);
+      } catch (error) {
+        if (attempt >= TRANSACTION_ATTEMPTS_MAX || !isConflict(error)) throw error;
+      }
+    }
   }
 
   /** Throws when the database does not answer. */

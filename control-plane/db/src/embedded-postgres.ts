@@ -1,5 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -29,7 +29,7 @@ export class EmbeddedPostgresError extends Error {
 
 export interface EmbeddedPostgresOptions {
   /** Data directory; made by the first start. Spaces are fine. */
-  readonly dataDir: string;
+  readonly dir: string;
   /** Loopback port, chosen free by the caller. */
   readonly port: number;
   /** Password of the owner role; set by the first start, only used to make `url` later. */
@@ -38,11 +38,11 @@ export interface EmbeddedPostgresOptions {
   readonly durable?: boolean;
   /** Further `name=value` settings. */
   readonly settings?: readonly string[];
-  /** Receives the server's log line by line. */
-  readonly onLog?: (line: string) => void;
+  /** The server's log is appended to this file. */
+  readonly logFile?: string;
 }
 
-export interface EmbeddedPostgres {
+export interface RunningPostgres {
   readonly pid: number;
   /** URL of the owner role for one database (default `robustmq`; it need not exist yet). */
   url(database?: string): string;
@@ -96,10 +96,10 @@ function failure(log: string, otherwise: EmbeddedPostgresCode, port: number): Em
 
 /** Makes the data directory beside its place and renames it, so that a killed first start leaves nothing half made. */
 function initialise(bin: string, options: EmbeddedPostgresOptions): void {
-  const fresh = `${options.dataDir}.new`;
-  const passwordFile = `${options.dataDir}.pw`;
+  const fresh = `${options.dir}.new`;
+  const passwordFile = `${options.dir}.pw`;
   rmSync(fresh, { recursive: true, force: true });
-  mkdirSync(dirname(options.dataDir), { recursive: true });
+  mkdirSync(dirname(options.dir), { recursive: true });
   writeFileSync(passwordFile, options.password, { mode: 0o600 });
   try {
     const made = spawnSync(
@@ -111,7 +111,7 @@ function initialise(bin: string, options: EmbeddedPostgresOptions): void {
     );
     if (made.error || made.status !== 0)
       throw failure(`${made.stderr ?? ''}${made.error?.message ?? ''}`, 'initdb-failed', options.port);
-    renameSync(fresh, options.dataDir);
+    renameSync(fresh, options.dir);
   } finally {
     rmSync(passwordFile, { force: true });
     rmSync(fresh, { recursive: true, force: true });
@@ -155,7 +155,9 @@ async function clearStaleLock(dataDir: string): Promise<void> {
 function ready(child: ChildProcess, options: EmbeddedPostgresOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     let tail = '';
-    let line = '';
+    const logFile = options.logFile && createWriteStream(options.logFile, { flags: 'a', mode: 0o600 });
+    // a full disk must not end this process through its log
+    if (logFile) logFile.on('error', () => undefined);
     const timer = setTimeout(() => {
       reject(failure(tail, 'start-failed', options.port));
       child.kill('SIGQUIT');
@@ -166,9 +168,7 @@ function ready(child: ChildProcess, options: EmbeddedPostgresOptions): Promise<v
         clearTimeout(timer);
         resolve();
       }
-      const lines = (line + text).split('\n');
-      line = lines.pop()!.slice(-LOG_TAIL_CHARS);
-      if (options.onLog) lines.forEach(options.onLog);
+      if (logFile) logFile.write(text);
     });
     child.once('error', (error) => {
       clearTimeout(timer);
@@ -186,16 +186,16 @@ function ready(child: ChildProcess, options: EmbeddedPostgresOptions): Promise<v
  * Starts PostgreSQL 18 from npm on loopback TCP alone (no unix socket), scram-sha-256, as any user, root included.
  * Settles once it accepts connections; recovers by itself from kill -9. Throws `EmbeddedPostgresError`.
  */
-export async function startPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+export async function startPostgres(options: EmbeddedPostgresOptions): Promise<RunningPostgres> {
   const bin = binaries();
-  const config = { ...options, dataDir: resolve(options.dataDir) };
-  if (!existsSync(join(config.dataDir, 'PG_VERSION'))) initialise(bin, config);
-  await clearStaleLock(config.dataDir);
+  const config = { ...options, dir: resolve(options.dir) };
+  if (!existsSync(join(config.dir, 'PG_VERSION'))) initialise(bin, config);
+  await clearStaleLock(config.dir);
   const settings = ['listen_addresses=127.0.0.1', 'max_connections=120', ...(config.settings ?? [])];
   if (config.durable === false) settings.push('fsync=off', 'synchronous_commit=off', 'full_page_writes=off');
   const child = spawn(
     ...wrapped(join(bin, 'postgres'), [
-      ...['-D', config.dataDir, '-p', String(config.port), '-k', ''],
+      ...['-D', config.dir, '-p', String(config.port), '-k', ''],
       ...settings.flatMap((setting) => ['-c', setting]),
     ]),
     // its own session: Ctrl-C in the terminal must not stop the database before its clients

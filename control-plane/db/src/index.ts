@@ -1,10 +1,10 @@
-export { Database, DatabaseError, DATABASE_CONNECTIONS_MAX } from './database.ts';
+export { Database, DatabaseError, DATABASE_CONNECTIONS_MAX, isUniqueViolation } from './database.ts';
 export { prepareDatabase, APPLICATION_ROLE, QUEUE_SCHEMA, type PrepareOptions } from './prepare-database.ts';
 export {
   startPostgres,
   EmbeddedPostgresError,
   EMBEDDED_OWNER,
-  type EmbeddedPostgres,
+  type RunningPostgres,
   type EmbeddedPostgresCode,
   type EmbeddedPostgresOptions,
 } from './embedded-postgres.ts';

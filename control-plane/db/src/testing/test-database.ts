@@ -47,7 +47,7 @@ export async function startTestServer(): Promise<() => Promise<void>> {
   if (process.env[SERVER_VARIABLE]) return async () => undefined;
   const dir = mkdtempSync(join(tmpdir(), 'robustmq test '));
   const server = await startPostgres({
-    dataDir: join(dir, 'data'),
+    dir: join(dir, 'data'),
     port: await freePort(),
     password: randomBytes(12).toString('hex'),
     durable: false,
