@@ -13,6 +13,9 @@ export interface ChildOptions {
   readonly name: string;
   readonly script: string;
   readonly args?: readonly string[];
+  /** Options of Node itself, such as `--watch`. */
+  readonly nodeArgs?: readonly string[];
+  readonly cwd?: string;
   readonly env: NodeJS.ProcessEnv;
   readonly home: string;
   /** Told of deaths and restarts, in a sentence. */
@@ -49,10 +52,14 @@ export class Child {
   }
 
   start(): void {
-    const { script, args = [], env } = this.#options;
+    const { script, args = [], nodeArgs = [], env, cwd } = this.#options;
     this.#startedAt = Date.now();
     this.#stderrTail = '';
-    const child = spawn(process.execPath, [script, ...args], { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    const child = spawn(process.execPath, [...nodeArgs, script, ...args], {
+      env,
+      ...(cwd === undefined ? {} : { cwd }),
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
     this.#process = child;
     child.stdout!.pipe(this.#log, { end: false });
     child.stderr!.pipe(this.#log, { end: false });
@@ -93,6 +100,12 @@ export class Child {
       await new Promise((resolve) => setTimeout(resolve, 40));
     }
     this.#settled = true;
+  }
+
+  /** For a helper of developers that nobody waits for. */
+  startUnawaited(): void {
+    this.#settled = true;
+    this.start();
   }
 
   get logFile(): string {

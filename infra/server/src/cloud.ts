@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { prepareDatabase, startPostgres, type RunningPostgres } from '@robustmq/db';
 import { banner } from './banner.ts';
-import { Child } from './child.ts';
+import { Child, type ChildOptions } from './child.ts';
 import { ensureDemo } from './demo-tenant.ts';
 import { leftoverNodePorts } from './leftover-nodes.ts';
 import { checkPorts, freePort, prepareHome, takeLock } from './preflight.ts';
@@ -43,6 +43,7 @@ export class Cloud {
     const databaseUrl = await this.#timed('database', () => this.#startDatabase(secrets));
     await this.#timed('control plane and billing', () => this.#startControlPlane(databaseUrl, secrets));
     await this.#timed('agent and shared node', () => this.#startAgent(secrets));
+    if (this.#settings.dev) this.#startDevelopment();
     const demo = await this.#timed('demo cluster', () => ensureDemo(this.#url, home));
     const portal = `http://${this.#settings.publicHost}:${this.#settings.httpPort}`;
     process.stdout.write(banner(portal, demo, ((Date.now() - startedAt) / 1000).toFixed(1)));
@@ -94,14 +95,16 @@ export class Cloud {
       ROBUSTMQ_INTERNAL_TOKEN: secrets.internalToken,
     };
     const billing = this.#child('billing', 'billing/app/src/main.ts', shared);
-    const api = this.#child('api', 'control-plane/api/dist/main.js', {
+    const environment = {
       ...shared,
       ROBUSTMQ_HTTP_PORT: String(httpPort),
       ROBUSTMQ_AGENT_PORT: String(agentPort),
       ROBUSTMQ_KEYS_FILE: join(home, 'control-plane-keys.json'),
       ROBUSTMQ_OPERATOR_TOKEN: secrets.operatorToken,
       ROBUSTMQ_PORTAL_DIR: join(ROOT, 'portal/dist'),
-    });
+    };
+    const watch = this.#settings.dev ? [`--watch-path=${join(ROOT, 'control-plane/api/dist')}`] : [];
+    const api = this.#child('api', 'control-plane/api/dist/main.js', environment, { nodeArgs: watch });
     billing.start();
     api.start();
     const ready = async (): Promise<boolean> => (await get(`${this.#url}/health/ready`)) !== null;
@@ -109,6 +112,18 @@ export class Cloud {
       api.waitUntil(ready, READY_TIMEOUT_MS),
       billing.waitUntil(async () => existsSync(shared.ROBUSTMQ_BILLING_SOCKET), READY_TIMEOUT_MS),
     ]);
+  }
+
+  /** Vite serves the portal with hot reload (it proxies /v1 to the API) and rebuilds the API, which then restarts. */
+  #startDevelopment(): void {
+    const vite = 'node_modules/vite/bin/vite.js';
+    const env = { ...this.#settings.env, ROBUSTMQ_HTTP_PORT: String(this.#settings.httpPort) };
+    this.#child('portal-dev', vite, env, { args: ['--port', '5173'], cwd: join(ROOT, 'portal') }).startUnawaited();
+    this.#child('api-build', vite, env, {
+      args: ['build', '--watch'],
+      cwd: join(ROOT, 'control-plane/api'),
+    }).startUnawaited();
+    this.#say('  portal with hot reload: http://localhost:5173');
   }
 
   async #startAgent(secrets: Secrets): Promise<void> {
@@ -147,8 +162,20 @@ export class Cloud {
     return ((await response.json()) as { token: string }).token;
   }
 
-  #child(name: string, script: string, env: NodeJS.ProcessEnv): Child {
-    const child = new Child({ name, script: join(ROOT, script), env, home: this.#settings.home, say: this.#say });
+  #child(
+    name: string,
+    script: string,
+    env: NodeJS.ProcessEnv,
+    more: Pick<ChildOptions, 'args' | 'nodeArgs' | 'cwd'> = {},
+  ): Child {
+    const child = new Child({
+      name,
+      script: join(ROOT, script),
+      env,
+      home: this.#settings.home,
+      say: this.#say,
+      ...more,
+    });
     this.#children.push(child);
     return child;
   }

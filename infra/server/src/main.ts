@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Cloud } from './cloud.ts';
-import { readSettings } from './settings.ts';
+import { readSettings, type Settings } from './settings.ts';
 import { StartError } from './start-error.ts';
 
 const USAGE = `Usage: robust-server <command>
@@ -19,7 +19,7 @@ const SCRIPTS: Record<string, string> = {
 };
 
 async function start(): Promise<void> {
-  const cloud = new Cloud(readSettings(process.env), (line) => process.stdout.write(`  ${line}\n`));
+  const cloud = new Cloud(settingsOrExit(), (line) => process.stdout.write(`  ${line}\n`));
   let stopping = false;
   const stop = (code: number): void => {
     if (stopping) return;
@@ -42,6 +42,15 @@ async function start(): Promise<void> {
     const sentence = error instanceof StartError ? error.message : String(error instanceof Error ? error.stack : error);
     process.stderr.write(`robust-server: ${sentence}\n`);
     stop(1);
+  }
+}
+
+function settingsOrExit(): Settings {
+  try {
+    return readSettings(process.env, process.argv.includes('--dev'));
+  } catch (error) {
+    process.stderr.write(`robust-server: ${error instanceof Error ? error.message : String(error)}\n`);
+    return process.exit(1);
   }
 }
 

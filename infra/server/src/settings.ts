@@ -14,6 +14,8 @@ export interface Settings {
   readonly mqttPort: number;
   readonly mqttWsPort: number;
   readonly kafkaPort: number;
+  /** `npm run dev`: portal and API are rebuilt when their sources change. */
+  readonly dev: boolean;
   /** Owner URL of an external PostgreSQL; absent = the embedded one. */
   readonly databaseUrl: string | undefined;
   /** The environment that children inherit. */
@@ -21,7 +23,7 @@ export interface Settings {
 }
 
 /** Reads the settings; throws StartError with the variable's name for a value that makes no sense. */
-export function readSettings(env: NodeJS.ProcessEnv): Settings {
+export function readSettings(env: NodeJS.ProcessEnv, dev = false): Settings {
   const port = (name: string, fallback: number): number => {
     const text = env[name];
     if (text === undefined || text === '') return fallback;
@@ -40,6 +42,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
     mqttPort: port('ROBUSTMQ_MQTT_PORT', 1883),
     mqttWsPort: port('ROBUSTMQ_MQTT_WS_PORT', 8083),
     kafkaPort: port('ROBUSTMQ_KAFKA_PORT', 9092),
+    dev,
     databaseUrl: env['DATABASE_URL'] || undefined,
     env,
   };
