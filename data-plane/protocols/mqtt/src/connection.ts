@@ -1,0 +1,338 @@
+import type { Connection, Namespace, Refusal, Session } from '@robustmq/broker';
+import { WireError } from '@robustmq/wire';
+import type { Transport, TransportHandler } from '@robustmq/wire';
+import { admit } from './admission.ts';
+import { readAckReason, readDisconnect } from './control-packets.ts';
+import type { Version } from './control-packets.ts';
+import type { Delivery, Subscriber } from './delivery.ts';
+import { Framing } from './framing.ts';
+import type { PacketSink } from './framing.ts';
+import { Output } from './output.ts';
+import { PacketReader } from './packet-reader.ts';
+import { putConnack, putDisconnect } from './packet-writer.ts';
+import { Publishing } from './publishing.ts';
+import type { Publisher } from './publishing.ts';
+import { FAULTS, MqttFault } from './reason-codes.ts';
+import type { FaultCode } from './reason-codes.ts';
+import type { ServerContext } from './server-context.ts';
+import { subscribe, unsubscribe } from './subscribing.ts';
+
+const TYPE = {
+  connect: 1,
+  publish: 3,
+  puback: 4,
+  pubrec: 5,
+  pubrel: 6,
+  pubcomp: 7,
+  subscribe: 8,
+  unsubscribe: 10,
+  pingreq: 12,
+  disconnect: 14,
+  auth: 15,
+} as const;
+const PINGRESP_BYTES = 2;
+const NEVER_EXPIRES = 0xffff_ffff;
+/** Bytes of a CONNACK or DISCONNECT around its reason string. */
+const REASON_STRING_OVERHEAD_BYTES = 64;
+
+/** What an admitted connection has; set once by CONNECT. */
+export interface Attached {
+  readonly namespace: Namespace;
+  readonly link: Connection;
+  readonly session: Session;
+  readonly delivery: Delivery;
+  readonly clientId: string;
+  readonly connectExpirySeconds: number;
+}
+
+/**
+ * One MQTT connection from its first byte to its last: dispatches packets, and ends exactly once, by `fail`, `lose`,
+ * DISCONNECT or the transport's close.
+ *
+ * Invariants: nothing is written before CONNACK nor after the end; the session is detached once, or never if it was lost.
+ */
+export class MqttConnection implements TransportHandler, PacketSink, Publisher, Subscriber {
+  readonly context: ServerContext;
+  readonly transport: Transport;
+  readonly output: Output;
+  /** null until CONNECT has told it. */
+  knownVersion: Version | null = null;
+  /** Largest packet the client takes, 0 = any (MQTT 5 Maximum Packet Size). */
+  clientPacketSizeMax = 0;
+  packetSizeMax: number;
+  /** 1.5 times the keep-alive; the time CONNECT may take before it. 0 = no limit. */
+  silenceMsMax: number;
+  /** Something arrived since the last sweep. */
+  active = true;
+  /** We do not read: silence is not the client's. */
+  paused = false;
+  /** When the sweep last saw it active, or when it ended. Monotonic ms. */
+  lastSeenMs: number;
+  ended = false;
+  #attached: Attached | null = null;
+  #publishing: Publishing | null = null;
+  #lost = false;
+  #dirty = false;
+  #gone = false;
+  readonly #framing: Framing;
+  readonly #forget: (connection: MqttConnection) => void;
+
+  constructor(context: ServerContext, transport: Transport, forget: (connection: MqttConnection) => void) {
+    this.context = context;
+    this.transport = transport;
+    this.output = new Output(transport, context.slabs);
+    this.packetSizeMax = context.limits.connectSizeBytesMax;
+    this.silenceMsMax = context.limits.connectTimeoutMs;
+    this.lastSeenMs = context.runtime.monotonicMs();
+    this.#framing = new Framing(this);
+    this.#forget = forget;
+  }
+
+  get open(): boolean {
+    return !this.ended;
+  }
+  get attached(): boolean {
+    return this.#attached !== null;
+  }
+  get version(): Version {
+    return this.knownVersion ?? 4;
+  }
+  get namespace(): Namespace {
+    return this.#must().namespace;
+  }
+  get link(): Connection {
+    return this.#must().link;
+  }
+  get session(): Session {
+    return this.#must().session;
+  }
+  get delivery(): Delivery {
+    return this.#must().delivery;
+  }
+  get writableLength(): number {
+    return this.transport.writableLength;
+  }
+
+  #must(): Attached {
+    if (this.#attached === null) throw new MqttFault('protocol-error', 'the first packet must be CONNECT');
+    return this.#attached;
+  }
+
+  /** CONNECT was accepted. */
+  attach(attached: Attached): void {
+    this.#attached = attached;
+  }
+
+  onData(chunk: Buffer, length: number): void {
+    if (this.ended) return;
+    this.active = true;
+    try {
+      this.#framing.push(chunk, length);
+    } catch (error) {
+      this.#fault(error);
+    }
+  }
+
+  /** The packets before the bad one count: they are published before the connection ends. */
+  #fault(error: unknown): void {
+    const fault = this.#toFault(error);
+    try {
+      this.#publishing?.flush();
+    } catch (second) {
+      this.#toFault(second); // the first fault is the one to tell
+    }
+    this.fail(fault.code, fault.message);
+  }
+
+  /** A fault of the client; a bug of ours is logged and ends this connection only. */
+  #toFault(error: unknown): MqttFault {
+    if (error instanceof MqttFault) return error;
+    if (error instanceof WireError) return new MqttFault('malformed-packet', 'a packet ends before its fields do');
+    this.context.runtime.log.error({ error, clientId: this.#attached?.clientId }, 'mqtt: a packet broke the server');
+    return new MqttFault('unspecified');
+  }
+
+  packetsEnd(): void {
+    if (!this.ended) this.#publishing?.flush();
+  }
+
+  packet(data: Buffer, at: number, body: number, end: number): void {
+    const first = data[at]!;
+    const type = first >> 4;
+    if (type === TYPE.publish) {
+      (this.#publishing ??= this.#startPublishing()).take(data, at, body, end);
+      return;
+    }
+    const flags = type === TYPE.pubrel || type === TYPE.subscribe || type === TYPE.unsubscribe ? 2 : 0;
+    if ((first & 0x0f) !== flags) throw new MqttFault('malformed-packet', 'reserved header bits'); // [MQTT-2.1.3-1]
+    if (type >= TYPE.puback && type <= TYPE.pubcomp) this.#ack(type, data, body, end);
+    else {
+      this.#publishing?.flush();
+      this.#control(type, new PacketReader(data, body, end));
+    }
+  }
+
+  #startPublishing(): Publishing {
+    this.#must();
+    return new Publishing(this);
+  }
+
+  /** PUBACK, PUBREC, PUBREL and PUBCOMP have one layout (§3.4). */
+  #ack(type: number, data: Buffer, body: number, end: number): void {
+    const { delivery } = this.#must();
+    const size = end - body;
+    if (size < 2 || (size > 2 && this.version < 5)) throw new MqttFault('malformed-packet', 'an ack of a wrong size');
+    const packetId = (data[body]! << 8) | data[body + 1]!;
+    if (packetId === 0) throw new MqttFault('protocol-error', 'the packet identifier is 0'); // [MQTT-2.2.1-3]
+    const name = ACK_NAMES[type - TYPE.puback]!;
+    const reason = size === 2 ? 0 : readAckReason(new PacketReader(data, body + 2, end), name);
+    if (name === 'puback') delivery.puback(packetId);
+    else if (name === 'pubrec') delivery.pubrec(packetId, reason);
+    else if (name === 'pubcomp') delivery.pubcomp(packetId);
+    else {
+      const publishing = (this.#publishing ??= this.#startPublishing());
+      publishing.flush(); // it may release an id of the run at hand
+      publishing.release(packetId);
+    }
+  }
+
+  #control(type: number, body: PacketReader): void {
+    if (type === TYPE.connect) {
+      if (this.knownVersion !== null) throw new MqttFault('protocol-error', 'a second CONNECT'); // [MQTT-3.1.0-2]
+      admit(this, body);
+      return;
+    }
+    const { session } = this.#must(); // [MQTT-3.1.0-1]
+    if (type === TYPE.pingreq) {
+      body.finish();
+      const at = this.output.reserve(PINGRESP_BYTES);
+      this.output.buffer[at] = 0xd0;
+      this.output.buffer[at + 1] = 0;
+      this.markDirty();
+    } else if (type === TYPE.subscribe) subscribe(this, session, body);
+    else if (type === TYPE.unsubscribe) unsubscribe(this, session, body);
+    else if (type === TYPE.disconnect) this.#disconnect(body);
+    else if (type === TYPE.auth && this.version === 5) {
+      throw new MqttFault('protocol-error', 'AUTH without an authentication method'); // [MQTT-4.12.0-6]
+    } else throw new MqttFault(type === 0 ? 'malformed-packet' : 'protocol-error', 'no packet of a client');
+  }
+
+  #disconnect(body: PacketReader): void {
+    const { session, connectExpirySeconds } = this.#must();
+    const { reason, sessionExpiryInterval } = readDisconnect(body, this.version);
+    if (sessionExpiryInterval !== null) {
+      if (connectExpirySeconds === 0 && sessionExpiryInterval !== 0) {
+        throw new MqttFault('protocol-error', 'a session without expiry cannot be given one'); // §3.14.2.2.2
+      }
+      session.expirySeconds = sessionExpiryInterval === NEVER_EXPIRES ? Infinity : sessionExpiryInterval;
+    }
+    // [MQTT-3.14.4-3]: only reason 0 forgets the will
+    this.#end(reason !== 0);
+  }
+
+  markDirty(): void {
+    if (this.#dirty || this.ended) return;
+    this.#dirty = true;
+    this.context.afterTurn(this);
+  }
+
+  flushTurn(): void {
+    this.#dirty = false;
+    if (this.ended) return;
+    this.#attached?.delivery.pump();
+    this.output.flush();
+  }
+
+  onDrain(): void {
+    this.#attached?.delivery.drained();
+  }
+
+  onClose(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#forget(this);
+    if (this.ended) return;
+    this.ended = true;
+    this.output.discard();
+    this.#release(true);
+  }
+
+  /** Ends the connection and tells the client why, as far as its version can (§4.13). The will is published. */
+  fail(code: FaultCode, detail: string): void {
+    if (this.ended) return;
+    this.note(code, detail);
+    const { v5, v3 } = FAULTS[code];
+    const version = this.knownVersion;
+    if (version !== null && this.#attached === null) {
+      if (version === 5) putConnack(this.output, 5, false, v5, this.#reasonString(detail));
+      else if (v3 !== null) putConnack(this.output, version, false, v3, {});
+    } else if (version === 5) putDisconnect(this.output, v5, this.#reasonString(detail));
+    this.#end(true);
+  }
+
+  #reasonString(detail: string): { reasonString?: string } {
+    const size = Buffer.byteLength(detail) + REASON_STRING_OVERHEAD_BYTES;
+    // [MQTT-3.14.2-3]: left out when the client would not take the packet
+    return this.clientPacketSizeMax > 0 && size > this.clientPacketSizeMax ? {} : { reasonString: detail };
+  }
+
+  /** The session belongs to somebody else now: the connection ends without touching it. */
+  lose(code: FaultCode): void {
+    this.#lost = true;
+    this.fail(code, FAULTS[code].text);
+  }
+
+  #end(publishWill: boolean): void {
+    this.ended = true;
+    this.active = false;
+    this.lastSeenMs = this.context.runtime.monotonicMs();
+    this.#framing.discard();
+    this.output.flush();
+    this.#release(publishWill);
+    this.transport.end();
+  }
+
+  #release(publishWill: boolean): void {
+    const attached = this.#attached;
+    if (attached === null) return;
+    if (!this.#lost) attached.session.detach(publishWill);
+    attached.link.close();
+  }
+
+  /** Writes a client event for the tenant. */
+  note(code: string, detail: string): void {
+    this.context.broker.clientEvent({
+      namespace: this.#attached?.namespace.id ?? null,
+      protocol: 'mqtt',
+      remoteAddress: this.transport.remoteAddress,
+      clientId: this.#attached?.clientId ?? null,
+      stage: this.#attached === null ? 'connect' : 'protocol',
+      code,
+      detail,
+    });
+  }
+
+  refused(refusal: Refusal): void {
+    this.context.broker.clientEvent({
+      namespace: this.namespace.id,
+      protocol: 'mqtt',
+      remoteAddress: this.transport.remoteAddress,
+      clientId: this.#must().clientId,
+      stage: 'publish',
+      code: refusal.refused,
+      detail: refusal.message,
+    });
+  }
+
+  pauseReading(): void {
+    this.paused = true;
+    this.transport.pause();
+  }
+  resumeReading(): void {
+    this.paused = false;
+    this.active = true;
+    this.transport.resume();
+  }
+}
+
+const ACK_NAMES = ['puback', 'pubrec', 'pubrel', 'pubcomp'] as const;

@@ -1,0 +1,417 @@
+import type { Connection, Inbox, InboxEntry, Message, PublishRun, QoS, Receiver } from '@robustmq/broker';
+import { Writer } from '@robustmq/wire';
+import { AWAITS_PUBACK, AWAITS_PUBCOMP, AWAITS_PUBREC, InFlight } from './in-flight.ts';
+import { MqttRun } from './mqtt-run.ts';
+import type { Output } from './output.ts';
+import { putAck } from './packet-writer.ts';
+import { PendingQueue } from './pending-queue.ts';
+import type { PendingPackets } from './pending-queue.ts';
+import { headerBytes } from './publish-encoder.ts';
+import { WIRE_V3, WIRE_V5 } from './publishing.ts';
+import type { FaultCode } from './reason-codes.ts';
+import type { ServerContext } from './server-context.ts';
+
+const PUBREL = 0x62;
+const NOT_FOUND = 0x92;
+/** Inbox entries taken at once. */
+const TAKE_MAX = 256;
+/** Shorter runs are copied into each receiver's slab; longer ones are shared from the second receiver on (rule 8). */
+const SHARE_BYTES_MIN = 512;
+const UNBOUNDED = 0xffff_ffff;
+
+/** The connection as its delivery side needs it. */
+export interface Subscriber {
+  readonly context: ServerContext;
+  readonly output: Output;
+  readonly open: boolean;
+  /** Bytes the kernel has not taken. */
+  readonly writableLength: number;
+  markDirty(): void;
+  lose(code: FaultCode): void;
+  note(code: string, detail: string): void;
+}
+
+export interface DeliveryOptions {
+  readonly v5: boolean;
+  /** QoS 1 and 2 messages the client takes at once. */
+  readonly window: number;
+  /** Largest packet the client takes, in bytes. */
+  readonly packetSizeMax: number;
+}
+
+/**
+ * Outbound messages of one connection: what the broker hands over, the exchanges in flight, and what waits for them.
+ * A session with an inbox is fed from it and numbers exchanges by its sequences, so ids and order survive reconnects;
+ * any other session numbers its own and waits in a bounded queue.
+ */
+export class Delivery implements Receiver {
+  readonly #subscriber: Subscriber;
+  readonly #v5: boolean;
+  readonly #window: number;
+  readonly #packetSizeMax: number;
+  readonly #inFlight = new InFlight();
+  #link: Connection | null = null;
+  #inbox: Inbox | null = null;
+  #inboxReady = false;
+  /** Entries taken from the inbox that do not fit the window's span yet. */
+  #taken: readonly InboxEntry[] = [];
+  #pending: PendingQueue | null = null;
+  #subacksDue = 0;
+  #heldBack: (() => void)[] | null = null;
+  #dropping = false;
+
+  constructor(subscriber: Subscriber, options: DeliveryOptions) {
+    this.#subscriber = subscriber;
+    this.#v5 = options.v5;
+    this.#window = Math.min(options.window, subscriber.context.limits.inFlightMax);
+    this.#packetSizeMax = options.packetSizeMax === 0 ? UNBOUNDED : options.packetSizeMax;
+  }
+
+  /** The session is attached: what its inbox still owes is sent again, after CONNACK. */
+  start(link: Connection, inbox: Inbox | null): void {
+    this.#link = link;
+    this.#inbox = inbox;
+    if (inbox === null) return;
+    inbox.rewind();
+    this.inboxReady();
+  }
+
+  deliver(run: PublishRun, qos: QoS, retain: boolean, subscriptionIds: readonly number[] | null): void {
+    if (!this.#subscriber.open || this.#link === null) return;
+    const first = 0x30 | (qos << 1) | (retain ? 1 : 0);
+    const asIs =
+      run.wireFormat === (this.#v5 ? WIRE_V5 : WIRE_V3) &&
+      run instanceof MqttRun &&
+      run.qos === qos &&
+      subscriptionIds === null &&
+      run.wireEnd - run.wireStart <= this.#packetSizeMax;
+    if (qos === 0) {
+      if (this.#congested(run.count)) return;
+      if (asIs) this.#copyAtMostOnce(run, first);
+      else this.#encodeRun(run, qos, retain, subscriptionIds);
+    } else if (asIs && !(run.expires && this.#mustWait(run.count))) this.#copyAtLeastOnce(run, first);
+    else this.#encodeRun(run, qos, retain, subscriptionIds);
+    this.#subscriber.markDirty();
+  }
+
+  #copyAtMostOnce(run: MqttRun, first: number): void {
+    const { output } = this.#subscriber;
+    const size = run.wireEnd - run.wireStart;
+    const sharing = first === run.firstByte && size >= SHARE_BYTES_MIN && run.receivers > 0;
+    run.receivers++;
+    if (sharing && output.pendingBytes === 0) output.share(run.share());
+    else {
+      const at = output.reserve(size);
+      const { buffer } = output;
+      run.data.copy(buffer, at, run.wireStart, run.wireEnd);
+      if (first !== run.firstByte) patchFirst(run, buffer, at, first);
+    }
+    this.#count(run.count, run.contentBytes);
+  }
+
+  #copyAtLeastOnce(run: MqttRun, first: number): void {
+    const state = run.qos === 1 ? AWAITS_PUBACK : AWAITS_PUBREC;
+    const { count, wireStart } = run;
+    if (this.#mustWait(count)) {
+      const bytes = Buffer.from(run.data.subarray(wireStart, run.wireEnd));
+      if (first !== run.firstByte) patchFirst(run, bytes, 0, first);
+      const starts = new Int32Array(count + 1);
+      const packetIdAt = new Int32Array(count);
+      const contentBytes = new Int32Array(count);
+      for (let i = 0; i < count; i++) {
+        starts[i] = run.packetStart[i]! - wireStart;
+        packetIdAt[i] = run.packetIdAt[i]! - wireStart;
+        contentBytes[i] = contentSize(run, i);
+      }
+      starts[count] = bytes.length;
+      this.#wait({ bytes, starts, packetIdAt, contentBytes, state, expiresAtMs: Infinity, expiryAt: -1, next: 0 });
+      return;
+    }
+    const { output } = this.#subscriber;
+    const inFlight = this.#inFlight;
+    const at = output.reserve(run.wireEnd - wireStart);
+    const { buffer } = output;
+    run.data.copy(buffer, at, wireStart, run.wireEnd);
+    if (first !== run.firstByte) patchFirst(run, buffer, at, first);
+    const shift = at - wireStart;
+    for (let i = 0; i < count; i++) {
+      const id = inFlight.begin(inFlight.next, state);
+      const idAt = run.packetIdAt[i]! + shift;
+      buffer[idAt] = id >>> 8;
+      buffer[idAt + 1] = id;
+    }
+    this.#count(count, run.contentBytes);
+  }
+
+  /** Another version, QoS or subscription identifiers: every message is written anew. */
+  #encodeRun(run: PublishRun, qos: QoS, retain: boolean, ids: readonly number[] | null): void {
+    const encoder = this.#prepare(qos, retain);
+    for (let i = 0; i < run.count; i++) {
+      const properties = run.properties?.[i] ?? null;
+      encoder.topic = run.data;
+      encoder.topicStart = run.topicStart;
+      encoder.topicEnd = run.topicEnd;
+      encoder.payload = run.data;
+      encoder.payloadStart = run.payloadStart[i]!;
+      encoder.payloadEnd = run.payloadEnd[i]!;
+      const expirySeconds = properties?.expirySeconds ?? -1;
+      if (i === 0 || run.properties !== null) encoder.setProperties(properties, expirySeconds, ids);
+      this.#sendEncoded(qos, expirySeconds, contentSize(run, i));
+    }
+  }
+
+  deliverMessage(message: Message, qos: QoS, retain: boolean, subscriptionIds: readonly number[] | null): void {
+    if (!this.#subscriber.open || this.#link === null) return;
+    if (retain && this.#subacksDue > 0) {
+      // retained messages of a subscription follow its SUBACK
+      (this.#heldBack ??= []).push(() => this.deliverMessage(message, qos, retain, subscriptionIds));
+      return;
+    }
+    if (qos === 0 && this.#congested(1)) return;
+    const expirySeconds = this.#load(message, qos, retain, subscriptionIds);
+    if (expirySeconds === 0) return;
+    this.#sendEncoded(qos, expirySeconds, messageSize(message));
+    this.#subscriber.markDirty();
+  }
+
+  /** Points the encoder at `message`. Returns the seconds it has left, −1 = for ever, 0 = expired [MQTT-3.3.2-5]. */
+  #load(message: Message, qos: QoS, retain: boolean, ids: readonly number[] | null): number {
+    const encoder = this.#prepare(qos, retain);
+    let left = -1;
+    const expirySeconds = message.properties?.expirySeconds;
+    if (expirySeconds !== undefined) {
+      const age = this.#subscriber.context.runtime.nowMs() - message.timestampMs;
+      left = Math.max(0, expirySeconds - Math.max(0, Math.floor(age / 1000)));
+      if (left === 0) return 0;
+    }
+    const topic = Buffer.from(message.topic);
+    encoder.topic = topic;
+    encoder.topicStart = 0;
+    encoder.topicEnd = topic.length;
+    encoder.payload = message.payload;
+    encoder.payloadStart = 0;
+    encoder.payloadEnd = message.payload.length;
+    encoder.setProperties(message.properties, left, ids);
+    return left;
+  }
+
+  #prepare(qos: QoS, retain: boolean) {
+    const { encoder } = this.#subscriber.context;
+    encoder.v5 = this.#v5;
+    encoder.qos = qos;
+    encoder.retain = retain;
+    encoder.dup = false;
+    encoder.packetId = 0;
+    return encoder;
+  }
+
+  /** Sends what the encoder holds, or lets it wait for the window. Larger than the client takes: dropped [MQTT-3.1.2-25]. */
+  #sendEncoded(qos: QoS, expirySeconds: number, contentBytes: number): void {
+    const { encoder, runtime } = this.#subscriber.context;
+    const size = encoder.size();
+    if (size === 0 || size > this.#packetSizeMax) return;
+    if (qos > 0) {
+      const state = qos === 1 ? AWAITS_PUBACK : AWAITS_PUBREC;
+      if (this.#mustWait(1)) {
+        const writer = new Writer(size);
+        encoder.put(writer);
+        this.#wait({
+          bytes: writer.view(),
+          starts: Int32Array.of(0, size),
+          packetIdAt: Int32Array.of(encoder.packetIdAt),
+          contentBytes: Int32Array.of(contentBytes),
+          state,
+          expiresAtMs: expirySeconds < 0 ? Infinity : runtime.nowMs() + expirySeconds * 1000,
+          expiryAt: encoder.expiryAt,
+          next: 0,
+        });
+        return;
+      }
+      encoder.packetId = this.#inFlight.begin(this.#inFlight.next, state);
+    }
+    encoder.put(this.#subscriber.output);
+    this.#count(1, contentBytes);
+  }
+
+  #count(messages: number, bytes: number): void {
+    const { usage } = this.#link!;
+    usage.messagesOut += messages;
+    usage.bytesOut += bytes;
+  }
+
+  get #blocked(): boolean {
+    return this.#subscriber.writableLength > this.#subscriber.context.limits.writableBytesMax;
+  }
+
+  /** A reader too slow for QoS 0 misses messages; told once per episode. */
+  #congested(count: number): boolean {
+    if (!this.#blocked) return false;
+    this.#dropped(count, 'slow-reader', 'QoS 0 messages are dropped until the client has read what was sent');
+    return true;
+  }
+
+  #dropped(count: number, code: string, detail: string): void {
+    this.#subscriber.context.droppedMessages += count;
+    if (this.#dropping) return;
+    this.#dropping = true;
+    this.#subscriber.note(code, detail);
+  }
+
+  #mustWait(count: number): boolean {
+    const inFlight = this.#inFlight;
+    if (this.#pending !== null && this.#pending.messages > 0) return true;
+    return inFlight.open + count > this.#window || !inFlight.fits(inFlight.next + count - 1) || this.#blocked;
+  }
+
+  /** Queues packets, within bounds: a session without an inbox has no claim to more, the newest are dropped. */
+  #wait(packets: PendingPackets): void {
+    const pending = (this.#pending ??= new PendingQueue());
+    const { limits } = this.#subscriber.context;
+    const count = packets.starts.length - 1;
+    const over =
+      pending.messages + count > limits.pendingMessagesMax ||
+      (pending.messages > 0 && pending.bytes + packets.bytes.length > limits.pendingBytesMax);
+    if (over) this.#dropped(count, 'pending-full', 'the client acknowledges too slowly; newer messages are dropped');
+    else pending.add(packets);
+  }
+
+  inboxReady(): void {
+    this.#inboxReady = true;
+    this.#subscriber.markDirty();
+  }
+
+  sessionLost(reason: 'taken-over' | 'ended'): void {
+    this.#subscriber.lose(reason === 'taken-over' ? 'session-taken-over' : 'administrative-action');
+  }
+
+  /** A SUBSCRIBE is being handled: retained messages wait for its SUBACK. */
+  holdRetained(): void {
+    this.#subacksDue++;
+  }
+  /** Its SUBACK is written. */
+  releaseRetained(): void {
+    this.#subacksDue--;
+    const held = this.#heldBack;
+    this.#heldBack = null;
+    if (held !== null) for (const deliver of held) deliver();
+    if (this.#inboxReady) this.#subscriber.markDirty();
+  }
+
+  /** Sends what waits as far as window and transport allow. Called once per turn. */
+  pump(): void {
+    if (this.#link === null || this.#blocked) return;
+    const pending = this.#pending;
+    if (pending !== null && pending.messages > 0) {
+      const { context, output } = this.#subscriber;
+      const sent = pending.send(output, this.#inFlight, this.#window, context.runtime.nowMs());
+      this.#count(sent.messages, sent.contentBytes);
+      if (pending.messages === 0) this.#dropping = false;
+    }
+    if (this.#inbox !== null && this.#subacksDue === 0) this.#pumpInbox(this.#inbox);
+  }
+
+  #pumpInbox(inbox: Inbox): void {
+    while (!this.#blocked && this.#inFlight.open < this.#window) {
+      if (this.#taken.length === 0) {
+        if (!this.#inboxReady) return;
+        const room = Math.min(TAKE_MAX, this.#window - this.#inFlight.open);
+        this.#inboxReady = false; // a call from within `take` sets it again
+        this.#taken = inbox.take(room);
+        if (this.#taken.length === 0) return;
+        // entries may be left: only a take that gives nothing ends the round
+        this.#inboxReady = true;
+      }
+      let sent = 0;
+      for (const entry of this.#taken) {
+        if (!this.#inFlight.fits(entry.sequence)) break;
+        this.#sendEntry(inbox, entry);
+        sent++;
+      }
+      const stuck = sent < this.#taken.length;
+      this.#taken = stuck ? this.#taken.slice(sent) : [];
+      if (stuck) return;
+    }
+  }
+
+  #sendEntry(inbox: Inbox, entry: InboxEntry): void {
+    const { context, output } = this.#subscriber;
+    const { sequence, qos, message } = entry;
+    if (entry.received) {
+      putAck(output, PUBREL, this.#inFlight.begin(sequence, AWAITS_PUBCOMP), 0); // [MQTT-4.4.0-1]
+      return;
+    }
+    if (message === null || this.#load(message, qos, entry.retain, entry.subscriptionIds) === 0) {
+      inbox.acknowledge(sequence);
+      return;
+    }
+    const { encoder } = context;
+    const size = encoder.size();
+    if (size === 0 || size > this.#packetSizeMax) {
+      inbox.acknowledge(sequence); // [MQTT-3.1.2-25]: as if it had been delivered
+      return;
+    }
+    if (qos > 0) {
+      encoder.dup = entry.redelivery; // [MQTT-3.3.1-1]
+      encoder.packetId = this.#inFlight.begin(sequence, qos === 1 ? AWAITS_PUBACK : AWAITS_PUBREC);
+    } else inbox.acknowledge(sequence);
+    encoder.put(output);
+    this.#count(1, messageSize(message));
+  }
+
+  /** PUBACK: the exchange ends. Unknown ids are ignored. */
+  puback(packetId: number): void {
+    const sequence = this.#inFlight.find(packetId);
+    if (sequence >= 0 && this.#inFlight.state(sequence) === AWAITS_PUBACK) this.#end(sequence);
+  }
+
+  /** PUBREC: goes on with PUBREL, or ends the exchange when the client refused [MQTT-4.13.2-1]. */
+  pubrec(packetId: number, reason: number): void {
+    const sequence = this.#inFlight.find(packetId);
+    const state = sequence < 0 ? AWAITS_PUBACK : this.#inFlight.state(sequence);
+    if (state === AWAITS_PUBREC && reason >= 0x80) {
+      this.#end(sequence);
+      return;
+    }
+    const known = state === AWAITS_PUBREC || state === AWAITS_PUBCOMP;
+    if (state === AWAITS_PUBREC) {
+      this.#inFlight.setState(sequence, AWAITS_PUBCOMP);
+      this.#inbox?.markReceived(sequence);
+    }
+    if (reason >= 0x80) return;
+    putAck(this.#subscriber.output, PUBREL, packetId, known || !this.#v5 ? 0 : NOT_FOUND);
+    this.#subscriber.markDirty();
+  }
+
+  /** PUBCOMP: the exchange ends. Unknown ids are ignored. */
+  pubcomp(packetId: number): void {
+    const sequence = this.#inFlight.find(packetId);
+    if (sequence >= 0 && this.#inFlight.state(sequence) === AWAITS_PUBCOMP) this.#end(sequence);
+  }
+
+  #end(sequence: number): void {
+    this.#inFlight.end(sequence);
+    this.#inbox?.acknowledge(sequence);
+    if (this.#inboxReady || this.#taken.length > 0 || (this.#pending?.messages ?? 0) > 0) this.#subscriber.markDirty();
+  }
+
+  /** The transport has taken everything. */
+  drained(): void {
+    this.#dropping = false;
+    this.#subscriber.markDirty();
+  }
+}
+
+/** A retain flag other than the publisher's, or its DUP flag, which is not passed on [MQTT-3.3.1-3]. */
+function patchFirst(run: MqttRun, buffer: Buffer, at: number, first: number): void {
+  const shift = at - run.wireStart;
+  for (let i = 0; i < run.count; i++) buffer[run.packetStart[i]! + shift] = first;
+}
+
+function contentSize(run: PublishRun, index: number): number {
+  const own = run.topicEnd - run.topicStart + run.payloadEnd[index]! - run.payloadStart[index]!;
+  return run.properties === null ? own : own + headerBytes(run.properties[index] ?? null);
+}
+
+function messageSize(message: Message): number {
+  return Buffer.byteLength(message.topic) + message.payload.length + headerBytes(message.properties);
+}

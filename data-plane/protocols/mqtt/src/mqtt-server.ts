@@ -1,0 +1,78 @@
+import type { Broker } from '@robustmq/broker';
+import type { Accept, Cancel, Runtime } from '@robustmq/wire';
+import { MqttConnection } from './connection.ts';
+import { MQTT_LIMITS } from './limits.ts';
+import type { MqttLimits } from './limits.ts';
+import { FAULTS } from './reason-codes.ts';
+import { ServerContext } from './server-context.ts';
+
+/** One timer looks at all connections this often, so an end for silence comes up to this much late. */
+const SWEEP_PERIOD_MS = 1000;
+
+export interface MqttServerOptions {
+  readonly broker: Broker;
+  readonly runtime: Runtime;
+  readonly limits?: Partial<MqttLimits>;
+}
+
+/**
+ * MQTT 3.1, 3.1.1 and 5.0 over any transport. Owns its connections; knows no sockets and no threads. A listener (TCP,
+ * TLS, WebSocket, QUIC) is given `accept`.
+ */
+export class MqttServer {
+  readonly #context: ServerContext;
+  readonly #connections = new Set<MqttConnection>();
+  readonly #cancelSweep: Cancel;
+
+  constructor(options: MqttServerOptions) {
+    this.#context = new ServerContext(options.broker, options.runtime, { ...MQTT_LIMITS, ...options.limits });
+    this.#cancelSweep = options.runtime.every(SWEEP_PERIOD_MS, this.#sweep);
+  }
+
+  /** Makes the handler of a new transport. */
+  readonly accept: Accept = (transport) => {
+    const connection = new MqttConnection(this.#context, transport, this.#forget);
+    this.#connections.add(connection);
+    return connection;
+  };
+
+  /** Transports that are not closed yet, admitted or not. */
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Messages dropped because their reader was too slow, since the start. */
+  get droppedMessages(): number {
+    return this.#context.droppedMessages;
+  }
+
+  /** Tells every MQTT 5 client that the server goes down (0x8B) and ends all connections. Sessions stay. */
+  close(): void {
+    this.#cancelSweep();
+    for (const connection of this.#connections) {
+      connection.fail('server-shutting-down', FAULTS['server-shutting-down'].text);
+    }
+  }
+
+  readonly #forget = (connection: MqttConnection): void => {
+    this.#connections.delete(connection);
+  };
+
+  readonly #sweep = (): void => {
+    const { limits, runtime } = this.#context;
+    const nowMs = runtime.monotonicMs();
+    for (const connection of this.#connections) {
+      if ((connection.active || connection.paused) && connection.attached) {
+        connection.active = false;
+        connection.lastSeenMs = nowMs;
+      }
+      const silentMs = nowMs - connection.lastSeenMs;
+      if (connection.ended) {
+        if (silentMs > limits.closeTimeoutMs) connection.transport.destroy();
+      } else if (connection.silenceMsMax > 0 && silentMs > connection.silenceMsMax) {
+        // [MQTT-3.1.2-22]; before CONNECT there is nobody to tell
+        connection.fail('keep-alive-timeout', FAULTS['keep-alive-timeout'].text);
+      }
+    }
+  };
+}
