@@ -1,0 +1,111 @@
+import { allItems, bodyOf, type Cluster } from '@robustmq/client';
+import { Command, Option } from 'commander';
+import type { Context } from '../context.ts';
+import { collect } from '../lines.ts';
+import { wholeNumber } from '../numbers.ts';
+import { fieldsOf, tableOf } from '../output.ts';
+import type { CommandKit } from '../program.ts';
+
+interface InCluster {
+  cluster?: string;
+}
+interface CreateOptions extends InCluster {
+  partitions: number;
+  binding?: string[];
+  durability?: 'memory' | 'flushed';
+  retentionMs?: number;
+  retentionBytes?: number;
+}
+
+const pathOf = (cluster: Cluster) => ({ tenantId: cluster.tenantId, clusterId: cluster.id });
+
+async function create(context: Context, name: string, options: CreateOptions): Promise<void> {
+  const cluster = await context.cluster(options.cluster);
+  const topic = await bodyOf(
+    context.client().POST('/v1/tenants/{tenantId}/clusters/{clusterId}/topics', {
+      params: { path: pathOf(cluster) },
+      body: {
+        name,
+        partitions: options.partitions,
+        ...(options.binding ? { bindings: options.binding } : {}),
+        ...(options.durability ? { durability: options.durability } : {}),
+        ...(options.retentionMs === undefined ? {} : { retentionMs: options.retentionMs }),
+        ...(options.retentionBytes === undefined ? {} : { retentionBytes: options.retentionBytes }),
+      },
+    }),
+  );
+  await context.print(topic, () =>
+    fieldsOf([
+      ['name', topic.name],
+      ['partitions', String(topic.partitions)],
+      ['ready', topic.ready ? 'yes' : 'not yet'],
+    ]),
+  );
+}
+
+async function list(context: Context, clusterName: string | undefined): Promise<void> {
+  const cluster = await context.cluster(clusterName);
+  const topics = await allItems((cursor) =>
+    bodyOf(
+      context.client().GET('/v1/tenants/{tenantId}/clusters/{clusterId}/topics', {
+        params: { path: pathOf(cluster), query: { limit: 200, ...(cursor === undefined ? {} : { cursor }) } },
+      }),
+    ),
+  );
+  await context.print(topics, () =>
+    tableOf(
+      [
+        { heading: 'NAME', value: (t) => t.name },
+        { heading: 'PARTITIONS', value: (t) => String(t.partitions) },
+        { heading: 'STORED BYTES', value: (t) => String(t.storedBytes) },
+        { heading: 'MADE BY', value: (t) => t.origin },
+        { heading: 'READY', value: (t) => (t.ready ? 'yes' : 'not yet') },
+      ],
+      topics,
+    ),
+  );
+}
+
+async function remove(context: Context, name: string, clusterName: string | undefined): Promise<void> {
+  const cluster = await context.cluster(clusterName);
+  await context.client().DELETE('/v1/tenants/{tenantId}/clusters/{clusterId}/topics/{topicName}', {
+    params: { path: { ...pathOf(cluster), topicName: name } },
+  });
+  context.terminal.note(`Deleted topic "${name}" of cluster "${cluster.name}".`);
+}
+
+/** topic create | list | delete. */
+export function topicCommand(kit: CommandKit): Command {
+  const topic = new Command('topic').description('topics: stored logs, the same for MQTT and Kafka clients');
+  topic
+    .command('create <name>')
+    .description('create a topic')
+    .option('-c, --cluster <id|name>')
+    .addOption(new Option('--partitions <n>').argParser(wholeNumber(1, 256)).default(1))
+    .option('--binding <filter>', 'MQTT filter it captures instead of a/b and a/b/# (may be repeated)', collect)
+    .addOption(new Option('--durability <level>', 'what an acknowledgement means').choices(['memory', 'flushed']))
+    .addOption(
+      new Option('--retention-ms <ms>', 'age at which messages go').argParser(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
+    )
+    .addOption(
+      new Option('--retention-bytes <bytes>', 'size at which messages go').argParser(
+        wholeNumber(0, Number.MAX_SAFE_INTEGER),
+      ),
+    )
+    .action((name: string, options: CreateOptions, command: Command) =>
+      kit.run(command, (context) => create(context, name, options)),
+    );
+  topic
+    .command('list')
+    .description('list topics, those made by clients included')
+    .option('-c, --cluster <id|name>')
+    .action((options: InCluster, command: Command) => kit.run(command, (context) => list(context, options.cluster)));
+  topic
+    .command('delete <name>')
+    .description('delete a topic and its data')
+    .option('-c, --cluster <id|name>')
+    .action((name: string, options: InCluster, command: Command) =>
+      kit.run(command, (context) => remove(context, name, options.cluster)),
+    );
+  return topic;
+}

@@ -1,0 +1,235 @@
+import { randomBytes } from 'node:crypto';
+import type { ProblemCode, Role, RouteName } from '@robustmq/contracts';
+import { fakeInvoice, fakeUsage } from './fake-metering.ts';
+import { clusterNow, newCluster, nextId, type FakeCluster, type FakeState, type FakeTenant } from './fake-state.ts';
+
+/** A problem to answer with. */
+export class Refusal extends Error {
+  readonly code: ProblemCode;
+  readonly errors: { pointer: string; detail: string }[] | undefined;
+  constructor(code: ProblemCode, detail: string, errors?: { pointer: string; detail: string }[]) {
+    super(detail);
+    this.code = code;
+    this.errors = errors;
+  }
+}
+
+/** One validated call. */
+export interface Call {
+  readonly state: FakeState;
+  readonly userId: string;
+  readonly tenant: FakeTenant;
+  readonly params: Record<string, string>;
+  readonly query: Record<string, unknown>;
+  readonly body: Record<string, unknown>;
+}
+
+const secret = (prefix: string): string => prefix + randomBytes(12).toString('hex');
+const text = (value: unknown): string => value as string;
+
+function tenantsOf(state: FakeState, userId: string): { id: string; name: string; role: Role }[] {
+  return state.tenants.flatMap(({ id, name, members }) => {
+    const member = members.find((m) => m.userId === userId);
+    return member ? [{ id, name, role: member.role }] : [];
+  });
+}
+
+function userOf(state: FakeState, userId: string): { id: string; email: string } {
+  const member = state.tenants.flatMap((tenant) => tenant.members).find((m) => m.userId === userId);
+  return { id: userId, email: member?.email ?? 'api-key' };
+}
+
+function session(state: FakeState, userId: string): object {
+  const accessToken = secret('at_');
+  const refreshToken = secret('rt_');
+  state.access.set(accessToken, userId);
+  state.refresh.set(refreshToken, userId);
+  return { accessToken, refreshToken, expiresIn: 900, user: userOf(state, userId), tenants: tenantsOf(state, userId) };
+}
+
+function clusterOf({ tenant, params }: Call): FakeCluster {
+  const found = tenant.clusters.find((entry) => entry.cluster.id === params['clusterId']);
+  if (!found) throw new Refusal('not-found', 'There is no such cluster.');
+  return found;
+}
+
+/** Takes the entry out of a list; throws Refusal `not-found`. */
+function take<T>(list: T[], fits: (entry: T) => boolean): T {
+  const index = list.findIndex(fits);
+  if (index < 0) throw new Refusal('not-found', 'There is no such thing.');
+  return list.splice(index, 1)[0]!;
+}
+
+const page = <T>(items: T[], { query }: Call): object => {
+  const from = Number(query['cursor'] ?? 0);
+  const limit = Number(query['limit'] ?? 50);
+  return {
+    items: items.slice(from, from + limit),
+    ...(from + limit < items.length ? { nextCursor: String(from + limit) } : {}),
+  };
+};
+
+const auth = {
+  signup: ({ state, body }: Call) => {
+    const email = text(body['email']);
+    if (state.tenants.some((tenant) => tenant.members.some((m) => m.email === email))) {
+      throw new Refusal('conflict', 'Somebody has signed up with this address.');
+    }
+    const userId = nextId(state);
+    const createdAt = new Date().toISOString();
+    const owner = { userId, email, role: 'owner', createdAt, password: text(body['password']) };
+    state.tenants.push({
+      id: nextId(state),
+      name: text(body['tenantName']),
+      createdAt,
+      members: [owner as unknown as FakeTenant['members'][number]],
+      apiKeys: [],
+      clusters: [],
+      audit: [],
+    });
+    return session(state, userId);
+  },
+  login: ({ state, body }: Call) => {
+    const member = state.tenants
+      .flatMap((tenant) => tenant.members)
+      .find((m) => m.email === body['email'] && m.password === body['password']);
+    if (!member) throw new Refusal('invalid-login', 'The e-mail address or the password is wrong.');
+    return session(state, member.userId);
+  },
+  refresh: ({ state, body }: Call) => {
+    const userId = state.refresh.get(text(body['refreshToken']));
+    if (userId === undefined) throw new Refusal('unauthenticated', 'The session is over.');
+    state.refresh.delete(text(body['refreshToken']));
+    return session(state, userId);
+  },
+  logout: ({ state, body }: Call) => void state.refresh.delete(text(body['refreshToken'])),
+  me: ({ state, userId }: Call) => ({ user: userOf(state, userId), tenants: tenantsOf(state, userId) }),
+};
+
+const people = {
+  getTenant: ({ tenant: { id, name, createdAt } }: Call) => ({ id, name, createdAt }),
+  listMembers: (call: Call) =>
+    page(
+      call.tenant.members.map(({ password: _, ...member }) => member),
+      call,
+    ),
+  addMember: ({ state, tenant, body }: Call) => {
+    const known = state.tenants.flatMap((t) => t.members).find((m) => m.email === body['email']);
+    if (!known) throw new Refusal('not-found', 'Nobody has an account with this address.');
+    if (tenant.members.some((m) => m.userId === known.userId))
+      throw new Refusal('conflict', 'They are a member already.');
+    const member = { ...known, role: body['role'] as Role, createdAt: new Date().toISOString() };
+    tenant.members.push(member);
+    return member;
+  },
+  updateMember: ({ tenant, params, body }: Call) => {
+    const member = tenant.members.find((m) => m.userId === params['userId']);
+    if (!member) throw new Refusal('not-found', 'There is no such member.');
+    if (
+      member.role === 'owner' &&
+      body['role'] !== 'owner' &&
+      tenant.members.filter((m) => m.role === 'owner').length === 1
+    ) {
+      throw new Refusal('conflict', 'The last owner of a tenant stays its owner.');
+    }
+    member.role = body['role'] as Role;
+    return member;
+  },
+  removeMember: ({ tenant, params }: Call) => {
+    const owners = tenant.members.filter((m) => m.role === 'owner');
+    if (owners.length === 1 && owners[0]!.userId === params['userId'])
+      throw new Refusal('conflict', 'The last owner stays.');
+    take(tenant.members, (m) => m.userId === params['userId']);
+  },
+  listApiKeys: (call: Call) =>
+    page(
+      call.tenant.apiKeys.map(({ key: _, ...apiKey }) => apiKey),
+      call,
+    ),
+  createApiKey: ({ state, tenant, body }: Call) => {
+    const key = secret('rmq_');
+    const apiKey = {
+      id: nextId(state),
+      name: text(body['name']),
+      role: body['role'] as Role,
+      prefix: key.slice(0, 10),
+      createdAt: new Date().toISOString(),
+      expiresAt: (body['expiresAt'] as string | undefined) ?? null,
+      lastUsedAt: null,
+      key,
+    };
+    tenant.apiKeys.push(apiKey);
+    return apiKey;
+  },
+  deleteApiKey: ({ tenant, params }: Call) => void take(tenant.apiKeys, (key) => key.id === params['apiKeyId']),
+  listAuditEvents: (call: Call) => page(call.tenant.audit, call),
+};
+
+const clusters = {
+  listClusters: (call: Call) =>
+    page(
+      call.tenant.clusters
+        .map((entry) => clusterNow(call.state, entry))
+        .filter((cluster) => call.query['name'] === undefined || cluster.name === call.query['name']),
+      call,
+    ),
+  createCluster: ({ state, tenant, body }: Call) => {
+    const name = text(body['name']);
+    if (tenant.clusters.some((entry) => entry.cluster.name === name)) {
+      throw new Refusal('name-taken', `There is a cluster "${name}" already.`, [
+        { pointer: '/name', detail: 'is taken' },
+      ]);
+    }
+    const entry = newCluster(state, tenant.id, name, body['plan'] as 'serverless' | 'dedicated', text(body['region']));
+    tenant.clusters.push(entry);
+    return entry.cluster;
+  },
+  getCluster: (call: Call) => clusterNow(call.state, clusterOf(call)),
+  deleteCluster: (call: Call) => {
+    const entry = clusterOf(call);
+    take(call.tenant.clusters, (other) => other === entry);
+    return { ...clusterNow(call.state, entry), phase: 'Deleting' };
+  },
+  listCredentials: (call: Call) => page(clusterOf(call).credentials, call),
+  createCredential: (call: Call) => {
+    const { cluster, credentials } = clusterOf(call);
+    const name = text(call.body['name']);
+    if (credentials.some((c) => c.name === name))
+      throw new Refusal('name-taken', `There is a credential "${name}" already.`);
+    const credential = {
+      id: nextId(call.state),
+      name,
+      username: `${name}@${cluster.key}`,
+      propagated: true,
+      createdAt: new Date().toISOString(),
+    };
+    credentials.push(credential as unknown as FakeCluster['credentials'][number]);
+    return { ...credential, propagated: false, password: secret('') };
+  },
+  deleteCredential: (call: Call) => void take(clusterOf(call).credentials, (c) => c.id === call.params['credentialId']),
+  listTopics: (call: Call) => page(clusterOf(call).topics, call),
+  createTopic: (call: Call) => {
+    const { topics } = clusterOf(call);
+    const name = text(call.body['name']);
+    if (topics.some((topic) => topic.name === name))
+      throw new Refusal('name-taken', `There is a topic "${name}" already.`);
+    const topic = {
+      name,
+      partitions: call.body['partitions'] as number,
+      origin: 'api' as const,
+      ready: true,
+      storedBytes: 0,
+    };
+    topics.push(topic);
+    return topic;
+  },
+  deleteTopic: (call: Call) => void take(clusterOf(call).topics, (topic) => topic.name === call.params['topicName']),
+};
+
+const money = {
+  getUsage: ({ tenant, query }: Call) => fakeUsage(tenant, query),
+  previewInvoice: ({ tenant }: Call) => fakeInvoice(tenant),
+};
+
+/** What answers each route. */
+export const HANDLERS: Record<RouteName, (call: Call) => unknown> = { ...auth, ...people, ...clusters, ...money };

@@ -1,0 +1,1 @@
+export { startFakeControlPlane, type FakeControlPlane, type FakeOptions } from './fake-control-plane.ts';
