@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { prepareDatabase, startPostgres, type RunningPostgres } from '@robustmq/db';
+import { prepareDatabase, startPostgres, type EmbeddedPostgresOptions, type RunningPostgres } from '@robustmq/db';
 import { banner } from './banner.ts';
 import { Child, type ChildOptions } from './child.ts';
 import { ensureDemo } from './demo-tenant.ts';
@@ -13,6 +13,7 @@ import { StartError } from './start-error.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const DATABASE_PORT_FROM = 15432;
+const DATABASE_RESTART_DELAY_MS = 500;
 const READY_TIMEOUT_MS = 60_000;
 /** Children get this long after SIGTERM; with PostgreSQL's own stop the whole stays under 10 s. */
 const CHILD_GRACE_MS = 6_000;
@@ -70,17 +71,35 @@ export class Cloud {
     let ownerUrl = this.#settings.databaseUrl;
     if (ownerUrl === undefined) {
       const port = await freePort('127.0.0.1', DATABASE_PORT_FROM);
-      this.#postgres = await startPostgres({
+      await this.#startPostgres({
         dir: join(this.#settings.home, 'postgres'),
         port,
         password: secrets.databaseOwnerPassword,
         logFile: join(this.#settings.home, 'logs/postgres.log'),
       });
-      ownerUrl = this.#postgres.url('robustmq');
+      ownerUrl = this.#postgres!.url('robustmq');
     }
     const { appUrl, applied } = await prepareDatabase({ ownerUrl, appPassword: secrets.databaseAppPassword });
     if (applied.length > 0) this.#say(`  applied ${applied.length} migration${applied.length === 1 ? '' : 's'}`);
     return appUrl;
+  }
+
+  /** Starts PostgreSQL, and again on the same port whenever it ends without being asked to. */
+  async #startPostgres(options: EmbeddedPostgresOptions): Promise<void> {
+    const postgres = await startPostgres(options);
+    this.#postgres = postgres;
+    void postgres.exited.then(async ({ code, signal }) => {
+      while (this.#stopped === null) {
+        this.#say(`postgres ended (${signal ?? `code ${code}`}); starting it again`);
+        await new Promise((resolve) => setTimeout(resolve, DATABASE_RESTART_DELAY_MS));
+        if (this.#stopped !== null) return;
+        try {
+          return await this.#startPostgres(options);
+        } catch (error) {
+          this.#say(`postgres: ${error instanceof Error ? error.message : String(error)}`);
+        }
+      }
+    });
   }
 
   async #startControlPlane(databaseUrl: string, secrets: Secrets): Promise<void> {

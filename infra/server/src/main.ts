@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { DatabaseError, EmbeddedPostgresError } from '@robustmq/db';
 import { Cloud } from './cloud.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { StartError } from './start-error.ts';
@@ -39,7 +40,9 @@ async function start(): Promise<void> {
     await cloud.start();
   } catch (error) {
     if (stopping) return;
-    const sentence = error instanceof StartError ? error.message : String(error instanceof Error ? error.stack : error);
+    const expected =
+      error instanceof StartError || error instanceof EmbeddedPostgresError || error instanceof DatabaseError;
+    const sentence = expected ? error.message : String(error instanceof Error ? error.stack : error);
     process.stderr.write(`robust-server: ${sentence}\n`);
     stop(1);
   }
