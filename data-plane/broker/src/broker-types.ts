@@ -75,6 +75,8 @@ export interface Namespace {
   readonly id: string;
   readonly name: string;
   readonly messageSizeBytesMax: number;
+  /** Whether a protocol may make a topic that a client only names. */
+  readonly autoCreateTopics: boolean;
   readonly topics: Topics;
   readonly offsets: GroupOffsets;
   /** Counts the connection and its time until `close()`; refuses over quota. */

@@ -1,4 +1,11 @@
 export * from './message.ts';
 export * from './publish-run.ts';
 export * from './broker-types.ts';
+export * from './namespace-config.ts';
+export { BrokerNode, type BrokerOptions } from './broker.ts';
+export { PROTOCOLS, type ProtocolTotals, type UsageTotals } from './usage.ts';
+export { isRefusal, refuse } from './refusal.ts';
+export { isFilter, isStoredTopicName, isTopicName, isTopicNameBytes, parseFilter } from './topic-name.ts';
+export { fromHeaders, isExpired, toHeaders } from './message-record.ts';
+export { type CredentialRecord, type NamespaceQuotas, type ScramVerifier } from '@robustmq/meta';
 export { type Commit } from '@robustmq/journal';

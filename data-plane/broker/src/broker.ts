@@ -1,0 +1,216 @@
+import type { Journal, StreamName } from '@robustmq/journal';
+import type { Meta, NamespaceRecord } from '@robustmq/meta';
+import type { Cancel, Runtime } from '@robustmq/wire';
+import { authenticate, type AdmissionDirectory } from './admission.ts';
+import { BatchSealer } from './batch-sealer.ts';
+import type { Admission, AdmitRequest, Broker, ClientEvent, ConnectionInfo, Refusal } from './broker-types.ts';
+import type { NamespaceConfig, NamespaceObservation, RecordedClientEvent } from './namespace-config.ts';
+import { BrokerNamespace, type NodeParts } from './namespace.ts';
+import { isRefusal, refuse } from './refusal.ts';
+import { parseStreamName } from './stream-name.ts';
+import type { UsageTotals } from './usage.ts';
+
+const SWEEP_PERIOD_MS = 1_000;
+/** Removed namespaces whose last totals are kept for the node's usage ledger. */
+const DEPARTED_MAX = 10_000;
+
+export interface BrokerOptions {
+  readonly journal: Journal;
+  /** Started by the caller. */
+  readonly meta: Meta;
+  readonly runtime: Runtime;
+  readonly nodeId: string;
+}
+
+/**
+ * The broker of one node: its namespaces, who is let into them, and what the node administers. Protocol servers get it
+ * as `Broker`.
+ */
+export class BrokerNode implements Broker, AdmissionDirectory<BrokerNamespace> {
+  readonly nodeId: string;
+  readonly #parts: NodeParts;
+  readonly #namespaces = new Map<string, BrokerNamespace>();
+  readonly #byName = new Map<string, BrokerNamespace>();
+  readonly #restored = new Map<string, UsageTotals>();
+  readonly #departed = new Map<string, UsageTotals>();
+  /** Administration of one namespace happens one after the other. */
+  readonly #turns = new Map<string, Promise<void>>();
+  #sweep: Cancel | null = null;
+  #isReady = false;
+
+  constructor(options: BrokerOptions) {
+    const { journal, meta, runtime, nodeId } = options;
+    this.nodeId = nodeId;
+    this.#parts = { journal, meta, runtime, sealer: new BatchSealer(journal, runtime) };
+  }
+
+  /** Recovers every namespace that meta has, and deletes streams that nobody owns any more. */
+  async start(): Promise<void> {
+    const { meta, runtime } = this.#parts;
+    await this.#removeOrphans();
+    for (const { record } of meta.namespaces.values()) await this.#open(record);
+    this.#sweep = runtime.every(SWEEP_PERIOD_MS, () => this.sweep());
+    this.#isReady = true;
+  }
+
+  /** Asks all connections to go. Journal and meta are closed by their owner, afterwards. */
+  async stop(): Promise<void> {
+    this.#isReady = false;
+    this.#sweep?.();
+    for (const namespace of this.#namespaces.values()) namespace.shut('shutdown');
+    this.#parts.sealer.sealAll();
+    await Promise.allSettled(this.#turns.values());
+  }
+
+  /** What the timer does once a second; tests and the simulator call it themselves. */
+  sweep(): void {
+    for (const namespace of this.#namespaces.values()) namespace.sweep();
+  }
+
+  admit(request: AdmitRequest): Admission | Refusal {
+    if (!this.#isReady) return refuse('unavailable');
+    const outcome = authenticate(request, this);
+    const { namespace } = outcome;
+    const refusal = 'refusal' in outcome ? outcome.refusal : outcome.namespace.connections.refusal();
+    if (refusal !== null) {
+      const { protocol, remoteAddress } = request;
+      const stage = refusal.refused.startsWith('quota') ? 'connect' : 'authenticate';
+      const { refused: code, message: detail } = refusal;
+      const event = { namespace: namespace?.id ?? null, protocol, remoteAddress, clientId: null, stage, code, detail };
+      this.clientEvent(event as ClientEvent);
+      return refusal;
+    }
+    return { namespace: namespace!, principal: 'principal' in outcome ? outcome.principal : 'anonymous' };
+  }
+
+  clientEvent(event: ClientEvent): void {
+    const namespace = event.namespace === null ? undefined : this.#namespaces.get(event.namespace);
+    namespace?.clientEvent(event);
+    this.#parts.runtime.log.debug({ ...event }, 'client event');
+  }
+
+  byId(id: string): BrokerNamespace | undefined {
+    return this.#namespaces.get(id);
+  }
+  byName(name: string): BrokerNamespace | undefined {
+    return this.#byName.get(name);
+  }
+  get defaultNamespace(): BrokerNamespace | undefined {
+    for (const namespace of this.#namespaces.values()) if (namespace.record.isDefault) return namespace;
+    return undefined;
+  }
+
+  /**
+   * Makes the namespace as the config says; resolves when that is stable and served. Idempotent, level-triggered. Rejects
+   * with MetaError for a config that cannot be (a name that is taken), and with a plain Error that names the topic whose
+   * creation was refused; what was possible is applied then.
+   */
+  applyNamespace(config: NamespaceConfig): Promise<void> {
+    return this.#inTurn(config.id, () => this.#apply(config));
+  }
+  /** Disconnects everybody and deletes all data; resolves when it cannot come back. Absent namespaces are fine. */
+  removeNamespace(id: string): Promise<void> {
+    return this.#inTurn(id, () => this.#remove(id));
+  }
+  namespaces(): readonly NamespaceObservation[] {
+    return [...this.#namespaces.values()].map((namespace) => namespace.observe());
+  }
+  /** The last client events of a namespace, oldest first. */
+  clientEvents(namespaceId: string): readonly RecordedClientEvent[] {
+    return this.#namespaces.get(namespaceId)?.events.list() ?? [];
+  }
+  /** Asks connections of a namespace to go; returns nothing, for they go on their own. */
+  kick(namespaceId: string, which: (info: ConnectionInfo) => boolean): void {
+    this.#namespaces.get(namespaceId)?.connections.disconnect('kicked', which);
+  }
+
+  /** Cumulative totals of every namespace, and the last ones of those removed since the start. */
+  usage(): readonly UsageTotals[] {
+    const present = [...this.#namespaces.values()].map((namespace) => {
+      namespace.measure();
+      return namespace.totals();
+    });
+    return [...this.#departed.values(), ...present];
+  }
+  /** Totals of an earlier process to go on from. Call it before `start` or before any client connects, once. */
+  restoreUsage(totals: readonly UsageTotals[]): void {
+    for (const one of totals) {
+      const namespace = this.#namespaces.get(one.namespaceId);
+      if (namespace !== undefined) namespace.usage.restore(one);
+      else this.#restored.set(one.namespaceId, one);
+    }
+  }
+
+  async #apply(config: NamespaceConfig): Promise<void> {
+    const { topics, topicsRemoved, ...record } = config;
+    const known = this.#parts.meta.namespaces.get(config.id);
+    if (known === undefined || JSON.stringify(known.record) !== JSON.stringify(record)) {
+      await this.#parts.meta.propose({ kind: 'put-namespace', namespace: record });
+    }
+    let namespace = this.#namespaces.get(config.id);
+    if (namespace === undefined) namespace = await this.#open(record);
+    else {
+      if (this.#byName.get(namespace.name) === namespace) this.#byName.delete(namespace.name);
+      namespace.record = record;
+      this.#byName.set(record.name, namespace);
+    }
+    for (const name of topicsRemoved) await namespace.topics.remove(name);
+    const refused: string[] = [];
+    for (const spec of topics) {
+      if (topicsRemoved.includes(spec.name) || namespace.topics.get(spec.name) !== undefined) continue;
+      const outcome = await namespace.topics.create(spec);
+      if (isRefusal(outcome) && outcome.refused !== 'topic-exists') refused.push(`${spec.name}: ${outcome.message}`);
+    }
+    if (refused.length > 0) throw new Error(`topics could not be made (${refused.join('; ')})`);
+  }
+
+  async #remove(id: string): Promise<void> {
+    const namespace = this.#namespaces.get(id);
+    if (namespace !== undefined) {
+      this.#namespaces.delete(id);
+      if (this.#byName.get(namespace.name) === namespace) this.#byName.delete(namespace.name);
+      namespace.shut('namespace-deleted');
+      namespace.measure();
+      if (this.#departed.size < DEPARTED_MAX) this.#departed.set(id, { ...namespace.totals(), storedBytes: 0 });
+    }
+    if (this.#parts.meta.namespaces.has(id)) {
+      await this.#parts.meta.propose({ kind: 'remove-namespace', namespaceId: id });
+    }
+    await this.#removeStreams((name) => parseStreamName(name)?.namespaceId === id);
+  }
+
+  async #open(record: NamespaceRecord): Promise<BrokerNamespace> {
+    const namespace = await BrokerNamespace.open(record, this.#parts);
+    const restored = this.#restored.get(record.id);
+    if (restored !== undefined) namespace.usage.restore(restored);
+    this.#restored.delete(record.id);
+    this.#namespaces.set(record.id, namespace);
+    this.#byName.set(record.name, namespace);
+    return namespace;
+  }
+
+  /** A crash between a command and the deletion of its streams leaves streams that no record names. */
+  async #removeOrphans(): Promise<void> {
+    const { meta } = this.#parts;
+    await this.#removeStreams((name) => {
+      const identity = parseStreamName(name);
+      if (identity === null) return false;
+      const namespace = meta.namespaces.get(identity.namespaceId);
+      if (namespace === undefined) return true;
+      if (identity.kind !== 'partition') return false;
+      return ![...namespace.topics.values()].some((topic) => topic.id === identity.topicId);
+    });
+  }
+  async #removeStreams(which: (name: StreamName) => boolean): Promise<void> {
+    for (const name of this.#parts.journal.list()) if (which(name)) await this.#parts.journal.remove(name);
+  }
+
+  #inTurn(id: string, run: () => Promise<void>): Promise<void> {
+    const before = this.#turns.get(id) ?? Promise.resolve();
+    const turn = before.then(run, run);
+    this.#turns.set(id, turn);
+    const forget = (): void => void (this.#turns.get(id) === turn && this.#turns.delete(id));
+    turn.then(forget, forget);
+    return turn;
+  }
+}

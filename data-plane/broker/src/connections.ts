@@ -1,0 +1,79 @@
+import type { Connection, ConnectionInfo, Namespace, Protocol, ProtocolUsage, Refusal } from './broker-types.ts';
+import type { NamespaceRecord } from '@robustmq/meta';
+import type { Runtime } from '@robustmq/wire';
+import { refuse } from './refusal.ts';
+import type { UsageMeter } from './usage.ts';
+
+export type DisconnectReason = Parameters<ConnectionInfo['disconnect']>[0];
+
+class OpenConnection implements Connection {
+  readonly namespace: Namespace;
+  readonly info: ConnectionInfo;
+  readonly usage: ProtocolUsage;
+  readonly #connections: Connections;
+
+  constructor(namespace: Namespace, info: ConnectionInfo, usage: ProtocolUsage, connections: Connections) {
+    this.namespace = namespace;
+    this.info = info;
+    this.usage = usage;
+    this.#connections = connections;
+  }
+  close(): void {
+    this.#connections.closed(this);
+  }
+}
+
+/** The open connections of one namespace: counted, limited, and told to go. */
+export class Connections {
+  readonly #open = new Set<OpenConnection>();
+  readonly #namespace: Namespace & { readonly record: NamespaceRecord };
+  readonly #usage: UsageMeter;
+  readonly #runtime: Runtime;
+  /** Connections that may be opened now: a token bucket of one second's worth. */
+  #tokens: number;
+  #filledMs: number;
+
+  constructor(namespace: Namespace & { readonly record: NamespaceRecord }, usage: UsageMeter, runtime: Runtime) {
+    this.#namespace = namespace;
+    this.#usage = usage;
+    this.#runtime = runtime;
+    this.#tokens = namespace.record.quotas.connectionRatePerSecondMax;
+    this.#filledMs = runtime.monotonicMs();
+  }
+
+  get count(): number {
+    return this.#open.size;
+  }
+
+  /** null while there is room for one more connection. Takes nothing. */
+  refusal(): Refusal | null {
+    const { connectionsMax, connectionRatePerSecondMax } = this.#namespace.record.quotas;
+    if (this.#open.size >= connectionsMax) return refuse('quota-connections');
+    const nowMs = this.#runtime.monotonicMs();
+    const refill = ((nowMs - this.#filledMs) / 1000) * connectionRatePerSecondMax;
+    this.#tokens = Math.min(connectionRatePerSecondMax, this.#tokens + refill);
+    this.#filledMs = nowMs;
+    return this.#tokens < 1 ? refuse('quota-connection-rate') : null;
+  }
+
+  connect(info: ConnectionInfo): Connection | Refusal {
+    const refusal = this.refusal();
+    if (refusal !== null) return refusal;
+    this.#tokens--;
+    const connection = new OpenConnection(this.#namespace, info, this.#usage.protocols[info.protocol], this);
+    this.#open.add(connection);
+    this.#usage.opened(info.protocol, this.#runtime.monotonicMs());
+    return connection;
+  }
+  closed(connection: OpenConnection): void {
+    if (this.#open.delete(connection)) this.#usage.closed(connection.info.protocol, this.#runtime.monotonicMs());
+  }
+  /** Asks every connection that `which` picks to go. */
+  disconnect(reason: DisconnectReason, which: (info: ConnectionInfo) => boolean): void {
+    for (const connection of [...this.#open]) if (which(connection.info)) connection.info.disconnect(reason);
+  }
+  /** Open connections per protocol. */
+  countOf(protocol: Protocol): number {
+    return this.#usage.protocols[protocol].openConnections;
+  }
+}

@@ -1,0 +1,270 @@
+import { decodeRecords, JournalError, type Commit, type Journal } from '@robustmq/journal';
+import type { NamespaceRecord } from '@robustmq/meta';
+import type { Runtime } from '@robustmq/wire';
+import type { Connection, PublishOutcome, Refusal } from './broker-types.ts';
+import { ownedProperties, propertyBytes, toHeaders, toMessage } from './message-record.ts';
+import type { Message, QoS } from './message.ts';
+import { PublishRun } from './publish-run.ts';
+import { refuse } from './refusal.ts';
+import type { RetainedMessages } from './retained.ts';
+import { toTarget, type Route, type RouteCache, type Target } from './route.ts';
+import type { SharedGroup, Subscription, SubscriptionIndex } from './subscription.ts';
+import { isTopicName, slashName } from './topic-name.ts';
+import type { NamespaceTopics, StoredPartition } from './topics.ts';
+
+/** What delivery needs from its namespace. */
+export interface DeliveryHost {
+  readonly record: NamespaceRecord;
+  readonly runtime: Runtime;
+  readonly journal: Journal;
+  readonly index: SubscriptionIndex;
+  readonly routes: RouteCache;
+  readonly topics: NamespaceTopics;
+  readonly retained: RetainedMessages;
+  readonly isStorageFull: boolean;
+}
+
+/** Routes messages of one namespace: into the topic that captures them, to live receivers, into inboxes. */
+export class Delivery {
+  readonly #host: DeliveryHost;
+  readonly #outcome: PublishOutcome = { refusal: null, commit: null, takers: 0 };
+  /** A run made of one message that stands alone. */
+  readonly #single = new PublishRun();
+  /** The part of a run that one member of a shared group gets. */
+  readonly #share = new PublishRun();
+
+  constructor(host: DeliveryHost) {
+    this.#host = host;
+  }
+
+  publish(run: PublishRun, publisher: Connection): PublishOutcome {
+    return this.#publish(run, null, publisher);
+  }
+
+  publishMessage(message: Message, publisher: Connection | null): PublishOutcome {
+    const run = this.#single;
+    const topicSize = Buffer.byteLength(message.topic);
+    const size = topicSize + message.payload.length;
+    // small runs reuse the memory; nobody may keep a view of it
+    if (run.data.length < size || run.data.length > 65_536) run.data = Buffer.allocUnsafeSlow(Math.max(size, 1024));
+    run.data.write(message.topic, 0, 'utf8');
+    message.payload.copy(run.data, topicSize);
+    run.reset();
+    run.add();
+    run.topicStart = 0;
+    run.topicEnd = topicSize;
+    run.payloadStart[0] = topicSize;
+    run.payloadEnd[0] = size;
+    run.qos = message.qos;
+    run.retain = message.retain;
+    run.properties = message.properties === null ? null : [message.properties];
+    return this.#publish(run, message, publisher);
+  }
+
+  /** Retained messages for a new subscription. */
+  deliverRetained(subscription: Subscription, messages: readonly Message[]): void {
+    const { session, options } = subscription;
+    const ids = options.subscriptionId === null ? null : [options.subscriptionId];
+    for (const message of messages) {
+      const qos = min(message.qos, options.qos);
+      session.receiver?.deliverMessage(message, qos, true, ids);
+    }
+  }
+
+  /** Batches that a storing protocol appended to a topic: their records are messages for subscribers. */
+  appended(
+    partition: StoredPartition,
+    baseOffset: number,
+    batches: readonly Buffer[],
+    commit: Commit,
+    publisher: Connection,
+  ): void {
+    const { index } = this.#host;
+    if (index.isEmpty || !this.#mayHaveSubscribers(partition)) return;
+    const messages = this.#decode(partition, batches);
+    if (messages.length === 0) return;
+    commit.onSettled((error) => {
+      if (error !== null) return;
+      for (const message of messages) this.#deliverStored(message, publisher);
+    });
+  }
+
+  #publish(run: PublishRun, message: Message | null, publisher: Connection | null): PublishOutcome {
+    const outcome = this.#outcome;
+    outcome.refusal = null;
+    outcome.commit = null;
+    outcome.takers = 0;
+    const host = this.#host;
+    const route = host.routes.lookup(run.data, run.topicStart, run.topicEnd);
+    outcome.refusal = route === null ? refuse('topic-invalid') : this.#refusal(run, route);
+    if (route === null || outcome.refusal !== null) return outcome;
+    if (publisher !== null) countIn(run, publisher);
+    if (route.partition !== null) this.#capture(run, route, route.partition, outcome);
+    if (run.retain) {
+      this.#retain(run, route);
+      outcome.commit = host.journal.current;
+    }
+    const targets = route.targets;
+    for (let i = 0; i < targets.length; i++) {
+      const target = pick(targets[i]!, publisher);
+      if (target !== null) this.#deliver(run, message, target, outcome);
+    }
+    for (let i = 0; i < route.groups.length; i++) this.#deliverShared(run, message, route.groups[i]!, outcome);
+    return outcome;
+  }
+
+  #refusal(run: PublishRun, route: Route): Refusal | null {
+    const sizeMax = this.#host.record.quotas.messageSizeBytesMax;
+    for (let i = 0; i < run.count; i++) {
+      if (run.payloadEnd[i]! - run.payloadStart[i]! > sizeMax) return refuse('message-too-large');
+    }
+    if (this.#host.isStorageFull && (route.partition !== null || run.retain)) return refuse('quota-storage');
+    if (run.retain && !this.#host.retained.hasRoom(run.payloadEnd[run.count - 1]! - run.payloadStart[run.count - 1]!)) {
+      return refuse('quota-storage', 'too many retained messages');
+    }
+    return null;
+  }
+
+  #capture(run: PublishRun, route: Route, partition: StoredPartition, outcome: PublishOutcome): void {
+    const timestampMs = this.#host.runtime.nowMs();
+    const { pending } = partition;
+    for (let i = 0; i < run.count; i++) {
+      const headers = run.properties === null ? null : toHeaders(run.properties[i] ?? null);
+      pending.add(route.topicBytes, run.data, run.payloadStart[i]!, run.payloadEnd[i]!, headers, timestampMs);
+    }
+    outcome.takers++;
+    if (partition.topic.durability === 'flushed') outcome.commit = this.#host.journal.current;
+  }
+
+  #retain(run: PublishRun, route: Route): void {
+    const last = run.count - 1;
+    this.#host.retained.set({
+      topic: route.topic,
+      payload: Buffer.from(run.payload(last)),
+      qos: run.qos,
+      retain: true,
+      properties: ownedProperties(run.properties?.[last] ?? null),
+      timestampMs: this.#host.runtime.nowMs(),
+    });
+  }
+
+  #deliver(run: PublishRun, message: Message | null, target: Target, outcome: PublishOutcome): void {
+    const { session } = target;
+    const qos = min(run.qos, target.qos);
+    const retain = target.retainAsPublished && run.retain;
+    if (session.receiver === null) return;
+    outcome.takers++;
+    if (message === null) session.receiver.deliver(run, qos, retain, target.subscriptionIds);
+    else session.receiver.deliverMessage(message, qos, retain, target.subscriptionIds);
+  }
+
+  /** Splits the run over the members of the group, at most one part for each. */
+  #deliverShared(run: PublishRun, message: Message | null, group: SharedGroup, outcome: PublishOutcome): void {
+    const size = Math.ceil(run.count / Math.max(1, group.members.length));
+    for (let from = 0; from < run.count; from += size) {
+      const member = group.nextMember();
+      if (member === null) return;
+      const part = size >= run.count ? run : partOf(run, this.#share, from, Math.min(run.count, from + size));
+      this.#deliver(part, message, toTarget([member])!, outcome);
+    }
+  }
+
+  /** A record as a message for everybody who subscribes to it. */
+  #deliverStored(message: Message, publisher: Connection): void {
+    const topic = Buffer.from(message.topic);
+    const route = this.#host.routes.lookup(topic, 0, topic.length);
+    if (route === null) return;
+    for (const each of route.targets) {
+      const target = pick(each, publisher);
+      target?.session.receiver?.deliverMessage(message, min(message.qos, target.qos), false, target.subscriptionIds);
+    }
+    for (const group of route.groups) {
+      const member = group.nextMember();
+      if (member === null) continue;
+      const { options, session } = member;
+      const ids = options.subscriptionId === null ? null : [options.subscriptionId];
+      session.receiver?.deliverMessage(message, min(message.qos, options.qos), false, ids);
+    }
+  }
+
+  #mayHaveSubscribers(partition: StoredPartition): boolean {
+    const { index } = this.#host;
+    return [slashName(partition.topic.name), ...partition.topic.bindings].some((binding) => {
+      const first = binding.split('/', 1)[0]!;
+      return first === '+' || first === '#' || index.mayMatchFirstLevel(first);
+    });
+  }
+
+  #decode(partition: StoredPartition, batches: readonly Buffer[]): Message[] {
+    const messages: Message[] = [];
+    try {
+      for (const batch of batches) {
+        decodeRecords(batch, (record) => {
+          const topic = topicOfRecord(record.key(), partition, this.#host.topics);
+          messages.push(toMessage(record, topic, 1, false));
+        });
+      }
+    } catch (error) {
+      // the batch is stored as sent; whoever reads it as records sees the same fault
+      if (!(error instanceof JournalError)) throw error;
+      this.#host.runtime.log.warn(
+        { stream: partition.stream.name, error },
+        'a stored batch is not readable as messages',
+      );
+    }
+    return messages;
+  }
+}
+
+/** Under which name subscribers get a record: its key when the topic's bindings match it, else the topic's own name. */
+export function topicOfRecord(key: Buffer | null, partition: StoredPartition, topics: NamespaceTopics): string {
+  if (key !== null && key.length > 0 && key.length <= 65_535) {
+    const name = key.toString('utf8');
+    if (isTopicName(name) && Buffer.byteLength(name) === key.length && topics.isBound(partition.topic, name))
+      return name;
+  }
+  return slashName(partition.topic.name);
+}
+
+/** The target for messages of this publisher: less, or nothing, where a subscription asks for no messages of its own. */
+function pick(target: Target, publisher: Connection | null): Target | null {
+  if (!target.hasNoLocal || publisher === null || target.session.connection !== publisher) return target;
+  return target.own;
+}
+
+function min(a: QoS, b: QoS): QoS {
+  return a < b ? a : b;
+}
+
+function countIn(run: PublishRun, publisher: Connection): void {
+  const { usage } = publisher;
+  usage.messagesIn += run.count;
+  let bytes = run.count * (run.topicEnd - run.topicStart);
+  for (let i = 0; i < run.count; i++) {
+    bytes += run.payloadEnd[i]! - run.payloadStart[i]!;
+    if (run.properties !== null) bytes += propertyBytes(run.properties[i] ?? null);
+  }
+  usage.bytesIn += bytes;
+}
+
+/** Messages `[from, to)` of a run as a run that points into the same bytes. */
+function partOf(run: PublishRun, part: PublishRun, from: number, to: number): PublishRun {
+  part.reset();
+  part.data = run.data;
+  part.topicStart = run.topicStart;
+  part.topicEnd = run.topicEnd;
+  part.qos = run.qos;
+  part.retain = run.retain;
+  part.wireFormat = run.wireFormat;
+  for (let i = from; i < to; i++) {
+    const at = part.add();
+    part.payloadStart[at] = run.payloadStart[i]!;
+    part.payloadEnd[at] = run.payloadEnd[i]!;
+    part.packetStart[at] = run.packetStart[i]!;
+    part.packetIdAt[at] = run.packetIdAt[i]!;
+  }
+  part.wireStart = from === 0 ? run.wireStart : run.packetStart[from]!;
+  part.wireEnd = to === run.count ? run.wireEnd : run.packetStart[to]!;
+  part.properties = run.properties === null ? null : run.properties.slice(from, to);
+  return part;
+}

@@ -1,0 +1,52 @@
+import type { CredentialRecord, NamespaceQuotas } from '@robustmq/meta';
+import type { ClientEvent, CreateTopic } from './broker-types.ts';
+
+/** One namespace as it shall be: the whole of it, level-triggered. Applying it twice is harmless. */
+export interface NamespaceConfig {
+  /** Never changes; 1 to 64 letters, digits, `.`, `_`, `-`. */
+  readonly id: string;
+  readonly tenantId: string;
+  /** What clients name (`user@name`, TLS server name label). */
+  readonly name: string;
+  readonly generation: number;
+  readonly quotas: NamespaceQuotas;
+  readonly allowAnonymous: boolean;
+  readonly isDefault: boolean;
+  readonly autoCreateTopics: boolean;
+  readonly credentials: readonly CredentialRecord[];
+  /** Made when absent; an existing topic is left as it is, and topics not listed stay (clients make topics too). */
+  readonly topics: readonly CreateTopic[];
+  /** Removed when present. */
+  readonly topicsRemoved: readonly string[];
+}
+
+/** One namespace as it is. */
+export interface NamespaceObservation {
+  readonly id: string;
+  readonly name: string;
+  readonly tenantId: string;
+  readonly observedGeneration: number;
+  readonly connections: number;
+  readonly sessions: number;
+  readonly storedBytes: number;
+  readonly topics: readonly { readonly name: string; readonly partitions: number; readonly storedBytes: number }[];
+}
+
+/** A client event with its time, milliseconds since the epoch. */
+export interface RecordedClientEvent extends ClientEvent {
+  readonly timeMs: number;
+}
+
+/** Quotas that refuse nothing, for a standalone node and for tests. */
+export const UNLIMITED_QUOTAS: NamespaceQuotas = {
+  connectionsMax: 1_000_000,
+  connectionRatePerSecondMax: 1_000_000,
+  topicsMax: 100_000,
+  partitionsMax: 100_000,
+  sessionsMax: 5_000_000,
+  messageSizeBytesMax: 64 * 2 ** 20,
+  storageBytesMax: Number.MAX_SAFE_INTEGER,
+  ingressBytesPerSecondMax: Number.MAX_SAFE_INTEGER,
+  egressBytesPerSecondMax: Number.MAX_SAFE_INTEGER,
+  inboxBytesMax: Number.MAX_SAFE_INTEGER,
+};

@@ -1,0 +1,232 @@
+import type { Commit, Journal, StreamPolicy } from '@robustmq/journal';
+import type { CredentialRecord, Meta, NamespaceRecord } from '@robustmq/meta';
+import type { Runtime } from '@robustmq/wire';
+import type { AdmissionNamespace } from './admission.ts';
+import type { BatchSealer } from './batch-sealer.ts';
+import type {
+  ClientEvent,
+  Connection,
+  ConnectionInfo,
+  Namespace,
+  OpenSession,
+  PublishOutcome,
+  Refusal,
+  Session,
+} from './broker-types.ts';
+import { ClientEventLog } from './client-events.ts';
+import { Connections } from './connections.ts';
+import { Delivery } from './delivery.ts';
+import { StoredGroupOffsets } from './group-offsets.ts';
+import type { Message } from './message.ts';
+import type { NamespaceObservation } from './namespace-config.ts';
+import type { PublishRun } from './publish-run.ts';
+import { refuse } from './refusal.ts';
+import { RetainedMessages } from './retained.ts';
+import { RouteCache } from './route.ts';
+import { Sessions } from './sessions.ts';
+import { namespaceStream } from './stream-name.ts';
+import { SubscriptionIndex, type Subscription } from './subscription.ts';
+import { NamespaceTopics, type StoredPartition, type StoredTopic } from './topics.ts';
+import { UsageMeter, type UsageTotals } from './usage.ts';
+
+/** The broker's own streams are kept until the broker trims them. */
+const OWN_STREAM_POLICY: StreamPolicy = { durability: 'flushed', retentionMs: -1, retentionBytes: -1 };
+
+/** What all namespaces of a node share. */
+export interface NodeParts {
+  readonly meta: Meta;
+  readonly journal: Journal;
+  readonly sealer: BatchSealer;
+  readonly runtime: Runtime;
+}
+
+/** One cluster's world: builds its owners and passes calls on. Holds no rules of its own. */
+export class BrokerNamespace implements Namespace, AdmissionNamespace {
+  readonly id: string;
+  readonly meta: Meta;
+  readonly journal: Journal;
+  readonly sealer: BatchSealer;
+  readonly runtime: Runtime;
+  readonly usage: UsageMeter;
+  readonly events = new ClientEventLog();
+  readonly index = new SubscriptionIndex();
+  readonly topics: NamespaceTopics;
+  readonly routes: RouteCache;
+  readonly connections: Connections;
+  readonly offsets: StoredGroupOffsets;
+  readonly retained: RetainedMessages;
+  readonly sessions: Sessions;
+  readonly #delivery: Delivery;
+  #record: NamespaceRecord;
+  #credentials = new Map<string, CredentialRecord>();
+  isStorageFull = false;
+  /** True from the moment it is being removed: nothing is let in any more. */
+  isClosed = false;
+
+  private constructor(
+    record: NamespaceRecord,
+    parts: NodeParts,
+    own: { offsets: StoredGroupOffsets; retained: RetainedMessages },
+  ) {
+    this.id = record.id;
+    this.#record = record;
+    this.meta = parts.meta;
+    this.journal = parts.journal;
+    this.sealer = parts.sealer;
+    this.runtime = parts.runtime;
+    this.usage = new UsageMeter(parts.runtime.monotonicMs());
+    this.topics = new NamespaceTopics(this);
+    this.routes = new RouteCache(this.index, (topic, key) => this.topics.capture(topic, key));
+    this.connections = new Connections(this, this.usage, parts.runtime);
+    this.offsets = own.offsets;
+    this.retained = own.retained;
+    this.#delivery = new Delivery(this);
+    this.sessions = new Sessions(this);
+    this.record = record;
+  }
+
+  /** Builds the namespace and everything it had before a restart. */
+  static async open(record: NamespaceRecord, parts: NodeParts): Promise<BrokerNamespace> {
+    const { journal, sealer, runtime } = parts;
+    const offsets = await journal.open(namespaceStream(record.id, 'group-offsets'), OWN_STREAM_POLICY);
+    const retained = await journal.open(namespaceStream(record.id, 'retained'), OWN_STREAM_POLICY);
+    const namespace = new BrokerNamespace(record, parts, {
+      offsets: await StoredGroupOffsets.recover(offsets, sealer, runtime),
+      retained: await RetainedMessages.recover(retained, sealer, runtime),
+    });
+    await namespace.topics.recover();
+    namespace.measure();
+    return namespace;
+  }
+
+  get record(): NamespaceRecord {
+    return this.#record;
+  }
+  /** Takes over a new record; connections of credentials that vanished or changed are asked to go. */
+  set record(record: NamespaceRecord) {
+    const before = this.#credentials;
+    this.#record = record;
+    this.#credentials = new Map(record.credentials.map((credential) => [credential.name, credential]));
+    const revoked = new Set<string>();
+    for (const [name, credential] of before) {
+      const now = this.#credentials.get(name);
+      if (
+        now === undefined ||
+        now.sha256.hash !== credential.sha256.hash ||
+        now.sha256.salt !== credential.sha256.salt
+      ) {
+        revoked.add(name);
+      }
+    }
+    if (revoked.size > 0) this.connections.disconnect('credential-revoked', (info) => revoked.has(info.principal));
+  }
+
+  get name(): string {
+    return this.#record.name;
+  }
+  get messageSizeBytesMax(): number {
+    return this.#record.quotas.messageSizeBytesMax;
+  }
+  get autoCreateTopics(): boolean {
+    return this.#record.autoCreateTopics;
+  }
+  get allowAnonymous(): boolean {
+    return this.#record.allowAnonymous;
+  }
+  get hasCredentials(): boolean {
+    return this.#credentials.size > 0;
+  }
+  credential(name: string): CredentialRecord | undefined {
+    return this.#credentials.get(name);
+  }
+
+  connect(info: ConnectionInfo): Connection | Refusal {
+    const outcome = this.isClosed ? refuse('unavailable') : this.connections.connect(info);
+    if ('refused' in outcome) {
+      const { protocol, remoteAddress, clientId } = info;
+      const { refused: code, message: detail } = outcome;
+      this.clientEvent({ namespace: this.id, protocol, remoteAddress, clientId, stage: 'connect', code, detail });
+    }
+    return outcome;
+  }
+  publish(run: PublishRun, publisher: Connection): PublishOutcome {
+    return this.#delivery.publish(run, publisher);
+  }
+  publishMessage(message: Message, publisher: Connection | null): PublishOutcome {
+    return this.#delivery.publishMessage(message, publisher);
+  }
+  openSession(request: OpenSession): { session: Session; present: boolean } | Refusal {
+    return this.isClosed ? refuse('unavailable') : this.sessions.open(request);
+  }
+  clientEvent(event: ClientEvent): void {
+    this.events.add(event, this.runtime.nowMs());
+  }
+
+  topicsChanged(): void {
+    this.index.invalidateAll();
+  }
+  topicRemoved(topic: StoredTopic): void {
+    this.offsets.removeTopic(topic.name);
+  }
+  appended(
+    partition: StoredPartition,
+    baseOffset: number,
+    batches: readonly Buffer[],
+    commit: Commit,
+    publisher: Connection,
+  ): void {
+    this.#delivery.appended(partition, baseOffset, batches, commit, publisher);
+  }
+  publishWill(message: Message): void {
+    this.#delivery.publishMessage(message, null);
+  }
+  deliverRetained(subscription: Subscription, messages: readonly Message[]): void {
+    this.#delivery.deliverRetained(subscription, messages);
+  }
+
+  /** Once a second: wills, expiry, sizes, housekeeping. */
+  sweep(): void {
+    this.measure();
+    this.sessions.sweep(this.runtime.nowMs());
+    this.offsets.compact();
+    this.retained.compact();
+  }
+  /** Sums what is stored; the quota and the usage integral work with this figure. */
+  measure(): void {
+    this.usage.advance(this.runtime.monotonicMs());
+    let bytes = 0;
+    for (const topic of this.topics.list()) bytes += topic.storedBytes;
+    this.usage.storedBytes = bytes + this.#ownBytes();
+    this.isStorageFull = this.usage.storedBytes >= this.#record.quotas.storageBytesMax;
+  }
+  totals(): UsageTotals {
+    return this.usage.totals(this.id, this.#record.tenantId, this.runtime.monotonicMs());
+  }
+  observe(): NamespaceObservation {
+    this.measure();
+    return {
+      id: this.id,
+      name: this.name,
+      tenantId: this.#record.tenantId,
+      observedGeneration: this.#record.generation,
+      connections: this.connections.count,
+      sessions: this.sessions.count,
+      storedBytes: this.usage.storedBytes,
+      topics: this.topics.list().map((topic) => ({
+        name: topic.name,
+        partitions: topic.partitions.length,
+        storedBytes: topic.storedBytes,
+      })),
+    };
+  }
+  /** Lets nobody in any more and everybody go. */
+  shut(reason: 'namespace-deleted' | 'shutdown'): void {
+    this.isClosed = true;
+    this.connections.disconnect(reason, () => true);
+    if (reason === 'namespace-deleted') this.sessions.endAll();
+  }
+
+  #ownBytes(): number {
+    return this.offsets.sizeBytes + this.retained.sizeBytes;
+  }
+}

@@ -1,0 +1,136 @@
+import { fnv1a } from '@robustmq/wire';
+import type { QoS } from './message.ts';
+import type { BrokerSession } from './session.ts';
+import { SharedGroup, type Subscription, type SubscriptionIndex } from './subscription.ts';
+import { isTopicNameBytes } from './topic-name.ts';
+import type { StoredPartition } from './topics.ts';
+
+/** Slots of a namespace's route cache: where it begins, and where growth ends. */
+const SLOTS_MIN = 64;
+const SLOTS_MAX = 65_536;
+
+/** One session's share of a route: all its matching subscriptions in one (MQTT 5 §3.3.4, overlapping subscriptions). */
+export interface Target {
+  readonly session: BrokerSession;
+  /** The highest granted. */
+  readonly qos: QoS;
+  readonly retainAsPublished: boolean;
+  readonly subscriptionIds: readonly number[] | null;
+  /** Some subscription asks for no messages of its own session: what is left then; null = nothing. */
+  readonly own: Target | null;
+  readonly hasNoLocal: boolean;
+}
+
+/** Where messages of one topic name go. */
+export class Route {
+  readonly topic: string;
+  readonly topicBytes: Buffer;
+  readonly hash: number;
+  readonly epochSlot: number;
+  readonly epoch: number;
+  /** The partition that captures them. */
+  readonly partition: StoredPartition | null;
+  readonly targets: readonly Target[];
+  readonly groups: readonly SharedGroup[];
+
+  constructor(
+    topicBytes: Buffer,
+    hash: number,
+    partition: (topic: string, topicBytes: Buffer) => StoredPartition | null,
+    index: SubscriptionIndex,
+  ) {
+    this.topic = topicBytes.toString('utf8');
+    this.topicBytes = topicBytes;
+    this.hash = hash;
+    this.epochSlot = index.epochSlot(this.topic);
+    this.epoch = index.epochAt(this.epochSlot);
+    this.partition = partition(this.topic, topicBytes);
+    const found: (Subscription | SharedGroup)[] = [];
+    index.match(this.topic, found);
+    const groups: SharedGroup[] = [];
+    const bySession = new Map<BrokerSession, Subscription[]>();
+    for (const one of found) {
+      if (one instanceof SharedGroup) groups.push(one);
+      else {
+        const list = bySession.get(one.session);
+        if (list === undefined) bySession.set(one.session, [one]);
+        else list.push(one);
+      }
+    }
+    this.groups = groups;
+    this.targets = [...bySession.values()].map((subscriptions) => toTarget(subscriptions)!);
+  }
+}
+
+/** One target of subscriptions of one session; null when there are none. */
+export function toTarget(subscriptions: readonly Subscription[]): Target | null {
+  const [first] = subscriptions;
+  if (first === undefined) return null;
+  let qos: QoS = 0;
+  let retainAsPublished = false;
+  const ids: number[] = [];
+  for (const { options } of subscriptions) {
+    if (options.qos > qos) qos = options.qos;
+    retainAsPublished ||= options.retainAsPublished;
+    if (options.subscriptionId !== null) ids.push(options.subscriptionId);
+  }
+  const local = subscriptions.filter(({ options }) => !options.noLocal);
+  const hasNoLocal = local.length < subscriptions.length;
+  return {
+    session: first.session,
+    qos,
+    retainAsPublished,
+    subscriptionIds: ids.length === 0 ? null : ids,
+    own: hasNoLocal ? toTarget(local) : null,
+    hasNoLocal,
+  };
+}
+
+/**
+ * Routes by the bytes of the topic name: direct-mapped, compared on a hit, checked against the epoch. Grows while topics
+ * push each other out.
+ */
+export class RouteCache {
+  #slots: (Route | null)[] = new Array<Route | null>(SLOTS_MIN).fill(null);
+  #conflicts = 0;
+  readonly #index: SubscriptionIndex;
+  readonly #partition: (topic: string, topicBytes: Buffer) => StoredPartition | null;
+
+  constructor(index: SubscriptionIndex, partition: (topic: string, topicBytes: Buffer) => StoredPartition | null) {
+    this.#index = index;
+    this.#partition = partition;
+  }
+
+  /** The route of the topic name in `[start, end)`; null when that is no topic name. */
+  lookup(data: Buffer, start: number, end: number): Route | null {
+    const hash = fnv1a(data, start, end);
+    const slots = this.#slots;
+    const slot = hash & (slots.length - 1);
+    const cached = slots[slot]!;
+    if (cached !== null && cached.hash === hash && isSame(cached.topicBytes, data, start, end)) {
+      if (cached.epoch === this.#index.epochAt(cached.epochSlot)) return cached;
+    } else {
+      if (!isTopicNameBytes(data.subarray(start, end))) return null;
+      if (cached !== null && ++this.#conflicts > slots.length / 4) this.#grow();
+    }
+    const topicBytes = Buffer.allocUnsafeSlow(end - start);
+    data.copy(topicBytes, 0, start, end);
+    const route = new Route(topicBytes, hash, this.#partition, this.#index);
+    this.#slots[hash & (this.#slots.length - 1)] = route;
+    return route;
+  }
+
+  #grow(): void {
+    this.#conflicts = 0;
+    if (this.#slots.length >= SLOTS_MAX) return;
+    const grown = new Array<Route | null>(this.#slots.length * 4).fill(null);
+    for (const route of this.#slots) if (route !== null) grown[route.hash & (grown.length - 1)] = route;
+    this.#slots = grown;
+  }
+}
+
+function isSame(topic: Buffer, data: Buffer, start: number, end: number): boolean {
+  if (topic.length !== end - start) return false;
+  for (let i = topic.length - 1; i >= 0; i--) if (topic[i] !== data[start + i]) return false;
+  return true;
+}

@@ -1,0 +1,70 @@
+import type { Connection, Inbox, Receiver, Session, SubscribeOptions, SubscribeOutcome } from './broker-types.ts';
+import type { Commit } from '@robustmq/journal';
+import type { Message } from './message.ts';
+import type { Sessions } from './sessions.ts';
+import type { Subscription } from './subscription.ts';
+
+/** A will that waits for its time or for the end of its session. */
+export interface Will {
+  readonly message: Message;
+  readonly delaySeconds: number;
+}
+
+/** One subscriber. Owned by `Sessions`, which does everything that concerns more than this one. */
+export class BrokerSession implements Session {
+  readonly clientId: string;
+  readonly subscriptions = new Map<string, Subscription>();
+  readonly #sessions: Sessions;
+  inbox: Inbox | null = null;
+  receiver: Receiver | null = null;
+  connection: Connection | null = null;
+  will: Will | null = null;
+  /** When the will is published although the session goes on; Infinity = not scheduled. Milliseconds since the epoch. */
+  willDueMs = Infinity;
+  /** null while connected. */
+  detachedAtMs: number | null = null;
+  isEnded = false;
+  #expirySeconds: number;
+  /** Packet ids of exactly-once publishes that are stored and not released; null = none yet. */
+  heldIds: Set<number> | null = null;
+
+  constructor(clientId: string, expirySeconds: number, sessions: Sessions) {
+    this.clientId = clientId;
+    this.#expirySeconds = expirySeconds;
+    this.#sessions = sessions;
+  }
+
+  get expirySeconds(): number {
+    return this.#expirySeconds;
+  }
+  set expirySeconds(seconds: number) {
+    if (seconds === this.#expirySeconds) return;
+    this.#expirySeconds = seconds;
+    this.#sessions.expiryChanged(this);
+  }
+  /** When the session ends unless somebody connects. */
+  get expiresAtMs(): number {
+    return this.detachedAtMs === null ? Infinity : this.detachedAtMs + this.#expirySeconds * 1000;
+  }
+
+  subscribe(filter: string, options: SubscribeOptions): SubscribeOutcome {
+    return this.#sessions.subscribe(this, filter, options);
+  }
+  unsubscribe(filter: string): { existed: boolean; commit: Commit | null } {
+    return this.#sessions.unsubscribe(this, filter);
+  }
+  holdsPacketId(id: number): boolean {
+    return this.heldIds !== null && this.heldIds.has(id);
+  }
+  holdPacketId(id: number): Commit | null {
+    (this.heldIds ??= new Set()).add(id);
+    return null;
+  }
+  releasePacketId(id: number): Commit | null {
+    this.heldIds?.delete(id);
+    return null;
+  }
+  detach(publishWill: boolean): void {
+    this.#sessions.detach(this, publishWill);
+  }
+}
