@@ -1,0 +1,61 @@
+import { serve, type Route } from './connection.ts';
+import { handleApiVersions, handleDescribeCluster, handleMetadata } from './handlers/cluster.ts';
+import { handleFetch } from './handlers/fetch.ts';
+import {
+  handleDeleteGroups,
+  handleDescribeGroups,
+  handleFindCoordinator,
+  handleHeartbeat,
+  handleJoinGroup,
+  handleLeaveGroup,
+  handleListGroups,
+  handleSyncGroup,
+} from './handlers/groups.ts';
+import { handleListOffsets, handleOffsetForLeaderEpoch } from './handlers/list-offsets.ts';
+import { handleOffsetCommit, handleOffsetFetch } from './handlers/offsets.ts';
+import { handleInitProducerId, handleProduce } from './handlers/produce.ts';
+import { handleSaslAuthenticate, handleSaslHandshake } from './handlers/sasl.ts';
+import { handleCreateTopics, handleDeleteTopics, handleDescribeConfigs } from './handlers/topics.ts';
+import { ApiVersions, DescribeCluster, Metadata } from './messages/cluster.ts';
+import { Fetch, ListOffsets, OffsetForLeaderEpoch } from './messages/fetch.ts';
+import {
+  DeleteGroups,
+  DescribeGroups,
+  FindCoordinator,
+  Heartbeat,
+  JoinGroup,
+  LeaveGroup,
+  ListGroups,
+  SyncGroup,
+} from './messages/groups.ts';
+import { OffsetCommit, OffsetFetch } from './messages/offsets.ts';
+import { InitProducerId, Produce } from './messages/produce.ts';
+import { SaslAuthenticate, SaslHandshake } from './messages/sasl.ts';
+import { CreateTopics, DeleteTopics, DescribeConfigs } from './messages/topics.ts';
+
+/** Every API that is served, and nothing else: what ApiVersions lists is made from this table. */
+export const ROUTES: readonly Route[] = [
+  serve(Produce, handleProduce),
+  serve(Fetch, handleFetch),
+  serve(ListOffsets, handleListOffsets),
+  serve(Metadata, handleMetadata),
+  serve(OffsetCommit, handleOffsetCommit),
+  serve(OffsetFetch, handleOffsetFetch),
+  serve(FindCoordinator, handleFindCoordinator),
+  serve(JoinGroup, handleJoinGroup),
+  serve(Heartbeat, handleHeartbeat),
+  serve(LeaveGroup, handleLeaveGroup),
+  serve(SyncGroup, handleSyncGroup),
+  serve(DescribeGroups, handleDescribeGroups),
+  serve(ListGroups, handleListGroups),
+  serve(SaslHandshake, handleSaslHandshake, false),
+  serve(ApiVersions, handleApiVersions, false),
+  serve(CreateTopics, handleCreateTopics),
+  serve(DeleteTopics, handleDeleteTopics),
+  serve(InitProducerId, handleInitProducerId),
+  serve(OffsetForLeaderEpoch, handleOffsetForLeaderEpoch),
+  serve(DescribeConfigs, handleDescribeConfigs),
+  serve(SaslAuthenticate, handleSaslAuthenticate, false),
+  serve(DeleteGroups, handleDeleteGroups),
+  serve(DescribeCluster, handleDescribeCluster),
+];

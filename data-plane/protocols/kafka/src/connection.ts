@@ -1,0 +1,380 @@
+import type { Connection as BrokerConnection, Namespace, Refusal } from '@robustmq/broker';
+import { type Transport, type TransportHandler, WireError } from '@robustmq/wire';
+import { type Api, type Decoded, type Encodable, type Schema } from './schema.ts';
+import { type ApiCodec, codecOf, MessageReader, MessageWriter } from './codec.ts';
+import { FrameError, Frames } from './frames.ts';
+import type { KafkaServer } from './server.ts';
+import type { World } from './world.ts';
+
+/** A request that was served or is being served; answers leave the connection in the order of the requests. */
+export class Call<R extends Schema = Schema> {
+  readonly connection: KafkaConnection;
+  readonly version: number;
+  readonly clientId: string;
+  /** The request's buffer is this call's own: views of it may be kept. */
+  readonly owned: boolean;
+  readonly codec: ApiCodec;
+  readonly #correlationId: number;
+  readonly #headerTags: boolean;
+  #response: Encodable<R> | null = null;
+  /** Bytes counted against `pendingProduceBytesMax` until the answer is sent. */
+  pendingBytes = 0;
+  /** Run when the connection ends before the answer. */
+  onAbandoned: (() => void) | null = null;
+  /** Run when the answer has been encoded. */
+  onSent: (() => void) | null = null;
+
+  constructor(connection: KafkaConnection, header: RequestHeader, codec: ApiCodec, owned: boolean) {
+    this.connection = connection;
+    this.version = header.version;
+    this.clientId = header.clientId;
+    this.#correlationId = header.correlationId;
+    this.codec = codec;
+    this.owned = owned;
+    this.#headerTags = codec.flexible && header.apiKey !== API_VERSIONS_KEY;
+  }
+
+  get server(): KafkaServer {
+    return this.connection.server;
+  }
+  /** The namespace the connection is bound to. Only handlers behind authentication may ask. */
+  get session(): Session {
+    return this.connection.session!;
+  }
+  get answered(): boolean {
+    return this.#response !== null;
+  }
+  /** Gives the answer. Later calls are ignored. */
+  reply(response: Encodable<R>): void {
+    if (this.#response !== null) return;
+    this.#response = response;
+    this.onAbandoned = null;
+    this.connection.answered();
+  }
+  /** Response => size int32 · correlation_id int32 · tags (header v1) · body. */
+  encode(w: MessageWriter): void {
+    const from = w.sizeBytes;
+    const at = w.reserve(4);
+    w.i32(this.#correlationId);
+    if (this.#headerTags) w.u8(0);
+    (this.codec as unknown as ApiCodec<Schema, R>).response.encode(w, this.#response!);
+    w.patchI32(at, w.sizeBytes - from - 4);
+    this.onSent?.();
+  }
+}
+
+/** Serves one API. `authenticated: false` = served before authentication too. */
+export interface Route {
+  readonly api: Api;
+  readonly authenticated: boolean;
+  readonly handle: (request: unknown, call: Call) => void | Promise<void>;
+}
+
+/** Ties a handler to its API; the only place where the types of messages are erased. */
+export function serve<Q extends Schema, R extends Schema>(
+  api: Api<Q, R>,
+  handle: (request: Decoded<Q>, call: Call<R>) => void | Promise<void>,
+  authenticated = true,
+): Route {
+  return {
+    api: api as unknown as Api,
+    authenticated,
+    handle: handle as unknown as Route['handle'],
+  };
+}
+
+/** What authentication gave the connection. */
+export interface Session {
+  readonly namespace: Namespace;
+  readonly connection: BrokerConnection;
+  readonly world: World;
+}
+
+export interface RequestHeader {
+  readonly apiKey: number;
+  readonly version: number;
+  readonly correlationId: number;
+  readonly clientId: string;
+}
+
+const API_VERSIONS_KEY = 18;
+const UNSUPPORTED_VERSION = 35;
+
+/** Where the connection stands with SASL (KIP-43, KIP-152). */
+export type SaslState = 'none' | 'handshaken' | 'raw-tokens' | 'done';
+
+/** One client: frames in, calls in order out, one write a turn. */
+export class KafkaConnection implements TransportHandler {
+  readonly server: KafkaServer;
+  readonly transport: Transport;
+  session: Session | null = null;
+  sasl: SaslState = 'none';
+  /** Last client id seen, for client events. */
+  clientId = '';
+  readonly #frames: Frames;
+  readonly #pending: Call[] = [];
+  #pendingBytes = 0;
+  #writer: MessageWriter | null = null;
+  #flushScheduled = false;
+  #paused = false;
+  #serving = false;
+  #draining = false;
+  #closed = false;
+  /** Says goodbye after what is queued was answered. */
+  #ending = false;
+  readonly #cancelDeadline: () => void;
+
+  constructor(server: KafkaServer, transport: Transport) {
+    this.server = server;
+    this.transport = transport;
+    this.#frames = new Frames(server.limits);
+    this.#cancelDeadline = server.runtime.after(server.limits.authenticationMsMax, () => {
+      if (this.session === null) this.fail('no authentication in time');
+    });
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  readBuffer(): Buffer {
+    return this.#frames.readTarget() ?? this.server.sharedReadBuffer;
+  }
+
+  onData(chunk: Buffer, length: number): void {
+    if (this.#closed) return;
+    if (this.#paused || this.#serving) this.#frames.hold(chunk, 0, length);
+    else this.#serve(chunk, 0, length);
+  }
+
+  onDrain(): void {
+    this.#resumeIfFree();
+  }
+
+  onClose(): void {
+    this.#close();
+  }
+
+  /** Binds the connection to its namespace after authentication; false when the quota refuses, with the reason. */
+  bind(namespace: Namespace, principal: string): Refusal | null {
+    const opened = namespace.connect({
+      protocol: 'kafka',
+      principal,
+      clientId: this.clientId,
+      remoteAddress: this.transport.remoteAddress,
+      disconnect: (reason) => this.fail(reason),
+    });
+    if ('refused' in opened) return opened;
+    this.session = { namespace, connection: opened, world: this.server.worldOf(namespace) };
+    this.#frames.authenticated();
+    this.#cancelDeadline();
+    return null;
+  }
+
+  /** Ends the connection at once: bad input, a kick. Logged once, here. */
+  fail(reason: string): void {
+    if (this.#closed) return;
+    const { remoteAddress } = this.transport;
+    this.server.runtime.log.warn({ remoteAddress, clientId: this.clientId, reason }, 'kafka: connection ended');
+    this.transport.destroy();
+    this.#close();
+  }
+
+  /** Closes once everything answered so far is sent; nothing more is served. */
+  endAfterReply(): void {
+    this.#ending = true;
+    this.transport.pause();
+    this.#paused = true;
+    this.#scheduleFlush();
+  }
+
+  /** A call of this connection has its answer. */
+  answered(): void {
+    if (this.#closed) return;
+    this.#scheduleFlush();
+  }
+
+  /** Sends bytes outside the request protocol: SASL tokens after handshake version 0. */
+  sendRaw(body: Buffer): void {
+    const w = (this.#writer ??= this.server.takeWriter());
+    w.i32(body.length).bytes(body);
+    this.#scheduleFlush();
+  }
+
+  #serve(chunk: Buffer, start: number, end: number): void {
+    this.#serving = true;
+    try {
+      const stopped = this.#frames.feed(chunk, start, end, this.#onFrame);
+      if (stopped < end) this.#frames.hold(chunk, stopped, end);
+    } catch (error) {
+      this.refuse(error);
+    } finally {
+      this.#serving = false;
+    }
+  }
+
+  /** Bytes that follow no format end this connection and nothing else. */
+  refuse(error: unknown): void {
+    if (error instanceof WireError || error instanceof FrameError) {
+      this.#event('malformed-request', error.message);
+      this.fail(error.message);
+      return;
+    }
+    this.server.runtime.log.error({ error, clientId: this.clientId }, 'kafka: request failed');
+    this.fail('internal error');
+  }
+
+  #event(code: string, detail: string): void {
+    this.server.broker.clientEvent({
+      namespace: this.session?.namespace.id ?? null,
+      protocol: 'kafka',
+      remoteAddress: this.transport.remoteAddress,
+      clientId: this.clientId,
+      stage: 'protocol',
+      code,
+      detail,
+    });
+  }
+
+  readonly #onFrame = (buffer: Buffer, start: number, end: number, owned: boolean): boolean => {
+    if (this.sasl === 'raw-tokens') this.server.rawSaslToken(this, buffer.subarray(start, end));
+    else this.#dispatch(new MessageReader(buffer, start, end), owned);
+    return !this.#closed && !this.#blocked();
+  };
+
+  /** RequestHeader => api_key int16 · api_version int16 · correlation_id int32 · client_id nullable_string · tags (v2). */
+  #dispatch(r: MessageReader, owned: boolean): void {
+    const apiKey = r.i16();
+    const version = r.i16();
+    const correlationId = r.i32();
+    const route = this.server.routes.get(apiKey);
+    if (route === undefined) {
+      this.#event('unknown-api', `api key ${apiKey}`);
+      return this.fail(`unknown api key ${apiKey}`);
+    }
+    const { api } = route;
+    if (version < api.minVersion || version > api.maxVersion) {
+      // KIP-511: only ApiVersions has an answer that a client of any version can read
+      if (apiKey !== API_VERSIONS_KEY) return this.fail(`${api.name} version ${version} is not served`);
+      const header = { apiKey, version: 0, correlationId, clientId: '' };
+      const call = new Call(this, header, codecOf(api, 0), false);
+      this.#pending.push(call);
+      return call.reply({ errorCode: UNSUPPORTED_VERSION, apiKeys: this.server.listedApis });
+    }
+    const clientId = readClientId(r);
+    const codec = codecOf(api, version);
+    if (codec.flexible) skipTags(r);
+    this.clientId = clientId;
+    const request = codec.request.decode(r);
+    if (r.remaining !== 0) throw new WireError('out-of-range', r.at, `${r.remaining} bytes after ${api.name}`);
+    if (route.authenticated && this.session === null && !this.server.admitAnonymous(this)) return;
+    const call = new Call(this, { apiKey, version, correlationId, clientId }, codec, owned);
+    this.#pending.push(call);
+    const done = route.handle(request, call);
+    if (done !== undefined) done.catch((error: unknown) => this.refuse(error));
+  }
+
+  /** acks=0: the request has no response at all, so its place in the queue goes away. */
+  withoutReply(call: Call): void {
+    this.#pending.splice(this.#pending.indexOf(call), 1);
+  }
+
+  /** Counts request bytes that stay in memory until the answer. */
+  holdBytes(call: Call, sizeBytes: number): void {
+    call.pendingBytes = sizeBytes;
+    this.#pendingBytes += sizeBytes;
+  }
+
+  #blocked(): boolean {
+    const { limits } = this.server;
+    const blocked =
+      this.#ending ||
+      this.#pending.length >= limits.pendingResponsesMax ||
+      this.#pendingBytes >= limits.pendingProduceBytesMax ||
+      this.transport.writableLength >= limits.writableBytesMax;
+    if (blocked && !this.#paused) {
+      this.#paused = true;
+      this.transport.pause();
+    }
+    return blocked;
+  }
+
+  #resumeIfFree(): void {
+    if (this.#closed || !this.#paused || this.#serving || this.#ending) return;
+    const held = this.#frames.release();
+    this.#paused = false;
+    if (this.#blocked()) {
+      if (held !== null) this.#frames.hold(held, 0, held.length);
+      return;
+    }
+    if (held !== null) this.#serve(held, 0, held.length);
+    if (!this.#paused && !this.#closed) this.transport.resume();
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    this.server.runtime.afterPoll(this.#flush);
+  }
+
+  /** Encodes every answer whose turn it is and hands all of it over at once. */
+  readonly #flush = (): void => {
+    this.#flushScheduled = false;
+    if (this.#closed || this.#draining) return;
+    this.#draining = true;
+    const w = (this.#writer ??= this.server.takeWriter());
+    try {
+      let done = 0;
+      for (const call of this.#pending) {
+        if (!call.answered) break;
+        call.encode(w);
+        this.#pendingBytes -= call.pendingBytes;
+        done++;
+      }
+      this.#pending.splice(0, done);
+    } catch (error) {
+      this.#draining = false;
+      return this.refuse(error);
+    }
+    this.#draining = false;
+    this.#hand(w);
+    if (this.#ending) return this.transport.end();
+    this.#resumeIfFree();
+  };
+
+  #hand(w: MessageWriter): void {
+    this.#writer = null;
+    let at = 0;
+    for (const cut of w.cuts) {
+      if (cut.at > at) this.transport.write(w.buffer.subarray(at, cut.at));
+      for (const slice of cut.slices) this.transport.write(slice);
+      at = cut.at;
+    }
+    if (w.at > at) this.transport.write(w.buffer.subarray(at, w.at));
+    // the transport still holds a view of the writer while it has bytes to send
+    if (this.transport.writableLength === 0) this.server.giveWriter(w);
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cancelDeadline();
+    for (const call of this.#pending) call.onAbandoned?.();
+    this.#pending.length = 0;
+    this.session?.connection.close();
+    this.server.forget(this);
+  }
+}
+
+function readClientId(r: MessageReader): string {
+  const length = r.i16();
+  if (length < -1) throw new WireError('out-of-range', r.at, `client id of ${length} bytes`);
+  return length < 0 ? '' : r.text(length);
+}
+
+function skipTags(r: MessageReader): void {
+  for (let count = r.count(r.uvarint()); count > 0; count--) {
+    r.uvarint();
+    r.skip(r.uvarint());
+  }
+}

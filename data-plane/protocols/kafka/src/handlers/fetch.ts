@@ -1,0 +1,242 @@
+import type { Partition } from '@robustmq/broker';
+import type { Cancel } from '@robustmq/wire';
+import type { Call } from '../connection.ts';
+import { ERROR, type ErrorCode, storageError } from '../errors.ts';
+import type { Fetch } from '../messages/fetch.ts';
+import { recordsFrom } from '../record-batch.ts';
+import type { Decoded } from '../schema.ts';
+
+type FetchRequest = Decoded<typeof Fetch.request>;
+type FetchCall = Call<typeof Fetch.response>;
+
+const READ_COMMITTED = 1;
+const TOPIC_IDS_SINCE = 13;
+const LEADER_EPOCH = 0;
+
+/** One partition of a fetch; also the row of the response. */
+interface FetchRow {
+  readonly partitionIndex: number;
+  readonly partition: Partition | undefined;
+  readonly fetchOffset: number;
+  readonly sizeBytesMax: number;
+  /** What must be exceeded before another look is worth it. */
+  seenOffset: number;
+  errorCode: ErrorCode;
+  highWatermark: number;
+  lastStableOffset: number;
+  logStartOffset: number;
+  readonly abortedTransactions: [] | null;
+  records: readonly Buffer[];
+}
+
+/**
+ * Fetch: long poll. Sessions (KIP-227) are declined by answering session id 0, so every request is a full one. There
+ * are no transactions, so the last stable offset is the high watermark and the aborted list is empty.
+ */
+export function handleFetch(request: FetchRequest, call: FetchCall): void {
+  if (request.sessionId !== 0) {
+    return call.reply({ errorCode: ERROR.FETCH_SESSION_ID_NOT_FOUND, responses: [] });
+  }
+  // epoch −1 closes a session, 0 opens one; both mean a full fetch here
+  if (request.sessionEpoch > 0) {
+    return call.reply({ errorCode: ERROR.INVALID_FETCH_SESSION_EPOCH, responses: [] });
+  }
+  new PendingFetch(request, call).attempt();
+}
+
+class PendingFetch {
+  readonly #call: FetchCall;
+  readonly #rows: FetchRow[] = [];
+  readonly #responses: { topic: string; topicId: string; partitions: FetchRow[] }[];
+  readonly #sizeBytesMax: number;
+  readonly #sizeBytesMin: number;
+  readonly #waitMs: number;
+  #sizeBytes = 0;
+  #failed = false;
+  #timedOut = false;
+  #reading = false;
+  #wakeScheduled = false;
+  #registering = false;
+  #done = false;
+  #cancelTimer: Cancel | null = null;
+  #waiters: (() => void)[] = [];
+
+  constructor(request: FetchRequest, call: FetchCall) {
+    this.#call = call;
+    const { limits } = call.server;
+    this.#sizeBytesMax = Math.min(Math.max(request.maxBytes, 0), limits.fetchSizeBytesMax);
+    this.#sizeBytesMin = Math.min(request.minBytes, this.#sizeBytesMax);
+    this.#waitMs = Math.min(request.maxWaitMs, limits.fetchWaitMsMax);
+    this.#responses = request.topics.map(({ topic, topicId, partitions }) => ({
+      topic,
+      topicId,
+      partitions: partitions.map((wanted) => this.#row(topic, topicId, wanted, request.isolationLevel)),
+    }));
+  }
+
+  #row(
+    name: string,
+    topicId: string,
+    wanted: FetchRequest['topics'][number]['partitions'][number],
+    isolationLevel: number,
+  ): FetchRow {
+    const byId = this.#call.version >= TOPIC_IDS_SINCE;
+    const { topics } = this.#call.session.namespace;
+    const topic = byId ? topics.byId(topicId) : topics.get(name);
+    const partition = topic?.partitions[wanted.partition];
+    const row: FetchRow = {
+      partitionIndex: wanted.partition,
+      partition,
+      fetchOffset: wanted.fetchOffset,
+      sizeBytesMax: Math.max(wanted.partitionMaxBytes, 0),
+      seenOffset: wanted.fetchOffset,
+      errorCode: ERROR.NONE,
+      highWatermark: -1,
+      lastStableOffset: -1,
+      logStartOffset: -1,
+      abortedTransactions: isolationLevel === READ_COMMITTED ? [] : null,
+      records: [],
+    };
+    if (topic === undefined && byId) row.errorCode = ERROR.UNKNOWN_TOPIC_ID;
+    else if (partition === undefined) row.errorCode = ERROR.UNKNOWN_TOPIC_OR_PARTITION;
+    else if (wanted.currentLeaderEpoch > LEADER_EPOCH) row.errorCode = ERROR.UNKNOWN_LEADER_EPOCH;
+    if (row.errorCode !== ERROR.NONE) this.#failed = true;
+    this.#rows.push(row);
+    return row;
+  }
+
+  /** Reads what there is; answers, or waits for more. */
+  attempt(): void {
+    this.#sizeBytes = 0;
+    this.#reading = true;
+    this.#readFrom(0);
+  }
+
+  /** Reads rows in the order of the request (KIP-74); goes on asynchronously only where the broker does. */
+  #readFrom(first: number): void {
+    for (let i = first; i < this.#rows.length; i++) {
+      const row = this.#rows[i]!;
+      const slices = this.#read(row);
+      if (slices instanceof Promise) {
+        slices
+          .then(
+            (loaded) => {
+              this.#accept(row, loaded);
+              this.#readFrom(i + 1);
+            },
+            (error: unknown) => {
+              this.#fail(row, storageError(error));
+              this.#readFrom(i + 1);
+            },
+          )
+          .catch((error: unknown) => this.#call.connection.refuse(error));
+        return;
+      }
+      this.#accept(row, slices);
+    }
+    this.#reading = false;
+    this.#finish();
+  }
+
+  #read(row: FetchRow): readonly Buffer[] | Promise<readonly Buffer[]> {
+    const { partition, fetchOffset } = row;
+    row.records = [];
+    if (partition === undefined || row.errorCode !== ERROR.NONE) return [];
+    row.highWatermark = row.lastStableOffset = partition.stableOffset;
+    row.logStartOffset = partition.startOffset;
+    row.seenOffset = Math.max(fetchOffset, partition.stableOffset);
+    if (fetchOffset < partition.startOffset || fetchOffset > partition.endOffset) {
+      this.#fail(row, ERROR.OFFSET_OUT_OF_RANGE);
+      return [];
+    }
+    const room = Math.min(row.sizeBytesMax, this.#sizeBytesMax - this.#sizeBytes);
+    if (fetchOffset >= partition.stableOffset || (room <= 0 && this.#sizeBytes > 0)) return [];
+    try {
+      return partition.read(fetchOffset, Math.max(room, 1));
+    } catch (error) {
+      this.#fail(row, storageError(error));
+      return [];
+    }
+  }
+
+  /** Takes batches while there is room; the very first batch of a response always fits (KIP-74). */
+  #accept(row: FetchRow, slices: readonly Buffer[]): void {
+    let taken = 0;
+    for (const slice of slices) {
+      if (this.#sizeBytes > 0 && this.#sizeBytes + slice.length > this.#sizeBytesMax) break;
+      this.#sizeBytes += slice.length;
+      taken++;
+    }
+    row.records = taken === slices.length ? slices : slices.slice(0, taken);
+  }
+
+  #fail(row: FetchRow, errorCode: ErrorCode): void {
+    row.errorCode = errorCode;
+    if (errorCode !== ERROR.OFFSET_OUT_OF_RANGE) row.highWatermark = row.lastStableOffset = -1;
+    this.#failed = true;
+  }
+
+  #finish(): void {
+    if (this.#done) return;
+    const enough = this.#sizeBytes >= this.#sizeBytesMin || this.#failed;
+    if (enough || this.#timedOut || this.#waitMs <= 0 || this.#rows.length === 0) return this.#reply();
+    if (this.#cancelTimer === null) {
+      this.#cancelTimer = this.#call.server.runtime.after(this.#waitMs, this.#onTimeout);
+      this.#call.onAbandoned = () => this.#stop();
+    }
+    // a partition may call back at once: looking again waits until all are registered
+    this.#registering = true;
+    for (const { partition, seenOffset } of this.#rows) {
+      if (partition !== undefined) this.#waiters.push(partition.onStableBeyond(seenOffset, this.#wake));
+    }
+    this.#registering = false;
+  }
+
+  readonly #onTimeout = (): void => {
+    this.#timedOut = true;
+    this.#wake();
+  };
+
+  /** Looks again; with several partitions at the end of the turn, so that one commit goes into one answer. */
+  readonly #wake = (): void => {
+    if (this.#wakeScheduled || this.#done) return;
+    if (this.#rows.length === 1 && !this.#registering) return this.#again();
+    this.#wakeScheduled = true;
+    this.#call.server.runtime.afterPoll(() => {
+      this.#wakeScheduled = false;
+      this.#again();
+    });
+  };
+
+  #again(): void {
+    // a read that is under way ends in #finish, which sees the time-out
+    if (this.#done || this.#reading) return;
+    this.#forgetWaiters();
+    this.attempt();
+  }
+
+  #reply(): void {
+    this.#stop();
+    const call = this.#call;
+    call.onSent = () => {
+      const { usage } = call.session.connection;
+      for (const { records, fetchOffset } of this.#rows) {
+        if (records.length === 0) continue;
+        usage.messagesOut += recordsFrom(records, fetchOffset);
+        for (const slice of records) usage.bytesOut += slice.length;
+      }
+    };
+    call.reply({ responses: this.#responses });
+  }
+
+  #stop(): void {
+    this.#done = true;
+    this.#cancelTimer?.();
+    this.#forgetWaiters();
+  }
+
+  #forgetWaiters(): void {
+    for (const forget of this.#waiters) forget();
+    this.#waiters = [];
+  }
+}

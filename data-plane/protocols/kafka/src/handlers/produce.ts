@@ -1,0 +1,147 @@
+import type { Commit, Partition, Topic } from '@robustmq/broker';
+import type { Call } from '../connection.ts';
+import { ERROR, type ErrorCode, REFUSAL_ERRORS } from '../errors.ts';
+import type { InitProducerId, Produce } from '../messages/produce.ts';
+import { batchSizeAt, isControl, isTransactional, magicOf, sequenceOf } from '../record-batch.ts';
+import type { Decoded } from '../schema.ts';
+
+type ProduceRequest = Decoded<typeof Produce.request>;
+
+/** What became of the records for one partition; also the row of the response. */
+interface PartitionOutcome {
+  index: number;
+  errorCode: ErrorCode;
+  baseOffset: number;
+  logStartOffset: number;
+  errorMessage: string | null;
+  commit: Commit | null;
+}
+
+/** Produce: appends at once, answers when every partition's commit has settled. acks=1 waits like acks=all. */
+export function handleProduce(request: ProduceRequest, call: Call<typeof Produce.response>): void {
+  const { acks } = request;
+  if (acks === 0) call.connection.withoutReply(call);
+  const acksLegal = acks === 0 || acks === 1 || acks === -1;
+  let sizeBytes = 0;
+  const responses = request.topicData.map((topicData) => {
+    const topic = call.session.namespace.topics.get(topicData.name);
+    const partitionResponses = topicData.partitionData.map(({ index, records }) => {
+      const outcome: PartitionOutcome = emptyOutcome(index);
+      if (!acksLegal) refuse(outcome, ERROR.INVALID_REQUIRED_ACKS, `acks=${acks}`);
+      else if (request.transactionalId !== null) refuse(outcome, ERROR.INVALID_TXN_STATE, NO_TRANSACTIONS);
+      else if (records === null || records.length === 0) refuse(outcome, ERROR.INVALID_RECORD, 'no records');
+      else {
+        sizeBytes += records.length;
+        produceTo(topic, outcome, records, call);
+      }
+      return outcome;
+    });
+    return { name: topicData.name, partitionResponses };
+  });
+  if (acks === 0) {
+    // KIP: without acknowledgements the end of the connection is the only way to tell an error
+    const bad = responses.flatMap((r) => r.partitionResponses).find((o) => o.errorCode !== ERROR.NONE);
+    if (bad !== undefined) call.connection.fail(`acks=0 produce refused: error ${bad.errorCode}`);
+    return;
+  }
+  call.connection.holdBytes(call, sizeBytes);
+  const outcomes =
+    responses.length === 1 ? responses[0]!.partitionResponses : responses.flatMap((r) => r.partitionResponses);
+  afterCommits(outcomes, () => call.reply({ responses }));
+}
+
+const NO_TRANSACTIONS = 'transactions are not supported by this cluster yet';
+
+function emptyOutcome(index: number): PartitionOutcome {
+  return { index, errorCode: ERROR.NONE, baseOffset: -1, logStartOffset: -1, errorMessage: null, commit: null };
+}
+
+function refuse(outcome: PartitionOutcome, errorCode: ErrorCode, message: string): void {
+  outcome.errorCode = errorCode;
+  outcome.errorMessage = message;
+}
+
+function produceTo(topic: Topic | undefined, outcome: PartitionOutcome, records: Buffer, call: Call): void {
+  const partition = topic?.partitions[outcome.index];
+  if (topic === undefined || partition === undefined) {
+    return refuse(outcome, ERROR.UNKNOWN_TOPIC_OR_PARTITION, 'there is no such topic or partition');
+  }
+  const magic = magicOf(records);
+  if (magic === 0 || magic === 1) {
+    return refuse(outcome, ERROR.UNSUPPORTED_FOR_MESSAGE_FORMAT, `message format v${magic} is not supported, v2 is`);
+  }
+  const size = batchSizeAt(records, 0);
+  if (magic !== 2 || size < 0) return refuse(outcome, ERROR.CORRUPT_MESSAGE, 'not a record batch');
+  if (isControl(records)) return refuse(outcome, ERROR.INVALID_RECORD, 'clients may not write control batches');
+  if (isTransactional(records)) return refuse(outcome, ERROR.INVALID_TXN_STATE, NO_TRANSACTIONS);
+  // KIP-98: a request carries one batch per partition; sequences would not be checkable else
+  if (size !== records.length) return refuse(outcome, ERROR.INVALID_RECORD, 'more than one record batch');
+  const owned = call.owned ? records : copyOf(records);
+  append(topic, partition, outcome, owned, call);
+}
+
+/** Small requests lie in the buffer all connections share. */
+function copyOf(records: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(records.length);
+  records.copy(copy);
+  return copy;
+}
+
+function append(topic: Topic, partition: Partition, outcome: PartitionOutcome, batch: Buffer, call: Call): void {
+  const sequence = sequenceOf(batch);
+  const idempotent = sequence.producerId >= 0;
+  const { session } = call;
+  if (idempotent) {
+    const verdict = session.world.producersOf(topic, partition).check(sequence);
+    if (verdict.kind === 'refused') return refuse(outcome, verdict.errorCode, 'producer sequence');
+    if (verdict.kind === 'duplicate') {
+      outcome.baseOffset = verdict.batch.baseOffset;
+      outcome.logStartOffset = partition.startOffset;
+      outcome.commit = verdict.batch.commit;
+      return;
+    }
+  }
+  const appended = partition.append(batch, session.connection);
+  if ('refused' in appended) return refuse(outcome, REFUSAL_ERRORS[appended.refused], appended.message);
+  outcome.baseOffset = appended.baseOffset;
+  outcome.logStartOffset = partition.startOffset;
+  outcome.commit = appended.commit;
+  if (!idempotent) return;
+  session.world.producersOf(topic, partition).appended(sequence, appended.baseOffset, appended.commit);
+}
+
+/** Calls `done` when every commit has settled; a failed one turns its partition into KAFKA_STORAGE_ERROR. */
+function afterCommits(outcomes: readonly PartitionOutcome[], done: () => void): void {
+  let waiting = 1;
+  const settled = (): void => {
+    if (--waiting === 0) done();
+  };
+  for (const outcome of outcomes) {
+    if (outcome.commit === null) continue;
+    waiting++;
+    outcome.commit.onSettled((error) => {
+      if (error !== null) {
+        refuse(outcome, ERROR.KAFKA_STORAGE_ERROR, 'the records could not be stored');
+        outcome.baseOffset = -1;
+      }
+      settled();
+    });
+  }
+  settled();
+}
+
+const PRODUCER_ID_BITS_HIGH = 0x1f_ffff;
+
+/**
+ * InitProducerId without a transactional id: an id nobody else has (random, 53 bits) and epoch 0. With one it is
+ * refused by a code that no client retries.
+ */
+export function handleInitProducerId(
+  request: Decoded<typeof InitProducerId.request>,
+  call: Call<typeof InitProducerId.response>,
+): void {
+  if (request.transactionalId !== null) return call.reply({ errorCode: ERROR.UNSUPPORTED_VERSION });
+  const random = call.server.runtime.randomBytes(8);
+  const producerId = (random.readUInt32BE(0) & PRODUCER_ID_BITS_HIGH) * 2 ** 32 + random.readUInt32BE(4);
+  call.reply({ errorCode: ERROR.NONE, producerId, producerEpoch: 0 });
+}

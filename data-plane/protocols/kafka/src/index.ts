@@ -1,0 +1,2 @@
+export { KafkaServer, type Advertised, type KafkaServerOptions } from './server.ts';
+export { DEFAULT_LIMITS, type KafkaLimits } from './limits.ts';

@@ -1,0 +1,58 @@
+/** Everything that bounds a connection or a group, with its unit. */
+export interface KafkaLimits {
+  /** Largest request after authentication. */
+  readonly frameSizeBytesMax: number;
+  /** Largest request before authentication. */
+  readonly unauthenticatedFrameSizeBytesMax: number;
+  /** Requests of one connection that wait for their answer; reading stops at it. */
+  readonly pendingResponsesMax: number;
+  /** Bytes of Produce requests of one connection whose acknowledgement is owed; reading stops at it. */
+  readonly pendingProduceBytesMax: number;
+  /** Answers the client has not taken yet; reading stops at it until the transport drains. */
+  readonly writableBytesMax: number;
+  /** Record bytes in one Fetch response; the first batch may exceed it. */
+  readonly fetchSizeBytesMax: number;
+  /** Longest wait of a Fetch. */
+  readonly fetchWaitMsMax: number;
+  /** A connection that has not authenticated by then is closed. */
+  readonly authenticationMsMax: number;
+  /** Partitions of a topic that a Metadata or Produce request creates. */
+  readonly defaultPartitions: number;
+  readonly partitionsPerTopicMax: number;
+  /** Topics one Metadata request may create. */
+  readonly autoCreateTopicsMax: number;
+  readonly sessionTimeoutMsMin: number;
+  readonly sessionTimeoutMsMax: number;
+  readonly rebalanceTimeoutMsMax: number;
+  readonly groupsPerNamespaceMax: number;
+  readonly membersPerGroupMax: number;
+  /** Metadata and assignment bytes all members of one group may hold. */
+  readonly groupSizeBytesMax: number;
+  readonly groupIdLengthMax: number;
+  readonly offsetMetadataSizeBytesMax: number;
+  /** Idempotent producers remembered per partition; the longest unused is forgotten. */
+  readonly producersPerPartitionMax: number;
+}
+
+export const DEFAULT_LIMITS: KafkaLimits = {
+  frameSizeBytesMax: 100 * 1024 * 1024,
+  unauthenticatedFrameSizeBytesMax: 1024 * 1024,
+  pendingResponsesMax: 256,
+  pendingProduceBytesMax: 64 * 1024 * 1024,
+  writableBytesMax: 16 * 1024 * 1024,
+  fetchSizeBytesMax: 16 * 1024 * 1024,
+  fetchWaitMsMax: 60_000,
+  authenticationMsMax: 30_000,
+  defaultPartitions: 1,
+  partitionsPerTopicMax: 1_000,
+  autoCreateTopicsMax: 100,
+  sessionTimeoutMsMin: 1_000,
+  sessionTimeoutMsMax: 1_800_000,
+  rebalanceTimeoutMsMax: 3_600_000,
+  groupsPerNamespaceMax: 10_000,
+  membersPerGroupMax: 1_000,
+  groupSizeBytesMax: 16 * 1024 * 1024,
+  groupIdLengthMax: 255,
+  offsetMetadataSizeBytesMax: 4096,
+  producersPerPartitionMax: 1_000,
+};

@@ -1,0 +1,167 @@
+import type { Broker, Namespace, Refusal } from '@robustmq/broker';
+import type { Accept, Cancel, ListenerInfo, Runtime } from '@robustmq/wire';
+import { ROUTES } from './api-table.ts';
+import { MessageWriter } from './codec.ts';
+import { KafkaConnection, type Route } from './connection.ts';
+import { DEFAULT_LIMITS, type KafkaLimits } from './limits.ts';
+import { parsePlain } from './sasl-plain.ts';
+import { World } from './world.ts';
+
+/** Where clients of a namespace find this node. */
+export interface Advertised {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface KafkaServerOptions {
+  readonly broker: Broker;
+  readonly runtime: Runtime;
+  /** The one broker id that clients see. */
+  readonly nodeId: number;
+  readonly clusterId: string;
+  /** The address that Metadata and FindCoordinator tell a client of `namespace` that came in through `listener`. */
+  readonly advertised: (listener: ListenerInfo, namespace: Namespace) => Advertised;
+  readonly limits?: Partial<KafkaLimits>;
+}
+
+const READ_BUFFER_BYTES = 64 * 1024;
+const WRITER_BYTES = 16 * 1024;
+/** Writers that grew beyond this are left to the collector. */
+const WRITER_KEPT_BYTES_MAX = 1024 * 1024;
+const WRITERS_KEPT_MAX = 64;
+/** A namespace nobody is connected to loses its idle state after this long. */
+const WORLD_IDLE_MS = 600_000;
+const SWEEP_PERIOD_MS = 60_000;
+
+/** The Kafka protocol over whatever transports the node gives it. */
+export class KafkaServer {
+  readonly broker: Broker;
+  readonly runtime: Runtime;
+  readonly nodeId: number;
+  readonly clusterId: string;
+  readonly limits: KafkaLimits;
+  readonly advertised: KafkaServerOptions['advertised'];
+  readonly routes: ReadonlyMap<number, Route>;
+  /** The answer to ApiVersions: exactly what is served. */
+  readonly listedApis: readonly { apiKey: number; minVersion: number; maxVersion: number }[];
+  /** Reads of connections that are between two requests land here. */
+  readonly sharedReadBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+  readonly #writers: MessageWriter[] = [];
+  readonly #connections = new Set<KafkaConnection>();
+  readonly #worlds = new Map<string, { world: World; connections: number; idleSinceMs: number }>();
+  readonly #cancelSweep: Cancel;
+
+  constructor(options: KafkaServerOptions) {
+    this.broker = options.broker;
+    this.runtime = options.runtime;
+    this.nodeId = options.nodeId;
+    this.clusterId = options.clusterId;
+    this.advertised = options.advertised;
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.routes = new Map(ROUTES.map((route) => [route.api.key, route]));
+    this.listedApis = ROUTES.map(({ api }) => ({
+      apiKey: api.key,
+      minVersion: api.minVersion,
+      maxVersion: api.maxVersion,
+    }));
+    this.#cancelSweep = this.runtime.every(SWEEP_PERIOD_MS, () => this.#sweepWorlds());
+  }
+
+  readonly accept: Accept = (transport) => {
+    const connection = new KafkaConnection(this, transport);
+    this.#connections.add(connection);
+    return connection;
+  };
+
+  /** Ends every connection and forgets groups and producers. */
+  close(): void {
+    this.#cancelSweep();
+    for (const connection of this.#connections) connection.fail('shutdown');
+    for (const { world } of this.#worlds.values()) world.close();
+    this.#worlds.clear();
+  }
+
+  /** What Kafka calls the cluster id: the namespace is the tenant's cluster, the prefix tells installations apart. */
+  clusterIdOf(namespace: Namespace): string {
+    return `${this.clusterId}.${namespace.id}`;
+  }
+
+  /** A connection joins the world of its namespace; `forget` takes it out again. */
+  worldOf(namespace: Namespace): World {
+    let entry = this.#worlds.get(namespace.id);
+    if (entry === undefined) {
+      entry = { world: new World(namespace, this.runtime, this.limits), connections: 0, idleSinceMs: 0 };
+      this.#worlds.set(namespace.id, entry);
+    }
+    entry.connections++;
+    return entry.world;
+  }
+
+  forget(connection: KafkaConnection): void {
+    this.#connections.delete(connection);
+    if (connection.session === null) return;
+    const entry = this.#worlds.get(connection.session.namespace.id);
+    if (entry !== undefined && --entry.connections === 0) entry.idleSinceMs = this.runtime.monotonicMs();
+  }
+
+  takeWriter(): MessageWriter {
+    return this.#writers.pop() ?? new MessageWriter(WRITER_BYTES);
+  }
+  giveWriter(w: MessageWriter): void {
+    if (w.buffer.length > WRITER_KEPT_BYTES_MAX || this.#writers.length >= WRITERS_KEPT_MAX) return;
+    w.reset();
+    this.#writers.push(w);
+  }
+
+  /**
+   * The first request that needs a namespace came without SASL: binds the connection as anonymous where the broker
+   * allows it, else ends it, as Kafka does (no answer to such a request could tell the reason).
+   */
+  admitAnonymous(connection: KafkaConnection): boolean {
+    const refusal = this.#admit(connection, null, null);
+    if (refusal === null) return true;
+    connection.fail(refusal.message);
+    return false;
+  }
+
+  /** Checks a PLAIN token and binds the connection; the refusal tells why not. */
+  authenticatePlain(connection: KafkaConnection, token: Buffer): Refusal | null {
+    const plain = parsePlain(token);
+    if (plain === null) return { refused: 'bad-credentials', message: 'the PLAIN token is malformed' };
+    return this.#admit(connection, plain.username, plain.password);
+  }
+
+  /** A bare token after SaslHandshake 0: answered by an empty token, or by the end of the connection (KIP-43). */
+  rawSaslToken(connection: KafkaConnection, token: Buffer): void {
+    const refusal = this.authenticatePlain(connection, token);
+    if (refusal !== null) return connection.fail(refusal.message);
+    connection.sasl = 'done';
+    connection.sendRaw(Buffer.alloc(0));
+  }
+
+  #admit(connection: KafkaConnection, username: string | null, password: Buffer | null): Refusal | null {
+    const { listener, serverName, remoteAddress } = connection.transport;
+    const admission = this.broker.admit({ protocol: 'kafka', listener, serverName, remoteAddress, username, password });
+    const refusal = 'refused' in admission ? admission : connection.bind(admission.namespace, admission.principal);
+    if (refusal === null) return null;
+    this.broker.clientEvent({
+      namespace: 'refused' in admission ? listener.namespace : admission.namespace.id,
+      protocol: 'kafka',
+      remoteAddress,
+      clientId: connection.clientId,
+      stage: 'authenticate',
+      code: refusal.refused,
+      detail: refusal.message,
+    });
+    return refusal;
+  }
+
+  #sweepWorlds(): void {
+    const before = this.runtime.monotonicMs() - WORLD_IDLE_MS;
+    for (const [id, entry] of this.#worlds) {
+      if (entry.connections > 0 || entry.idleSinceMs > before || entry.world.groups.hasMembers) continue;
+      entry.world.close();
+      this.#worlds.delete(id);
+    }
+  }
+}
