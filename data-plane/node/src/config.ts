@@ -205,7 +205,7 @@ function resolvedFrom(directory: string, path: string): string {
 }
 
 /** The quotas of a namespace of a standalone node: a dedicated cluster's, unless the file says otherwise. */
-export function standaloneQuotas(overrides: Partial<Quotas>): Quotas {
+export function standaloneQuotas(overrides: { [K in keyof Quotas]?: Quotas[K] | undefined }): Quotas {
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
   return { ...DEFAULT_QUOTAS.dedicated, ...Object.fromEntries(given) };
 }

@@ -3,8 +3,7 @@ import { pino, type Logger } from 'pino';
 import type { Cancel, Log, Runtime } from '@robustmq/wire';
 
 /**
- * The world of a real node: the machine's clocks, the event loop, strong random bytes and a JSON log on standard error
- * (standard output stays free for whoever started the process).
+ * The world of a real node: the machine's clocks, the event loop, strong random bytes and a log.
  */
 export function systemRuntime(log: Log): Runtime {
   return {
@@ -24,11 +23,19 @@ export function systemRuntime(log: Log): Runtime {
   };
 }
 
-/** pino behind the Log seam. Payloads and secrets never get here; `password` and `token` are cut out all the same. */
-export function nodeLog(level: string, fields: Record<string, unknown>): Log {
+/**
+ * pino behind the Log seam, one JSON line per event, to file descriptor `fd`. Payloads and secrets never get here;
+ * `password` and `token` are cut out all the same.
+ */
+export function nodeLog(level: string, fields: Record<string, unknown>, fd: number): Log {
   const logger: Logger = pino(
-    { level, base: fields, redact: ['password', 'token', '*.password', '*.token'] },
-    pino.destination({ dest: 2, sync: true }),
+    {
+      level,
+      base: fields,
+      redact: ['password', 'token', '*.password', '*.token'],
+      serializers: { error: pino.stdSerializers.err },
+    },
+    pino.destination({ dest: fd, sync: true }),
   );
   return {
     debug: (f, m) => logger.debug(f, m),

@@ -109,6 +109,22 @@ describe('windows', () => {
     expect(await ledger.windows(0, 10)).toEqual([]);
   });
 
+  it('are served only once they are stable', async () => {
+    const runtime = steppedRuntime();
+    const { ledger, process } = await boot(new MemoryLogStore(), runtime);
+    ledger.start();
+    process.of(CLUSTER).messagesIn = 1;
+    runtime.advance(60_000);
+    expect(await ledger.windows(0, 10)).toEqual([]);
+    await turns(2);
+    process.of(CLUSTER).messagesIn = 2;
+    runtime.advance(60_000);
+    expect((await ledger.windows(0, 10)).map((w) => w.seq)).toEqual([1]);
+    await ledger.trim(2);
+    await turns(2);
+    expect((await ledger.windows(0, 10)).map((w) => w.seq)).toEqual([2]);
+  });
+
   it('keep the milliseconds that make no whole second', async () => {
     const runtime = steppedRuntime();
     const { ledger, process } = await boot(new MemoryLogStore(), runtime);

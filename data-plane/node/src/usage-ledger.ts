@@ -271,7 +271,7 @@ export class UsageLedger {
     this.#options
       .flush()
       .then(() => this.#totalsLog.trim(at))
-      .catch((error: unknown) => this.#options.runtime.log.warn({ err: error }, 'the usage log could not be trimmed'));
+      .catch((error: unknown) => this.#options.runtime.log.warn({ error }, 'the usage log could not be trimmed'));
   }
 
   #append(bytes: Buffer): number {

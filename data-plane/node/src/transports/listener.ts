@@ -46,7 +46,7 @@ function listenError(error: NodeJS.ErrnoException, { name, host, port }: ListenA
     case 'EADDRINUSE':
       return new NodeError(
         'port-in-use',
-        `port ${port} on ${host}, wanted by the ${name} listener, is in use: stop the program that has it or choose ` +
+        `port ${port} is in use (${name} listener on ${host}): stop the program that has it or choose ` +
           `another port`,
         cause,
       );

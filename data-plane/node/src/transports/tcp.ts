@@ -123,7 +123,7 @@ export class TcpListener implements Listener {
   }
   /** Called by its transports only: a handler threw, which is a fault of ours; only its connection pays for it. */
   handlerFailed(error: unknown): void {
-    this.#options.runtime.log.error({ listener: this.#options.info.name, err: error }, 'a connection handler failed');
+    this.#options.runtime.log.error({ listener: this.#options.info.name, error }, 'a connection handler failed');
   }
 }
 

@@ -194,7 +194,7 @@ class WebSocketTransport implements Transport {
     try {
       call();
     } catch (error) {
-      this.#runtime.log.error({ listener: this.listener.name, err: error }, 'a connection handler failed');
+      this.#runtime.log.error({ listener: this.listener.name, error }, 'a connection handler failed');
       this.destroy();
     }
   }

@@ -1,0 +1,332 @@
+import { mkdirSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { BrokerNode, type NamespaceConfig, type NamespaceObservation } from '@robustmq/broker';
+import type {
+  NamespaceObserved,
+  NamespaceSpec,
+  NodeHealth,
+  OpenUsageReply,
+  UsageBatchReply,
+} from '@robustmq/contracts';
+import { Journal } from '@robustmq/journal';
+import { KafkaServer } from '@robustmq/kafka';
+import { Meta, MetaError } from '@robustmq/meta';
+import { MqttServer } from '@robustmq/mqtt';
+import { openLogStore, StoreError, type LogStore } from '@robustmq/store';
+import type { Accept, Cancel, ListenerInfo, Runtime } from '@robustmq/wire';
+import packageJson from '../package.json' with { type: 'json' };
+import type { AdminTarget } from './admin-http.ts';
+import type { ListenerConfig, NodeConfig } from './config.ts';
+import { NodeMetrics } from './metrics.ts';
+import { fromSpec, toObserved } from './namespace-translation.ts';
+import { NodeError } from './node-error.ts';
+import { readTlsFiles } from './tls-files.ts';
+import type { Listener } from './transports/listener.ts';
+import { TcpListener } from './transports/tcp.ts';
+import { WebSocketListener } from './transports/websocket.ts';
+import { UsageFeed } from './usage-feed.ts';
+import { UsageLedger } from './usage-ledger.ts';
+
+export const NODE_VERSION = packageJson.version;
+/** How often streams let go of what their retention no longer keeps. */
+const RETENTION_PERIOD_MS = 60_000;
+/** On stop clients have this long to take their last packet; then their connections are cut. */
+const DISCONNECT_GRACE_MS = 1_000;
+const DISCONNECT_POLL_MS = 10;
+/** The one broker id Kafka clients see. */
+const KAFKA_NODE_ID = 1;
+
+interface Graph {
+  readonly config: NodeConfig;
+  readonly runtime: Runtime;
+  readonly store: LogStore;
+  readonly journal: Journal;
+  readonly meta: Meta;
+  readonly broker: BrokerNode;
+  readonly feed: UsageFeed;
+  readonly ledger: UsageLedger;
+  readonly counts: { flushes: number; failed: boolean };
+}
+
+interface OpenListener {
+  readonly listener: Listener;
+  readonly protocol: string;
+  readonly port: number;
+}
+
+/**
+ * One data-plane process: builds its parts with `new`, opens listeners last and closes them first. Between `open` and
+ * `listen` namespaces may be applied, so that nobody connects before the clusters are there.
+ */
+export class Node implements AdminTarget {
+  readonly config: NodeConfig;
+  readonly #graph: Graph;
+  readonly #metrics: NodeMetrics;
+  readonly #mqtt: MqttServer;
+  readonly #kafka: KafkaServer;
+  readonly #retention: Cancel;
+  #listeners: OpenListener[] = [];
+  #ready = false;
+  #stopping: Promise<void> | null = null;
+  #retaining = false;
+
+  private constructor(graph: Graph) {
+    const { config, runtime, broker, feed, counts, journal } = graph;
+    this.config = config;
+    this.#graph = graph;
+    this.#metrics = new NodeMetrics({
+      protocols: () => feed.protocols(),
+      storedBytes: () => feed.storedBytes(),
+      journalFlushes: () => counts.flushes,
+      storeFailed: () => counts.failed,
+    });
+    this.#mqtt = new MqttServer({ broker, runtime });
+    this.#kafka = new KafkaServer({
+      broker,
+      runtime,
+      nodeId: KAFKA_NODE_ID,
+      clusterId: config.nodeId,
+      advertised: () => this.#kafkaAddress(),
+    });
+    this.#retention = runtime.every(RETENTION_PERIOD_MS, () => {
+      if (this.#retaining) return;
+      this.#retaining = true;
+      void journal.enforceRetention(runtime.nowMs()).finally(() => (this.#retaining = false));
+    });
+  }
+
+  /**
+   * Takes the data directory and recovers everything in it. `onFailed` runs once when the medium fails later: the
+   * process should end then, for only a restart finds out what is on it. Throws NodeError with a sentence for people.
+   */
+  static async open(config: NodeConfig, runtime: Runtime, onFailed: (error: Error) => void): Promise<Node> {
+    try {
+      return new Node(await buildGraph(config, runtime, onFailed));
+    } catch (error) {
+      throw explained(error, config.dataDir);
+    }
+  }
+
+  /** Opens every listener; resolves when all of them answer. Throws NodeError, having closed those that were open. */
+  async listen(): Promise<void> {
+    const { listeners, dataDir } = this.config;
+    try {
+      if (listeners.mqtt) await this.#open('mqtt', listeners.mqtt, this.#mqtt.accept);
+      if (listeners.mqttWs) await this.#open('mqttWs', listeners.mqttWs, this.#mqtt.accept);
+      if (listeners.kafka) await this.#open('kafka', listeners.kafka, this.#kafka.accept);
+    } catch (error) {
+      for (const { listener } of this.#listeners) listener.stopAccepting();
+      throw explained(error, dataDir);
+    }
+    this.#graph.ledger.start();
+    this.#ready = true;
+  }
+
+  async #open(protocol: string, wanted: ListenerConfig, accept: Accept): Promise<void> {
+    const { runtime } = this.#graph;
+    const { host, port, connectionsMax } = wanted;
+    const info: ListenerInfo = { name: protocol, tls: wanted.tls !== undefined, namespace: this.config.namespace };
+    const tls = wanted.tls === undefined ? {} : { tls: readTlsFiles(protocol, wanted.tls) };
+    const options = { address: { name: protocol, host, port }, info, accept, runtime, connectionsMax, ...tls };
+    const listener = protocol === 'mqttWs' ? new WebSocketListener(options) : new TcpListener(options);
+    this.#listeners.push({ listener, protocol, port: await listener.open() });
+  }
+
+  #kafkaAddress(): { host: string; port: number } {
+    const { kafka } = this.config.listeners;
+    const bound = this.#listeners.find(({ protocol }) => protocol === 'kafka')?.port ?? 0;
+    return {
+      host: kafka?.advertisedHost ?? reachableHost(kafka?.host ?? '127.0.0.1'),
+      port: kafka?.advertisedPort ?? bound,
+    };
+  }
+
+  /**
+   * Stops accepting, tells clients, flushes and closes; the open usage window goes on after the next start. Takes less
+   * than five seconds unless the disk does not. Safe to call again.
+   */
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#stop());
+  }
+  async #stop(): Promise<void> {
+    const { broker, ledger, meta, journal, runtime, counts } = this.#graph;
+    this.#ready = false;
+    this.#retention();
+    for (const { listener } of this.#listeners) listener.stopAccepting();
+    this.#mqtt.close();
+    this.#kafka.close();
+    const deadlineMs = runtime.monotonicMs() + DISCONNECT_GRACE_MS;
+    while (this.#connections > 0 && runtime.monotonicMs() < deadlineMs) await delay(DISCONNECT_POLL_MS);
+    for (const { listener } of this.#listeners) listener.destroyConnections();
+    await delay(0);
+    await broker.stop();
+    if (!counts.failed) {
+      await ledger.stop();
+      await meta.close();
+    }
+    this.#metrics.close();
+    await journal.close();
+  }
+  get #connections(): number {
+    return this.#listeners.reduce((sum, { listener }) => sum + listener.connections, 0);
+  }
+
+  health(): NodeHealth {
+    return {
+      nodeId: this.config.nodeId,
+      nodeEpoch: this.#graph.ledger.epoch,
+      pid: process.pid,
+      version: NODE_VERSION,
+      ready: this.#ready && !this.#graph.counts.failed,
+      listeners: this.#listeners.map(({ protocol, port, listener }) => ({
+        protocol,
+        host: listener.address.host,
+        port,
+      })),
+    };
+  }
+
+  async applyNamespace(spec: NamespaceSpec): Promise<NamespaceObserved> {
+    const failure = await this.apply(fromSpec(spec)).then(
+      () => null,
+      // What cannot be done as it was asked is reported, not retried as a fault; a failed medium is a fault.
+      (error: unknown) => {
+        if (error instanceof MetaError || (error instanceof Error && !('code' in error))) return error.message;
+        throw error;
+      },
+    );
+    const observation = this.#observe(spec.clusterId);
+    if (failure === null && observation !== undefined) return toObserved(observation);
+    const sentence = failure ?? 'the namespace was removed meanwhile';
+    const served = observation === undefined ? NOT_SERVED : toObserved(observation);
+    return { ...served, clusterId: spec.clusterId, phase: 'failed', error: sentence };
+  }
+  /** Makes a namespace as `config` says; for configurations that do not come from an agent. */
+  async apply(config: NamespaceConfig): Promise<void> {
+    const { broker, feed } = this.#graph;
+    try {
+      await broker.applyNamespace(config);
+    } finally {
+      feed.namespacesChanged();
+    }
+  }
+
+  async removeNamespace(clusterId: string): Promise<void> {
+    const { broker, feed } = this.#graph;
+    try {
+      await broker.removeNamespace(clusterId);
+    } finally {
+      feed.namespacesChanged();
+    }
+  }
+
+  namespaces(): readonly NamespaceObserved[] {
+    return this.observations().map(toObserved);
+  }
+  observations(): readonly NamespaceObservation[] {
+    return this.#graph.broker.namespaces();
+  }
+  #observe(id: string): NamespaceObservation | undefined {
+    return this.#graph.broker.byId(id)?.observe();
+  }
+
+  async usage(afterSeq: number, limit: number): Promise<UsageBatchReply> {
+    const { ledger } = this.#graph;
+    return { nodeEpoch: ledger.epoch, windows: [...(await ledger.windows(afterSeq, limit))] };
+  }
+  trimUsage(throughSeq: number): Promise<void> {
+    return this.#graph.ledger.trim(throughSeq);
+  }
+  openUsage(): OpenUsageReply {
+    return this.#graph.ledger.openWindow();
+  }
+  metrics(): Promise<string> {
+    return this.#metrics.text();
+  }
+}
+
+const NOT_SERVED = { observedGeneration: 0, endpointsReachable: false, topics: [], connections: 0 };
+
+async function buildGraph(config: NodeConfig, runtime: Runtime, onFailed: (error: Error) => void): Promise<Graph> {
+  const store = await openStore(config, runtime);
+  const counts = { flushes: 0, failed: false };
+  const journal = new Journal({ store, runtime });
+  journal.onFailed((error) => {
+    counts.failed = true;
+    onFailed(explained(error, config.dataDir));
+  });
+  try {
+    const meta = new Meta({ store, runtime });
+    await meta.start();
+    const broker = new BrokerNode({ journal, meta, runtime, nodeId: config.nodeId });
+    const feed = new UsageFeed(broker, runtime, config.namespace);
+    const ledger = await UsageLedger.open({
+      store,
+      runtime,
+      source: feed,
+      nodeId: config.nodeId,
+      windowMs: config.usageWindowMs,
+      flush: () => journal.current.promise(),
+    });
+    journal.beforeFlush(() => {
+      counts.flushes++;
+      ledger.beforeFlush();
+    });
+    await broker.start();
+    feed.namespacesChanged();
+    return { config, runtime, store, journal, meta, broker, feed, ledger, counts };
+  } catch (error) {
+    await journal.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+function openStore({ dataDir, journal }: NodeConfig, runtime: Runtime): Promise<LogStore> {
+  if (journal.engine !== 'memory') mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  return openLogStore(journal.engine, { directory: dataDir, log: runtime.log });
+}
+
+/** Turns what the medium or the system says into a sentence that tells what to do. */
+function explained(error: unknown, dataDir: string): Error {
+  if (error instanceof NodeError) return error;
+  const cause = { cause: error };
+  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const store = error instanceof StoreError ? error : inner instanceof StoreError ? inner : null;
+  const code = store?.code ?? (error as NodeJS.ErrnoException).code;
+  switch (code) {
+    case 'locked':
+      return new NodeError('data-dir-locked', `another node uses ${dataDir}: stop it or choose another dataDir`, cause);
+    case 'disk-full':
+    case 'ENOSPC':
+      return new NodeError('disk-full', `no space is left for ${dataDir}: free some and start the node again`, cause);
+    case 'corrupt':
+    case 'log-corrupt':
+      return new NodeError('data-corrupt', `stored data in ${dataDir} is damaged: ${messageOf(error)}`, cause);
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+    case 'ENOTDIR':
+    case 'EEXIST':
+    case 'read-only':
+      return new NodeError('data-dir-unusable', `${dataDir} cannot be written: ${messageOf(error)}`, cause);
+    default:
+      return error instanceof Error ? error : new Error(String(error), cause);
+  }
+}
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** An address clients can use for a listener that is bound to all of them: the machine's first public one. */
+function reachableHost(host: string): string {
+  if (host !== '0.0.0.0' && host !== '::') return host;
+  for (const addresses of Object.values(networkInterfaces())) {
+    const found = addresses?.find((address) => address.family === 'IPv4' && !address.internal);
+    if (found !== undefined) return found.address;
+  }
+  return '127.0.0.1';
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
