@@ -1,0 +1,212 @@
+import { readdir } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AgentConfig } from './agent-config.ts';
+import { Agent } from './agent.ts';
+import { LINK_TIMING } from './control-link.ts';
+import type { NodePorts } from './plan.ts';
+import { FakeControlPlane } from './testing/fake-control-plane.ts';
+import {
+  clusterId,
+  eventually,
+  FAKE_NODE,
+  freePorts,
+  namespaceSpec,
+  scratchDirectory,
+  testLog,
+} from './testing/fixtures.ts';
+import { closeWindow } from './testing/fake-node-client.ts';
+
+const FAST = { ...LINK_TIMING, leaseMs: 50, silenceMs: 2_000, pollMs: 50, reconnectFirstMs: 20, reconnectMaxMs: 200 };
+
+describe('Agent with a control plane and nodes', () => {
+  let control: FakeControlPlane;
+  let scratch: Awaited<ReturnType<typeof scratchDirectory>>;
+  let sharedPorts: NodePorts;
+  let agent: Agent;
+
+  const config = (): AgentConfig => ({
+    dir: join(scratch.dir, 'agent'),
+    link: `127.0.0.1:${control.port}`,
+    joinToken: control.joinToken,
+    bind: '127.0.0.1',
+    publicHost: 'localhost',
+    sharedPorts,
+    nodeMainPath: FAKE_NODE,
+    usageWindowMs: 100,
+  });
+  const startAgent = async (): Promise<void> => {
+    agent = new Agent(config(), testLog, FAST);
+    await agent.start();
+  };
+  const phaseOf = (n: number) => control.statuses.find((one) => one.clusterId === clusterId(n));
+  const isReady =
+    (n: number, generation = 1) =>
+    () => {
+      const seen = phaseOf(n);
+      return seen?.phase === 'ready' && seen.observedGeneration === generation && seen.endpointsReachable;
+    };
+
+  beforeEach(async () => {
+    scratch = await scratchDirectory();
+    sharedPorts = await freePorts();
+    control = new FakeControlPlane();
+    await control.start();
+  });
+  afterEach(async () => {
+    await agent?.close(true);
+    control.stop();
+    await scratch.remove();
+  });
+
+  it('enrols once, serves what is desired, and reports it reachable', async () => {
+    control.desire([namespaceSpec(1)]);
+    await startAgent();
+    await eventually('cluster 1 ready', isReady(1));
+    expect(control.endpoints).toEqual({ host: 'localhost', ...sharedPorts, amqp: 0 });
+    control.desire([namespaceSpec(1, 2), namespaceSpec(2)]);
+    await eventually('generation 2', isReady(1, 2));
+    await eventually('cluster 2', isReady(2));
+    await eventually('applied', () => control.applied.at(-1)?.version === control.version);
+    expect(control.applied.at(-1)?.error).toBe('');
+    await agent.close(true);
+    await startAgent();
+    expect(control.enrolments).toBe(1);
+  });
+
+  it('makes a node for a dedicated cluster, and removes it with its data after taking its last usage', async () => {
+    const ports = await freePorts();
+    control.desire([namespaceSpec(1), namespaceSpec(2, 1, ports)]);
+    await startAgent();
+    await eventually('dedicated cluster ready', isReady(2));
+    control.desire([namespaceSpec(1)]);
+    await eventually('cluster 2 deleted', () => phaseOf(2)?.phase === 'deleted');
+    const thief = createServer().listen(ports.mqtt, '127.0.0.1');
+    await eventually('its ports are free', () => thief.listening);
+    thief.close();
+    await eventually('last usage', () => [...control.usage.values()].some((one) => one.clusterId === clusterId(2)));
+    const nodes = (): Promise<string[]> => readdir(join(scratch.dir, 'agent', 'nodes'));
+    await eventually('its directory is gone', async () => (await nodes()).join() === 'shared');
+    await eventually('cluster 1 unharmed', isReady(1));
+  });
+
+  it('reports which port is taken, and takes the next block', async () => {
+    const ports = await freePorts();
+    const thief = createServer().listen(ports.kafka, '127.0.0.1');
+    control.desire([namespaceSpec(2, 1, ports)]);
+    await startAgent();
+    await eventually('failed', () => phaseOf(2)?.phase === 'failed');
+    expect(phaseOf(2)?.error).toBe(`port ${ports.kafka} in use`);
+    control.desire([namespaceSpec(2, 1, await freePorts())]);
+    await eventually('ready on other ports', isReady(2));
+    thief.close();
+  });
+
+  it('reports a namespace its node refuses, and serves the others', async () => {
+    control.desire([namespaceSpec(1), namespaceSpec(2, 1, undefined, 'refused-2')]);
+    await startAgent();
+    await eventually('refused', () => phaseOf(2)?.phase === 'failed');
+    expect(phaseOf(2)?.error).toBe('no room for this namespace');
+    await eventually('cluster 1', isReady(1));
+  });
+
+  it('restarts a killed node and serves again', async () => {
+    control.desire([namespaceSpec(1)]);
+    await startAgent();
+    await eventually('ready', isReady(1));
+    const { pid } = agent.reconciler.shared!.node;
+    process.kill(pid!, 'SIGKILL');
+    await eventually('another process', () => {
+      const now = agent.reconciler.shared!.node.pid;
+      return now !== undefined && now !== pid;
+    });
+    await eventually('ready again', isReady(1));
+  });
+
+  it('adopts running nodes after it was killed itself', async () => {
+    control.desire([namespaceSpec(1), namespaceSpec(2, 1, await freePorts())]);
+    await startAgent();
+    await eventually('ready', () => isReady(1)() && isReady(2)());
+    const pids = agent.reconciler.lanes.map((lane) => lane.node.pid);
+    await agent.close(false);
+    control.statuses = [];
+    await startAgent();
+    await eventually('ready', () => isReady(1)() && isReady(2)());
+    expect(agent.reconciler.lanes.map((lane) => lane.node.pid)).toEqual(pids);
+    process.kill(pids[0]!, 'SIGKILL');
+    await eventually('an adopted node is restarted too', () => {
+      const now = agent.reconciler.lanes[0]!.node.pid;
+      return now !== undefined && now !== pids[0];
+    });
+  });
+
+  it('serves from its own disk while the control plane is gone, and delivers usage when it is back', async () => {
+    control.desire([namespaceSpec(1)]);
+    await startAgent();
+    await eventually('ready', isReady(1));
+    await agent.close(true);
+    control.stop();
+    agent = new Agent({ ...config(), joinToken: undefined }, testLog, FAST);
+    await agent.start();
+    const lane = agent.reconciler.shared!;
+    await eventually('namespace served', () => lane.namespaces.length === 1);
+    for (let i = 0; i < 5; i += 1) await closeWindow(lane.node.directory, clusterId(1), '3');
+    await control.start();
+    await eventually('connected', () => agent.connected);
+    await eventually('usage', () => control.usage.size === 5);
+  });
+
+  it('works by polling alone where streams are cut', async () => {
+    control.streams = false;
+    control.desire([namespaceSpec(1)]);
+    await startAgent();
+    await eventually('ready by polling', isReady(1));
+    control.desire([namespaceSpec(1, 2)]);
+    await eventually('generation 2 by polling', isReady(1, 2));
+    expect(agent.connected).toBe(false);
+  });
+
+  it('counts usage once when acknowledgements are lost', async () => {
+    control.desire([namespaceSpec(1)]);
+    control.loseUsageAcks = true;
+    await startAgent();
+    await eventually('ready', isReady(1));
+    const { directory } = agent.reconciler.shared!.node;
+    for (let i = 0; i < 3; i += 1) await closeWindow(directory, clusterId(1), '2');
+    await eventually('sent more than once', () => control.usageCalls > 2 && control.usage.size === 3);
+    control.loseUsageAcks = false;
+    const calls = control.usageCalls;
+    await eventually('acknowledged', () => control.usageCalls > calls);
+    expect(control.usage.size).toBe(3);
+  });
+
+  it('deletes nothing before it knows what is desired', async () => {
+    control.desire([namespaceSpec(1)]);
+    await startAgent();
+    await eventually('ready', isReady(1));
+    await agent.close(true);
+    for (const name of ['state.bin', 'state.previous.bin']) {
+      await import('node:fs/promises').then((fs) => fs.rm(join(scratch.dir, 'agent', name), { force: true }));
+    }
+    control.stop();
+    agent = new Agent({ ...config(), joinToken: undefined }, testLog, FAST);
+    await agent.start();
+    const lane = agent.reconciler.shared!;
+    await eventually('at rest', () => lane.atRest && lane.node.admin !== undefined);
+    expect(lane.namespaces).toHaveLength(1);
+  });
+
+  it('gives up with one sentence when the shared node cannot have its ports', async () => {
+    const thief = createServer().listen(sharedPorts.mqtt, '127.0.0.1');
+    agent = new Agent(config(), testLog, FAST);
+    await expect(agent.start()).rejects.toThrow(`port ${sharedPorts.mqtt} in use`);
+    thief.close();
+  });
+
+  it('gives up with one sentence when the join token is refused', async () => {
+    control.enrolments = 1;
+    agent = new Agent(config(), testLog, FAST);
+    await expect(agent.start()).rejects.toThrow(/refused the join token/);
+  });
+});

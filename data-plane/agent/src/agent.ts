@@ -1,0 +1,219 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AgentEndpoints } from '@robustmq/contracts';
+import type { Logger } from 'pino';
+import { AgentError } from './agent-error.ts';
+import type { AgentConfig } from './agent-config.ts';
+import { pause } from './backoff.ts';
+import { ControlLink, LINK_TIMING, type LinkTiming } from './control-link.ts';
+import { DesiredStore, type SignedState } from './desired-store.ts';
+import { enroll } from './enrolment.ts';
+import { openKeys, readIdentity, type AgentIdentity, type AgentKeys } from './identity.ts';
+import { LinkTransport } from './link-transport.ts';
+import { Reconciler } from './reconciler.ts';
+import { UsageCollector } from './usage-collector.ts';
+import { UsageDelivery } from './usage-delivery.ts';
+import { UsageSpool } from './usage-spool.ts';
+
+/** Reported to the control plane. */
+export const AGENT_VERSION = '0.1.0';
+const STATUS_MS = 10_000;
+const COLLECT_MS = 1_000;
+/** Changes that come together are reported together. */
+const STATUS_SETTLE_MS = 5;
+/** The first Hello waits this long for the shared node, so that its endpoints are true; then it is said without. */
+const SHARED_NODE_WAIT_MS = 15_000;
+/** Failed starts of the shared node, because a port is taken, before a fresh agent gives up with a sentence. */
+const PORT_IN_USE_STARTS_MAX = 3;
+const POLL_MS = 10;
+
+/**
+ * The supervisor of one machine: serves from the last-good desired state, dials the control plane for newer ones, and
+ * carries usage to it. Order of a start: disk, nodes, link; the first two never wait for the third.
+ */
+export class Agent {
+  readonly #config: AgentConfig;
+  readonly #log: Logger;
+  readonly #timing: LinkTiming;
+  readonly #stop = new AbortController();
+  readonly #timers: NodeJS.Timeout[] = [];
+  #keys!: AgentKeys;
+  #identity: AgentIdentity | undefined;
+  #desired!: DesiredStore;
+  #spool!: UsageSpool;
+  #reconciler!: Reconciler;
+  #transport: LinkTransport | undefined;
+  #link: ControlLink | undefined;
+  #delivery: UsageDelivery | undefined;
+  #statusTimer: NodeJS.Timeout | undefined;
+  #lastStatus = '';
+  #appliedVersion = 0;
+
+  constructor(config: AgentConfig, log: Logger, timing: LinkTiming = LINK_TIMING) {
+    this.#config = config;
+    this.#log = log;
+    this.#timing = timing;
+  }
+
+  /** The nodes, for tests and diagnosis. */
+  get reconciler(): Reconciler {
+    return this.#reconciler;
+  }
+  get identity(): AgentIdentity | undefined {
+    return this.#identity;
+  }
+  get connected(): boolean {
+    return this.#link?.connected ?? false;
+  }
+
+  /**
+   * Resolves once the agent runs: nodes being started, link being opened. Throws `not-enrolled`, `enrolment-refused`,
+   * `identity-damaged`, or `node-port-in-use` when the shared node cannot have its ports.
+   */
+  async start(): Promise<void> {
+    const { dir } = this.#config;
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    this.#keys = await openKeys(dir);
+    this.#identity = await readIdentity(dir);
+    this.#desired = await DesiredStore.open(dir);
+    if (this.#identity) await this.#desired.load(this.#identity);
+    this.#spool = await UsageSpool.open(join(dir, 'spool'));
+    if (this.#spool.damagedLines > 0) {
+      this.#log.error(
+        { windows: this.#spool.damagedLines },
+        'the usage spool has damaged lines: these windows are lost',
+      );
+    }
+    if (!this.#identity && !this.#config.joinToken) {
+      throw new AgentError('not-enrolled', 'This agent has no identity yet: set ROBUSTMQ_JOIN_TOKEN to a join token.');
+    }
+    await this.#startNodes();
+    await this.#sharedNodeTried();
+    this.#identity ??= await this.#enroll();
+    if (this.#identity) this.#startLink(this.#identity);
+  }
+
+  /** Closes the link and, with `stopNodes`, all nodes in order. Without it they go on serving. */
+  async close(stopNodes: boolean): Promise<void> {
+    this.#stop.abort();
+    for (const timer of this.#timers) clearInterval(timer);
+    clearTimeout(this.#statusTimer);
+    await Promise.all([this.#reconciler?.close(stopNodes), this.#delivery?.close(), this.#link?.close()]);
+    this.#transport?.close();
+    await this.#spool?.close();
+  }
+
+  async #startNodes(): Promise<void> {
+    const { dir, bind, publicHost, sharedPorts, nodeMainPath, usageWindowMs } = this.#config;
+    this.#reconciler = new Reconciler({
+      nodesDir: join(dir, 'nodes'),
+      program: {
+        execPath: process.execPath,
+        mainPath: nodeMainPath,
+        settings: { bind, publicHost, usageWindowMs },
+      },
+      sharedPorts,
+      current: () => this.#desired.current,
+      usage: await UsageCollector.open(this.#spool),
+      log: this.#log,
+      onChange: () => this.#scheduleStatus(),
+    });
+    await this.#reconciler.reconcile();
+    this.#every(STATUS_MS, async () => {
+      await this.#reconciler.tick();
+      await this.#link?.sendStatus();
+    });
+    this.#every(Math.min(COLLECT_MS, this.#config.usageWindowMs ?? COLLECT_MS), async () => {
+      await Promise.all(this.#reconciler.lanes.map((lane) => lane.collectUsage()));
+    });
+  }
+
+  /** Waits until the shared node is ready, or it is clear that it will take longer. */
+  async #sharedNodeTried(): Promise<void> {
+    const deadline = Date.now() + SHARED_NODE_WAIT_MS;
+    let refusals = 0;
+    let lastFailure: Error | undefined;
+    while (Date.now() < deadline && !this.#stop.signal.aborted) {
+      const lane = this.#reconciler.shared;
+      if (lane?.node.admin && lane.reachable) return;
+      if (lane?.failure && lane.failure !== lastFailure) {
+        lastFailure = lane.failure;
+        if (lastFailure instanceof AgentError && lastFailure.code === 'node-port-in-use') refusals += 1;
+        if (refusals >= PORT_IN_USE_STARTS_MAX) throw lastFailure;
+      }
+      await pause(POLL_MS, this.#stop.signal);
+    }
+  }
+
+  #enroll(): Promise<AgentIdentity | undefined> {
+    return enroll(
+      this.#config.dir,
+      (this.#transport ??= new LinkTransport(this.#config.link)),
+      this.#keys,
+      this.#config.joinToken!,
+      AGENT_VERSION,
+      this.#log,
+      this.#stop.signal,
+    );
+  }
+
+  #startLink(identity: AgentIdentity): void {
+    this.#transport ??= new LinkTransport(this.#config.link);
+    const owner = {
+      version: AGENT_VERSION,
+      endpointsJson: () => JSON.stringify(this.#endpoints()),
+      haveVersion: () => this.#desired.version,
+      status: () => ({ version: this.#desired.version, namespaces: this.#reconciler.report() }),
+      onState: (state: SignedState) => this.#takeState(state, identity),
+    };
+    const link = new ControlLink(this.#transport, identity, this.#keys, owner, this.#log, this.#timing);
+    this.#link = link;
+    link.start();
+    this.#delivery = new UsageDelivery(this.#spool, (seq, windows) => link.pushUsage(seq, windows), this.#log);
+    this.#delivery.start();
+  }
+
+  async #takeState(state: SignedState, identity: AgentIdentity): Promise<void> {
+    if (!(await this.#desired.accept(state, identity))) return;
+    this.#log.info({ version: state.version }, 'desired state taken');
+    await this.#reconciler.reconcile();
+    this.#scheduleStatus();
+  }
+
+  #endpoints(): AgentEndpoints {
+    const { publicHost, sharedPorts } = this.#config;
+    const listening = new Set(this.#reconciler.shared?.node.health?.listeners.map((listener) => listener.port));
+    return { host: publicHost, ...sharedPorts, amqp: listening.has(sharedPorts.amqp) ? sharedPorts.amqp : 0 };
+  }
+
+  /** Sends the status soon, if it says anything new; and `Applied` when everything has come to rest. */
+  #scheduleStatus(): void {
+    if (this.#statusTimer !== undefined || this.#stop.signal.aborted) return;
+    this.#statusTimer = setTimeout(() => {
+      this.#statusTimer = undefined;
+      const { version } = this.#desired;
+      const status = JSON.stringify([version, this.#reconciler.report()]);
+      if (status !== this.#lastStatus) {
+        this.#lastStatus = status;
+        void this.#link?.sendStatus();
+      }
+      if (this.#appliedVersion !== version && this.#reconciler.atRest) {
+        this.#appliedVersion = version;
+        this.#link?.sendApplied(version, this.#reconciler.error);
+      }
+    }, STATUS_SETTLE_MS);
+  }
+
+  /** Runs `work` every `ms`, never twice at once. A periodic look has nothing to lose: the next one finds it all again. */
+  #every(ms: number, work: () => Promise<void>): void {
+    let busy = false;
+    const timer = setInterval(() => {
+      if (busy) return;
+      busy = true;
+      void work()
+        .catch((error: unknown) => this.#log.warn({ error: String(error) }, 'periodic work failed'))
+        .finally(() => (busy = false));
+    }, ms);
+    this.#timers.push(timer);
+  }
+}

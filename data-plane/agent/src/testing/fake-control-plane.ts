@@ -1,0 +1,164 @@
+import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import {
+  Server,
+  ServerCredentials,
+  status,
+  type sendUnaryData,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { AGENT_LINK_PROTO, type NamespaceObserved, type NamespaceSpec, type UsageWindow } from '@robustmq/contracts';
+import type { AgentFrame, ControlFrame } from '../link-transport.ts';
+
+type Stream = ServerDuplexStream<AgentFrame, ControlFrame>;
+type Unary = ServerUnaryCall<Record<string, string & number>, object>;
+type Reply = sendUnaryData<object>;
+
+/** A control plane as an agent sees one: the real gRPC service over the real protocol, with its state in memory. */
+export class FakeControlPlane {
+  readonly agentId = '0193b3a0-0000-7000-8000-00000000a9e7';
+  readonly joinToken = 'rmqj_test';
+  /** Every window ever committed, by identity: what billing would see. */
+  readonly usage = new Map<string, UsageWindow>();
+  readonly applied: { version: number; error: string }[] = [];
+  statuses: NamespaceObserved[] = [];
+  endpoints: Record<string, unknown> | undefined;
+  sessions = new Set<Stream>();
+  /** False = streams are cut at once, as some proxies do; unary calls work. */
+  streams = true;
+  /** True = usage is committed and the acknowledgement is lost. */
+  loseUsageAcks = false;
+  enrolments = 0;
+  usageCalls = 0;
+  #keys = generateKeyPairSync('ed25519');
+  #agentKeyPem = '';
+  #version = 0;
+  #namespaces: NamespaceSpec[] = [];
+  #server: Server | undefined;
+  port = 0;
+
+  async start(): Promise<void> {
+    const server = new Server();
+    const loaded = loadSync(fileURLToPath(AGENT_LINK_PROTO), { longs: Number, defaults: true, oneofs: true });
+    server.addService(loaded['robustmq.agent.v1.AgentLink'] as unknown as ServiceDefinition, {
+      Enroll: (call: Unary, reply: Reply) => this.#enroll(call, reply),
+      Authenticate: (call: Unary, reply: Reply) => this.#authenticate(call, reply),
+      Session: (stream: Stream) => this.#session(stream),
+      PullState: (call: Unary, reply: Reply) => this.#authorised(call, reply, () => this.update()),
+      PushStatus: (call: Unary, reply: Reply) =>
+        this.#authorised(call, reply, () => {
+          this.#takeStatus(call.request['namespacesJson'] ?? '[]');
+          return { ok: true };
+        }),
+      PushUsage: (call: Unary, reply: Reply) => this.#authorised(call, reply, () => this.#takeUsage(call)),
+    });
+    this.port = await new Promise<number>((resolve, reject) =>
+      server.bindAsync(`127.0.0.1:${this.port}`, ServerCredentials.createInsecure(), (error, port) =>
+        error ? reject(error) : resolve(port),
+      ),
+    );
+    this.#server = server;
+  }
+
+  stop(): void {
+    this.#server?.forceShutdown();
+    this.#server = undefined;
+    this.sessions.clear();
+  }
+
+  /** Changes what is desired and tells every session. */
+  desire(namespaces: NamespaceSpec[]): void {
+    this.#version += 1;
+    this.#namespaces = namespaces;
+    for (const stream of this.sessions) stream.write({ state: this.update() });
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
+  update(version = this.#version): { version: number; desiredJson: string; signature: string } {
+    const desiredJson = JSON.stringify({ agentId: this.agentId, version, namespaces: this.#namespaces });
+    const signature = sign(null, Buffer.from(desiredJson), this.#keys.privateKey).toString('base64');
+    return { version, desiredJson, signature };
+  }
+
+  #enroll(call: Unary, reply: Reply): void {
+    const { joinToken, publicKeyPem, signature } = call.request;
+    const mine = verify(
+      null,
+      Buffer.from(joinToken ?? ''),
+      createPublicKey(publicKeyPem ?? ''),
+      Buffer.from(signature ?? '', 'base64'),
+    );
+    if (joinToken !== this.joinToken || this.enrolments > 0 || !mine) {
+      return reply({ code: status.PERMISSION_DENIED, details: 'join token is used or wrong' });
+    }
+    this.enrolments += 1;
+    this.#agentKeyPem = publicKeyPem ?? '';
+    const controlPublicKeyPem = this.#keys.publicKey.export({ type: 'spki', format: 'pem' }).toString();
+    reply(null, { agentId: this.agentId, epoch: 1, region: 'local', controlPublicKeyPem });
+  }
+
+  #authenticate(call: Unary, reply: Reply): void {
+    const { agentId, epoch, issuedAtMs, nonce, signature } = call.request;
+    const text = `${agentId}|${epoch}|${issuedAtMs}|${nonce}`;
+    const key = createPublicKey(this.#agentKeyPem);
+    if (!verify(null, Buffer.from(text), key, Buffer.from(signature ?? '', 'base64'))) {
+      return reply({ code: status.UNAUTHENTICATED, details: 'wrong assertion' });
+    }
+    reply(null, { accessToken: 'token', expiresAtMs: Date.now() + 600_000 });
+  }
+
+  #authorised(call: Unary, reply: Reply, work: () => object | undefined): void {
+    if (call.metadata.get('authorization')[0] !== 'Bearer token') {
+      return reply({ code: status.UNAUTHENTICATED, details: 'no token' });
+    }
+    const result = work();
+    if (result) reply(null, result);
+    else reply({ code: status.UNAVAILABLE, details: 'lost' });
+  }
+
+  #session(stream: Stream): void {
+    stream.on('error', () => undefined);
+    stream.on('cancelled', () => this.sessions.delete(stream));
+    stream.on('end', () => stream.end());
+    if (!this.streams || stream.metadata.get('authorization')[0] !== 'Bearer token') {
+      return void stream.emit('error', { code: status.UNAVAILABLE, details: 'no streams here' });
+    }
+    stream.on('data', (frame: AgentFrame) => {
+      if ('hello' in frame && frame.hello) {
+        this.sessions.add(stream);
+        this.endpoints = JSON.parse(frame.hello.endpointsJson) as Record<string, unknown>;
+        stream.write({ state: this.update() });
+      } else if ('lease' in frame && frame.lease) {
+        stream.write({ leaseAck: { seq: frame.lease.seq, latestVersion: this.#version } });
+      } else if ('status' in frame && frame.status) this.#takeStatus(frame.status.namespacesJson);
+      else if ('applied' in frame && frame.applied) this.applied.push(frame.applied);
+    });
+  }
+
+  #takeStatus(json: string): void {
+    this.statuses = JSON.parse(json) as NamespaceObserved[];
+  }
+
+  #takeUsage(call: Unary): object | undefined {
+    const { seq, windowsJson, signature } = call.request;
+    this.usageCalls += 1;
+    const key = createPublicKey(this.#agentKeyPem);
+    if (!verify(null, Buffer.from(windowsJson ?? ''), key, Buffer.from(signature ?? '', 'base64'))) return undefined;
+    let duplicates = 0;
+    const windows = JSON.parse(windowsJson ?? '[]') as UsageWindow[];
+    for (const window of windows) {
+      const { nodeId, nodeEpoch, clusterId, protocol, meter, windowStartMs } = window;
+      const identity = JSON.stringify([nodeId, nodeEpoch, clusterId, protocol, meter, windowStartMs]);
+      if (this.usage.has(identity)) duplicates += 1;
+      else this.usage.set(identity, window);
+    }
+    if (this.loseUsageAcks) return undefined;
+    return { seq, accepted: windows.length - duplicates, duplicates, quarantined: 0 };
+  }
+}

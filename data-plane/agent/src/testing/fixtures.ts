@@ -1,0 +1,85 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DEFAULT_QUOTAS, NamespaceSpec, type UsageWindow } from '@robustmq/contracts';
+import { pino } from 'pino';
+import type { NodePorts } from '../plan.ts';
+
+/** The program of `fake-node.ts`. */
+export const FAKE_NODE = fileURLToPath(new URL('./fake-node.ts', import.meta.url));
+
+/** Set ROBUSTMQ_TEST_LOG=1 to see what the agent under test logs. */
+export const testLog = pino({ level: process.env['ROBUSTMQ_TEST_LOG'] ? 'debug' : 'silent' });
+
+/** A cluster id that is the same for the same number. */
+export const clusterId = (n: number): string => `0193b3a0-0000-7000-8000-${String(n).padStart(12, '0')}`;
+
+/** A namespace as the control plane describes one; `ports` makes it dedicated. */
+export const namespaceSpec = (n: number, generation = 1, ports?: NodePorts, key = `cluster-${n}`): NamespaceSpec =>
+  NamespaceSpec.parse({
+    clusterId: clusterId(n),
+    tenantId: clusterId(900 + n),
+    key,
+    generation,
+    plan: ports ? 'dedicated' : 'serverless',
+    node: ports ? clusterId(n) : 'shared',
+    ...(ports ? { ports } : {}),
+    quotas: DEFAULT_QUOTAS.serverless,
+    credentials: [],
+    topics: [],
+    topicsRemoved: [],
+  });
+
+/** A usage window of one node. */
+export const usageWindow = (seq: number, value = '1'): UsageWindow => ({
+  seq,
+  nodeId: 'shared',
+  nodeEpoch: 'e1',
+  clusterId: clusterId(1) as UsageWindow['clusterId'],
+  protocol: 'mqtt',
+  meter: 'messages_in',
+  windowStartMs: seq * 60_000,
+  value,
+  cumulative: value,
+});
+
+/** A directory for one test, and its removal. */
+export async function scratchDirectory(): Promise<{ dir: string; remove: () => Promise<void> }> {
+  const dir = await mkdtemp(join(tmpdir(), 'rmq agent-'));
+  return { dir, remove: () => rm(dir, { recursive: true, force: true }) };
+}
+
+let nextPort = 20_000 + (process.pid % 900) * 12;
+
+/** Four ports below the ephemeral range that nobody listens on. */
+export async function freePorts(): Promise<NodePorts> {
+  const free: number[] = [];
+  while (free.length < 4) {
+    nextPort += 1;
+    if (await canListen(nextPort)) free.push(nextPort);
+  }
+  return { mqtt: free[0]!, mqttWs: free[1]!, kafka: free[2]!, amqp: free[3]! };
+}
+
+function canListen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
+/** Waits until `ready` says so; throws after `timeoutMs` with what it was waiting for. */
+export async function eventually(
+  what: string,
+  ready: () => boolean | Promise<boolean>,
+  timeoutMs = 15_000,
+): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!(await ready())) {
+    if (Date.now() > deadline) throw new Error(`not so after ${timeoutMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
