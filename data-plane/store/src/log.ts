@@ -38,7 +38,10 @@ export interface Log {
    * answer in whole chunks or segments, so up to one segment more may be kept.
    */
   seekSize(bytesMax: number): number;
-  /** Drops everything at and above `to`; a chunk that straddles it goes whole, and the log then ends at its base. */
+  /**
+   * Drops everything at and above `to`; a chunk that straddles it goes whole, and the log then ends at its base.
+   * Nothing may be appended until it resolves.
+   */
   truncate(to: number): Promise<void>;
   /** Lets everything below `before` go (whole chunks or segments; `startOffset` becomes exactly `before`). */
   trim(before: number): Promise<void>;

@@ -1,6 +1,7 @@
 import { ChunkRun } from './chunk-run.ts';
-import { STREAM_NAME_BYTES_MAX, type Chunk, type Log, type LogStore } from './log.ts';
+import type { Chunk, Log, LogStore } from './log.ts';
 import { StoreError } from './store-error.ts';
+import { checkStreamName } from './stream-name.ts';
 
 /**
  * A medium in memory: for tests, the simulator and namespaces that ask for no durability. What was flushed is "stable"
@@ -50,12 +51,6 @@ export class MemoryLogStore implements LogStore {
     await this.flush();
     this.#closed = true;
   }
-}
-
-/** Throws StoreError `bad-name` unless the name has 1 to 512 bytes of UTF-8. */
-export function checkStreamName(stream: string): void {
-  const size = Buffer.byteLength(stream);
-  if (size === 0 || size > STREAM_NAME_BYTES_MAX) throw new StoreError('bad-name', `${size} bytes`);
 }
 
 class MemoryLog implements Log {

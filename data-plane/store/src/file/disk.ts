@@ -1,0 +1,185 @@
+import {
+  close,
+  fdatasync,
+  fsync,
+  ftruncate,
+  fstat,
+  mkdir,
+  open,
+  read,
+  readdir,
+  rename,
+  rm,
+  unlink,
+  writev,
+} from 'node:fs';
+import { promisify } from 'node:util';
+import { StoreError, type StoreErrorCode } from '../store-error.ts';
+
+const closeFile = promisify(close);
+const dataSync = promisify(fdatasync);
+const fullSync = promisify(fsync);
+const truncateFile = promisify(ftruncate);
+const statFile = promisify(fstat);
+const makeDirectory = promisify(mkdir);
+const openFile = promisify(open);
+const listDirectory = promisify(readdir);
+const renameFile = promisify(rename);
+const removeTree = promisify(rm);
+const unlinkFile = promisify(unlink);
+
+/** Most bytes one read call asks the kernel for. */
+const READ_BYTES_MAX = 64 * 1024 * 1024;
+
+/**
+ * What the file engine needs of an operating system, so that tests can fail any step and cut the power after any other.
+ * Every method rejects with a coded StoreError naming the file.
+ */
+export interface Disk {
+  /** `create` makes the file and fails if it exists; `write` opens an existing one for reading and writing. */
+  open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile>;
+  /** File names in a directory, in no order; none when it does not exist. */
+  list(path: string): Promise<readonly string[]>;
+  makeDirectory(path: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  /** Absent files are fine. */
+  unlink(path: string): Promise<void>;
+  removeDirectory(path: string): Promise<void>;
+  /** Makes creations, renames and removals in a directory survive a loss of power. */
+  syncDirectory(path: string): Promise<void>;
+}
+
+export interface DiskFile {
+  readonly path: string;
+  size(): Promise<number>;
+  /** Fills `target` from `position`; returns how much there was. */
+  read(target: Buffer, position: number): Promise<number>;
+  /** Writes all of `buffers` at `position` with one gathered call (more only if the kernel takes less at a time). */
+  write(buffers: readonly Buffer[], position: number): Promise<void>;
+  /** fdatasync. Must not be called again after it failed: the kernel may have dropped the dirty pages. */
+  sync(): Promise<void>;
+  truncate(sizeBytes: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The real thing. */
+export class NodeDisk implements Disk {
+  async open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile> {
+    const flags = mode === 'read' ? 'r' : mode === 'write' ? 'r+' : 'wx+';
+    return new NodeFile(path, await coded(path, openFile(path, flags, 0o640)));
+  }
+  async list(path: string): Promise<readonly string[]> {
+    try {
+      return await listDirectory(path);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return [];
+      throw toStoreError(path, error);
+    }
+  }
+  async makeDirectory(path: string): Promise<void> {
+    await coded(path, makeDirectory(path, { recursive: true, mode: 0o750 }));
+  }
+  async rename(from: string, to: string): Promise<void> {
+    await coded(to, renameFile(from, to));
+  }
+  async unlink(path: string): Promise<void> {
+    try {
+      await unlinkFile(path);
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw toStoreError(path, error);
+    }
+  }
+  async removeDirectory(path: string): Promise<void> {
+    await coded(path, removeTree(path, { recursive: true, force: true }));
+  }
+  async syncDirectory(path: string): Promise<void> {
+    const handle = await coded(path, openFile(path, 'r'));
+    try {
+      await coded(path, fullSync(handle));
+    } finally {
+      await closeFile(handle);
+    }
+  }
+}
+
+class NodeFile implements DiskFile {
+  readonly path: string;
+  readonly #handle: number;
+  constructor(path: string, handle: number) {
+    this.path = path;
+    this.#handle = handle;
+  }
+  async size(): Promise<number> {
+    return (await coded(this.path, statFile(this.#handle))).size;
+  }
+  async read(target: Buffer, position: number): Promise<number> {
+    let at = 0;
+    while (at < target.length) {
+      const wanted = Math.min(target.length - at, READ_BYTES_MAX);
+      const got = await coded(this.path, this.#readOnce(target, at, wanted, position + at));
+      if (got === 0) break;
+      at += got;
+    }
+    return at;
+  }
+  async write(buffers: readonly Buffer[], position: number): Promise<void> {
+    let rest = buffers;
+    let at = position;
+    while (rest.length > 0) {
+      let written = await coded(this.path, this.#writeOnce(rest, at));
+      at += written;
+      let skip = 0;
+      while (skip < rest.length && written >= rest[skip]!.length) written -= rest[skip++]!.length;
+      rest = rest.slice(skip);
+      if (written > 0) rest = [rest[0]!.subarray(written), ...rest.slice(1)];
+    }
+  }
+  async sync(): Promise<void> {
+    await coded(this.path, dataSync(this.#handle));
+  }
+  async truncate(sizeBytes: number): Promise<void> {
+    await coded(this.path, truncateFile(this.#handle, sizeBytes));
+  }
+  async close(): Promise<void> {
+    await coded(this.path, closeFile(this.#handle));
+  }
+
+  #readOnce(target: Buffer, at: number, size: number, position: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      read(this.#handle, target, at, size, position, (error, got) => (error === null ? resolve(got) : reject(error)));
+    });
+  }
+  #writeOnce(buffers: readonly Buffer[], position: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      writev(this.#handle, buffers, position, (error, written) => (error ? reject(error) : resolve(written ?? 0)));
+    });
+  }
+}
+
+async function coded<T>(path: string, done: Promise<T>): Promise<T> {
+  try {
+    return await done;
+  } catch (error) {
+    throw toStoreError(path, error);
+  }
+}
+
+const CODES: Readonly<Record<string, StoreErrorCode>> = {
+  ENOSPC: 'disk-full',
+  EDQUOT: 'disk-full',
+  EFBIG: 'disk-full',
+  EROFS: 'read-only',
+  EACCES: 'read-only',
+  EPERM: 'read-only',
+};
+
+/** The operating system's error as ours; anything unknown is `io`. */
+export function toStoreError(where: string, error: unknown): StoreError {
+  if (error instanceof StoreError) return error;
+  const code = errorCode(error);
+  return new StoreError(CODES[code] ?? 'io', `${where}: ${code}`, { cause: error });
+}
+
+function errorCode(error: unknown): string {
+  return String((error as { code?: unknown } | null)?.code ?? error);
+}

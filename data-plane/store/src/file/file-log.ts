@@ -1,0 +1,285 @@
+import { ChunkRun } from '../chunk-run.ts';
+import type { Chunk, Log } from '../log.ts';
+import { StoreError } from '../store-error.ts';
+import { FRAME_KINDS } from './frame.ts';
+import type { FrameBatch } from './frame-batch.ts';
+import type { RegisteredStream, Registry } from './registry.ts';
+import type { StreamSegments } from './stream-segments.ts';
+
+/** What a log asks of the store it belongs to. */
+export interface FileLogHost {
+  readonly registry: Registry;
+  /** The frames of the next flush. */
+  readonly batch: FrameBatch;
+  /** Throws when the store takes no more. */
+  checkWritable(): void;
+  checkOpen(): void;
+  /** The log has chunks since the last flush. */
+  dirty(log: FileLog): void;
+  /** The log has chunks in the write-ahead log being written. */
+  hasActive(log: FileLog): void;
+  flush(): Promise<void>;
+  /** Runs one piece of work on segment files at a time, in order. */
+  maintain<T>(run: () => Promise<T>): Promise<T>;
+  /** As `maintain`, for work that flushes inside: such a flush never waits for a checkpoint. */
+  maintainWithFlush<T>(run: () => Promise<T>): Promise<T>;
+}
+
+/**
+ * One stream of a file store. Its chunks lie, oldest first, in the segments, in `#sealed` (the full write-ahead log whose
+ * checkpoint is under way), and in `#active`; the last two are in memory and bounded by two write-ahead logs.
+ */
+export class FileLog implements Log {
+  readonly stream: RegisteredStream;
+  readonly segments: StreamSegments;
+  readonly #host: FileLogHost;
+  #sealed = new ChunkRun();
+  #active = new ChunkRun();
+  #endOffset = 0;
+  #stableOffset = 0;
+  #removed = false;
+  #isDirty = false;
+  /** The end is not known until a truncation is done. */
+  #truncating = false;
+  /** Size of the segments before the checkpoint that is copying `#sealed` into them; null when none is. */
+  #sizeBeforeCheckpoint: number | null = null;
+  /** `endOffset` as of the flush that is running; belongs to the store. */
+  flushingOffset = 0;
+
+  constructor(stream: RegisteredStream, segments: StreamSegments, host: FileLogHost) {
+    this.stream = stream;
+    this.segments = segments;
+    this.#host = host;
+  }
+
+  get startOffset(): number {
+    return this.stream.startOffset;
+  }
+  get endOffset(): number {
+    return this.#endOffset;
+  }
+  get stableOffset(): number {
+    return this.#stableOffset;
+  }
+  get sizeBytes(): number {
+    const segments = this.#sizeBeforeCheckpoint ?? this.segments.sizeBytes;
+    return segments + this.#sealed.sizeBytes + this.#active.sizeBytes;
+  }
+  get removed(): boolean {
+    return this.#removed;
+  }
+
+  append(chunk: Chunk): void {
+    this.#check();
+    this.#host.checkWritable();
+    if (this.#truncating || chunk.baseOffset !== this.#endOffset || chunk.nextOffset <= chunk.baseOffset) {
+      throw new StoreError('not-contiguous', `${this.stream.name} ends at ${this.#endOffset}, got ${chunk.baseOffset}`);
+    }
+    this.#host.batch.addChunk(this.stream.id, chunk);
+    if (this.#active.count === 0) this.#host.hasActive(this);
+    this.#active.push(chunk);
+    this.#endOffset = chunk.nextOffset;
+    this.#markDirty();
+  }
+
+  async read(from: number, bytesMax: number): Promise<readonly Chunk[]> {
+    this.#check();
+    this.#checkRange(from);
+    let found: Chunk[] = [];
+    let expected = from;
+    if (from < this.#memoryStart()) {
+      found = await this.#readSegments(from, bytesMax);
+      expected = found.at(-1)?.nextOffset ?? from;
+      if (found.length === 0) this.#checkRange(from);
+    }
+    let bytes = 0;
+    for (const chunk of found) bytes += chunk.bytes.length;
+    for (const run of [this.#sealed, this.#active]) {
+      for (let i = run.indexOf(expected); i < run.count && (found.length === 0 || bytes < bytesMax); i++) {
+        const chunk = run.at(i)!;
+        if (found.length > 0 && (chunk.baseOffset !== expected || bytes + chunk.bytes.length > bytesMax)) return found;
+        if (chunk.baseOffset > expected) throw this.#hole(expected, chunk.baseOffset);
+        found.push(chunk);
+        bytes += chunk.bytes.length;
+        expected = chunk.nextOffset;
+      }
+    }
+    if (found.length === 0 && from < this.#endOffset) throw this.#hole(from, this.#endOffset);
+    return found;
+  }
+
+  async seekTime(timestampMs: number): Promise<number> {
+    this.#check();
+    const base = this.segments.isEmpty ? null : await this.segments.seekTime(timestampMs, this.startOffset);
+    if (base !== null) return Math.max(base, this.startOffset);
+    for (const run of [this.#sealed, this.#active]) {
+      const chunk = run.at(run.indexOfTime(timestampMs));
+      if (chunk !== undefined) return Math.max(chunk.baseOffset, this.startOffset);
+    }
+    return this.#endOffset;
+  }
+
+  seekSize(bytesMax: number): number {
+    let bytes = this.#sealed.sizeBytes + this.#active.sizeBytes;
+    if (bytes <= bytesMax) {
+      const found = this.segments.seekSize(bytesMax - bytes);
+      return Math.max(found ?? Math.min(this.#memoryStart(), this.#endOffset), this.startOffset);
+    }
+    for (const run of [this.#sealed, this.#active]) {
+      for (let i = 0; i < run.count; i++) {
+        const chunk = run.at(i)!;
+        if (bytes <= bytesMax) return Math.max(chunk.baseOffset, this.startOffset);
+        bytes -= chunk.bytes.length;
+      }
+    }
+    return this.#endOffset;
+  }
+
+  truncate(to: number): Promise<void> {
+    return this.#host.maintainWithFlush(async () => {
+      this.#check();
+      this.#host.checkWritable();
+      if (to >= this.#endOffset) return;
+      if (to < this.startOffset) throw this.#outOfRange(to);
+      this.#host.batch.addRecord(FRAME_KINDS.truncate, this.stream.id, to);
+      this.#truncating = true;
+      try {
+        this.#cut(to);
+        await this.#host.flush();
+        await this.#cutSegments(to);
+      } finally {
+        this.#truncating = false;
+      }
+    });
+  }
+
+  async trim(before: number): Promise<void> {
+    this.#check();
+    this.#host.checkWritable();
+    if (before <= this.startOffset) return;
+    if (before > this.#endOffset) throw this.#outOfRange(before);
+    this.#host.registry.trim(this.stream.id, before);
+    this.#host.batch.addRecord(FRAME_KINDS.trim, this.stream.id, before);
+    this.#sealed.dropBelow(before);
+    this.#active.dropBelow(before);
+    this.#stableOffset = Math.max(this.#stableOffset, before);
+    await this.#host.flush();
+    // Only now may bytes go: had the trim been lost with the power, the stream would still begin below them.
+    await this.#host.maintain(async () => {
+      if (!this.#removed) await this.segments.trim(before);
+    });
+  }
+
+  /** The rest is called by the store alone. */
+
+  /** Loads what the segments hold; everything there is stable. */
+  async load(replayedFrom: number | null): Promise<void> {
+    await this.segments.load(replayedFrom);
+    this.#endOffset = Math.max(this.segments.endOffset, this.startOffset);
+    this.#stableOffset = this.#endOffset;
+  }
+  /** Brings a chunk of an old write-ahead log back; returns the offset of a hole in front of it, or null. */
+  replay(baseOffset: number, nextOffset: number, timestampMs: number, bytes: Buffer | null): number | null {
+    const end = this.#endOffset;
+    if (nextOffset <= end) return null;
+    if (bytes !== null) this.#sealed.push({ baseOffset, nextOffset, timestampMs, bytes });
+    this.#endOffset = nextOffset;
+    this.#stableOffset = nextOffset;
+    return baseOffset > end ? end : null;
+  }
+  async replayTruncate(to: number): Promise<void> {
+    this.#cut(to);
+    await this.#cutSegments(to);
+  }
+  replayTrim(): void {
+    this.#sealed.dropBelow(this.startOffset);
+    this.#endOffset = Math.max(this.#endOffset, this.startOffset);
+    this.#stableOffset = Math.max(this.#stableOffset, this.startOffset);
+  }
+  makeStable(offset: number): void {
+    // A truncation may have taken back what the flush carried.
+    this.#stableOffset = Math.max(this.#stableOffset, Math.min(offset, this.#endOffset));
+  }
+  /** Called when the flush that will carry its chunks begins. */
+  beginFlush(): void {
+    this.#isDirty = false;
+    this.flushingOffset = this.#endOffset;
+  }
+  /** What was active belongs to a full write-ahead log now. The run sealed before must be checkpointed. */
+  seal(): void {
+    this.#sealed = this.#active;
+    this.#active = new ChunkRun();
+  }
+  get hasSealed(): boolean {
+    return this.#sealed.count > 0;
+  }
+  /** Moves the sealed chunks into segments. Only when that is done and synced they leave memory. */
+  async checkpoint(): Promise<void> {
+    if (this.#removed) return;
+    const chunks: Chunk[] = [];
+    for (let i = 0; i < this.#sealed.count; i++) {
+      const chunk = this.#sealed.at(i)!;
+      if (chunk.baseOffset >= this.segments.endOffset) chunks.push(chunk);
+    }
+    this.#sizeBeforeCheckpoint = this.segments.sizeBytes;
+    try {
+      await this.segments.write(chunks);
+      this.#sealed = new ChunkRun();
+    } finally {
+      this.#sizeBeforeCheckpoint = null;
+    }
+  }
+  markRemoved(): void {
+    this.#removed = true;
+    this.#sealed = new ChunkRun();
+    this.#active = new ChunkRun();
+  }
+
+  #memoryStart(): number {
+    return (this.#sealed.first ?? this.#active.first)?.baseOffset ?? this.#endOffset;
+  }
+  async #readSegments(from: number, bytesMax: number): Promise<Chunk[]> {
+    try {
+      return await this.segments.read(from, bytesMax);
+    } catch (error) {
+      // Trimmed, truncated or removed while it was read: that is the answer then, not the missing file.
+      this.#check();
+      this.#checkRange(from);
+      throw error;
+    }
+  }
+  #cut(to: number): void {
+    const active = this.#active.dropFrom(to) ?? to;
+    const sealed = this.#sealed.dropFrom(to) ?? to;
+    this.#endAt(Math.min(to, active, sealed));
+  }
+  /** Cuts the segments; a chunk of theirs that straddled `to` takes the end down to its base. */
+  async #cutSegments(to: number): Promise<void> {
+    const removedFrom = await this.segments.truncate(to);
+    if (removedFrom !== null) this.#endAt(Math.min(this.#endOffset, removedFrom));
+  }
+  #endAt(offset: number): void {
+    this.#endOffset = Math.max(this.startOffset, offset);
+    this.#stableOffset = Math.min(this.#stableOffset, this.#endOffset);
+  }
+  #markDirty(): void {
+    if (this.#isDirty) return;
+    this.#isDirty = true;
+    this.#host.dirty(this);
+  }
+  #check(): void {
+    this.#host.checkOpen();
+    if (this.#removed) throw new StoreError('closed', this.stream.name);
+  }
+  #checkRange(from: number): void {
+    if (from < this.startOffset || from > this.#endOffset) throw this.#outOfRange(from);
+  }
+  #outOfRange(offset: number): StoreError {
+    const where = `${this.stream.name} at ${offset}, holds ${this.startOffset} to ${this.#endOffset}`;
+    return new StoreError('offset-out-of-range', where);
+  }
+  #hole(from: number, resumeAt: number): StoreError {
+    const where = `stream ${this.stream.id} (${this.stream.name}), offsets ${from} to ${resumeAt - 1} are lost`;
+    return new StoreError('corrupt', where, { resumeAt });
+  }
+}

@@ -1,0 +1,166 @@
+import { join } from 'node:path';
+import type { OnDamage } from './damage.ts';
+import type { Disk, DiskFile } from './disk.ts';
+import { FrameBatch, SlabPool } from './frame-batch.ts';
+import {
+  findFrame,
+  FRAME_HEADER_BYTES,
+  FRAME_KINDS,
+  frameBytesAreGood,
+  readFrameHeader,
+  type FrameHeader,
+} from './frame.ts';
+
+const FILE = 'registry';
+/** The file is written anew when it has this many frames more than twice what is alive. */
+const DEAD_FRAMES_MAX = 1000;
+
+/** What the registry knows of a stream. */
+export interface RegisteredStream {
+  readonly id: number;
+  readonly name: string;
+  startOffset: number;
+}
+
+/**
+ * Which stream names exist, under which number, and where each begins. In memory it is always current; its file is
+ * brought up to date by each checkpoint, and the write-ahead log holds what is newer. Stream names never become paths.
+ */
+export class Registry {
+  readonly #disk: Disk;
+  readonly #directory: string;
+  readonly #byName = new Map<string, RegisteredStream>();
+  readonly #byId = new Map<number, RegisteredStream>();
+  /** Ids whose entry in the file is out of date. */
+  readonly #changed = new Set<number>();
+  #file: DiskFile | null = null;
+  #fileBytes = 0;
+  #fileFrames = 0;
+  #nextId = 1;
+  /** False when parts of the file are lost: then nothing may be deleted because the registry does not know it. */
+  intact = true;
+
+  constructor(disk: Disk, directory: string) {
+    this.#disk = disk;
+    this.#directory = directory;
+  }
+
+  get names(): readonly string[] {
+    return [...this.#byName.keys()];
+  }
+  byName(name: string): RegisteredStream | undefined {
+    return this.#byName.get(name);
+  }
+  byId(id: number): RegisteredStream | undefined {
+    return this.#byId.get(id);
+  }
+  /** Makes a stream, or brings back the one with that id. */
+  define(name: string, id = this.#nextId): RegisteredStream {
+    const known = this.#byId.get(id);
+    if (known !== undefined) return known;
+    const stream: RegisteredStream = { id, name, startOffset: 0 };
+    this.#byName.set(name, stream);
+    this.#byId.set(id, stream);
+    this.#nextId = Math.max(this.#nextId, id + 1);
+    this.#changed.add(id);
+    return stream;
+  }
+  trim(id: number, startOffset: number): void {
+    const stream = this.#byId.get(id);
+    if (stream === undefined || startOffset <= stream.startOffset) return;
+    stream.startOffset = startOffset;
+    this.#changed.add(id);
+  }
+  remove(id: number): void {
+    // An id that was used is never used again, even if nothing else remembers it.
+    this.#nextId = Math.max(this.#nextId, id + 1);
+    const stream = this.#byId.get(id);
+    if (stream === undefined) return;
+    this.#byId.delete(id);
+    if (this.#byName.get(stream.name) === stream) this.#byName.delete(stream.name);
+    this.#changed.add(id);
+  }
+
+  /** Reads the file; a torn end is cut off (the write-ahead log has what it said). */
+  async load(onDamage: OnDamage): Promise<void> {
+    const path = join(this.#directory, FILE);
+    await this.#disk.unlink(`${path}.new`);
+    if (!(await this.#disk.list(this.#directory)).includes(FILE)) return this.#rewrite();
+    this.#file = await this.#disk.open(path, 'write');
+    const bytes = Buffer.allocUnsafe(await this.#file.size());
+    const data = bytes.subarray(0, await this.#file.read(bytes, 0));
+    let at = 0;
+    while (at < data.length) {
+      const header = readFrameHeader(data, at);
+      if (header !== null && frameBytesAreGood(data, at, header)) {
+        const start = at + FRAME_HEADER_BYTES;
+        at = start + header.length;
+        this.#apply(header, data.toString('utf8', start, at));
+        continue;
+      }
+      const behind = findFrame(data, at + 1, () => true);
+      if (behind === -1) {
+        onDamage({ kind: 'torn-tail', file: path, position: at, detail: `${data.length - at} bytes cut off` });
+        await this.#file.truncate(at);
+        break;
+      }
+      this.intact = false;
+      onDamage({ kind: 'hole', file: path, position: at, detail: 'entries of the stream registry are damaged' });
+      at = behind;
+    }
+    this.#fileBytes = at;
+    this.#changed.clear();
+  }
+
+  /** Writes what changed and syncs it. */
+  async save(): Promise<void> {
+    if (this.#changed.size === 0) return;
+    if (this.#fileFrames > DEAD_FRAMES_MAX + 4 * this.#byId.size) return this.#rewrite();
+    const batch = new FrameBatch(new SlabPool());
+    for (const id of this.#changed) this.#addStream(batch, id);
+    this.#changed.clear();
+    await this.#file!.write(batch.seal(), this.#fileBytes);
+    await this.#file!.sync();
+    this.#fileBytes += batch.sizeBytes;
+  }
+  async close(): Promise<void> {
+    await this.#file?.close();
+    this.#file = null;
+  }
+
+  #apply(header: FrameHeader, text: string): void {
+    this.#fileFrames++;
+    if (header.kind === FRAME_KINDS.define) this.define(text, header.streamId);
+    else if (header.kind === FRAME_KINDS.trim) this.trim(header.streamId, header.base);
+    else if (header.kind === FRAME_KINDS.remove) this.remove(header.streamId);
+    else if (header.kind === FRAME_KINDS.nextId) this.#nextId = Math.max(this.#nextId, header.base);
+  }
+  #addStream(batch: FrameBatch, id: number): void {
+    this.#fileFrames += 2;
+    const stream = this.#byId.get(id);
+    if (stream === undefined) {
+      batch.addRecord(FRAME_KINDS.remove, id, 0);
+      return;
+    }
+    batch.addRecord(FRAME_KINDS.define, id, 0, Buffer.from(stream.name));
+    if (stream.startOffset > 0) batch.addRecord(FRAME_KINDS.trim, id, stream.startOffset);
+  }
+  /** Writes the whole registry to a new file that takes the old one's place at once. */
+  async #rewrite(): Promise<void> {
+    const path = join(this.#directory, FILE);
+    await this.close();
+    await this.#disk.unlink(`${path}.new`);
+    const file = await this.#disk.open(`${path}.new`, 'create');
+    const batch = new FrameBatch(new SlabPool());
+    this.#fileFrames = 1;
+    batch.addRecord(FRAME_KINDS.nextId, 0, this.#nextId);
+    for (const id of this.#byId.keys()) this.#addStream(batch, id);
+    this.#changed.clear();
+    await file.write(batch.seal(), 0);
+    await file.sync();
+    await this.#disk.rename(`${path}.new`, path);
+    await this.#disk.syncDirectory(this.#directory);
+    this.#file = file;
+    this.#fileBytes = batch.sizeBytes;
+  }
+}

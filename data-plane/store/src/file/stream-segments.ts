@@ -1,0 +1,403 @@
+import { join } from 'node:path';
+import type { Chunk } from '../log.ts';
+import { StoreError } from '../store-error.ts';
+import type { OnDamage } from './damage.ts';
+import type { Disk } from './disk.ts';
+import { FrameBatch, type SlabPool } from './frame-batch.ts';
+import { findFrame, FRAME_HEADER_BYTES, FRAME_KINDS, frameBytesAreGood, readFrameHeader } from './frame.ts';
+import { IntervalMaker, SegmentIndex } from './segment-index.ts';
+import {
+  readIndex,
+  scanSegment,
+  segmentBase,
+  segmentFileName,
+  type OpenSegment,
+  type Segment,
+  type SegmentCache,
+} from './segment.ts';
+
+/** Bytes handed to the kernel in one write of a checkpoint: small, because framing them is work of the event loop. */
+const WRITE_BYTES_MAX = 1024 * 1024;
+
+/** What the segments of all streams of a store share. */
+export interface SegmentWorld {
+  readonly disk: Disk;
+  readonly cache: SegmentCache;
+  readonly slabs: SlabPool;
+  readonly segmentBytesMax: number;
+  readonly onDamage: OnDamage;
+}
+
+/**
+ * The part of one stream that left the write-ahead log: its segment files. `write`, `truncate`, `trim` and `remove` are
+ * called one at a time (the store's maintenance queue); reads may run beside them.
+ */
+export class StreamSegments {
+  readonly #world: SegmentWorld;
+  readonly #directory: string;
+  readonly #streamId: number;
+  #segments: Segment[] = [];
+  #directoryExists = false;
+  #endOffset = 0;
+  #sizeBytes = 0;
+
+  constructor(world: SegmentWorld, directory: string, streamId: number) {
+    this.#world = world;
+    this.#directory = directory;
+    this.#streamId = streamId;
+  }
+  /** Offset after the last chunk in the segments. */
+  get endOffset(): number {
+    return this.#endOffset;
+  }
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+  get isEmpty(): boolean {
+    return this.#segments.length === 0;
+  }
+
+  /**
+   * Finds the files and repairs the tail. `replayedFrom` is the lowest offset the write-ahead log will bring back, null
+   * when it has nothing of this stream.
+   */
+  async load(replayedFrom: number | null): Promise<void> {
+    const names = await this.#world.disk.list(this.#directory);
+    this.#directoryExists = names.length > 0;
+    const bases = names.map(segmentBase).filter((base) => base !== null);
+    for (const base of bases.sort((a, b) => a - b)) {
+      const segment = this.#segment(base);
+      const file = await this.#world.disk.open(segment.path, 'read');
+      segment.sizeBytes = await file.size();
+      await file.close();
+      this.#segments.push(segment);
+    }
+    // A crash may leave a last segment without a single good frame; then the one before it is the tail.
+    while (this.#segments.length > 0 && !(await this.#loadTail(this.#segments.at(-1)!, replayedFrom))) {
+      await this.#unlink(this.#segments.pop()!);
+    }
+    this.#sizeBytes = this.#segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+  }
+
+  /** Appends chunks, synced when it resolves. Only then `endOffset` moves and reads see them. */
+  async write(chunks: readonly Chunk[]): Promise<void> {
+    let at = 0;
+    while (at < chunks.length) {
+      let tail = this.#segments.at(-1);
+      if (tail === undefined || tail.sizeBytes >= this.#world.segmentBytesMax) {
+        tail = await this.#create(chunks[at]!.baseOffset);
+        this.#segments.push(tail);
+      }
+      const segment = tail;
+      at = await this.#world.cache.use(segment, (open) => this.#fill(segment, open, chunks, at));
+    }
+  }
+
+  /**
+   * Whole chunks in order from the one that holds `from`; empty when the segments end before it. Throws `corrupt` when
+   * that chunk is damaged.
+   */
+  async read(from: number, bytesMax: number): Promise<Chunk[]> {
+    const found: Chunk[] = [];
+    let bytes = 0;
+    let expected = from;
+    for (let number = this.#segmentOf(from); number < this.#segments.length; number++) {
+      const segment = this.#segments[number]!;
+      if (segment.base > expected) {
+        if (found.length > 0) return found;
+        throw this.#corrupt(segment.path, expected, segment.base);
+      }
+      const part = await this.#world.cache.use(segment, (open) =>
+        this.#readSegment(segment, open, expected, bytesMax - bytes, found.length > 0),
+      );
+      for (const chunk of part.chunks) {
+        found.push(chunk);
+        bytes += chunk.bytes.length;
+      }
+      if (part.full) return found;
+      if (part.chunks.length > 0) expected = part.chunks.at(-1)!.nextOffset;
+      // The list may have changed while the file was read.
+      number = this.#segments.indexOf(segment);
+      if (number === -1) return found;
+    }
+    return found;
+  }
+
+  /** Base of the first chunk with a timestamp ≥ `timestampMs` that ends above `above`, or null. */
+  async seekTime(timestampMs: number, above: number): Promise<number | null> {
+    for (const segment of this.#segments.slice(this.#segmentOf(above))) {
+      if (segment.maxTimestampMs !== null && segment.maxTimestampMs < timestampMs) continue;
+      const found = await this.#world.cache.use(segment, async (open) => {
+        for (const interval of open.index.intervals.slice(open.index.indexOf(above))) {
+          if (interval.maxTimestampMs < timestampMs) continue;
+          const data = await readBytes(open, interval.start, interval.end);
+          for (const { header } of walk(data, this.#streamId)) {
+            if (header.timestampMs >= timestampMs && header.next > above) return header.base;
+          }
+        }
+        return null;
+      });
+      if (found !== null) return found;
+    }
+    return null;
+  }
+
+  /** As Log.seekSize, in whole segments; null when even the newest segment exceeds `bytesMax`. */
+  seekSize(bytesMax: number): number | null {
+    let bytes = 0;
+    let found: number | null = null;
+    for (let i = this.#segments.length - 1; i >= 0; i--) {
+      bytes += this.#segments[i]!.sizeBytes;
+      if (bytes > bytesMax) break;
+      found = this.#segments[i]!.base;
+    }
+    return found;
+  }
+
+  /** Drops chunks that reach to or above `to`; returns the base of the lowest one dropped, null when there was none. */
+  async truncate(to: number): Promise<number | null> {
+    let removedFrom: number | null = null;
+    while (this.#segments.length > 0 && this.#segments.at(-1)!.base >= to) {
+      const gone = this.#segments.pop()!;
+      removedFrom = gone.base;
+      this.#endOffset = gone.base;
+      this.#sizeBytes -= gone.sizeBytes;
+      await this.#unlink(gone);
+    }
+    const tail = this.#segments.at(-1);
+    if (tail === undefined || this.#endOffset <= to) return removedFrom;
+    removedFrom = await this.#world.cache.use(tail, (open) => this.#truncateTail(tail, open, to));
+    if (tail.sizeBytes === 0) await this.#unlink(this.#segments.pop()!);
+    return removedFrom;
+  }
+
+  async #truncateTail(tail: Segment, open: OpenSegment, to: number): Promise<number> {
+    const { intervals } = open.index;
+    const kept = open.index.indexOf(to);
+    const cut = intervals[kept]!;
+    const data = await readBytes(open, cut.start, cut.end);
+    const maker = new IntervalMaker(cut.start);
+    let next = cut.base;
+    let end = cut.start;
+    let removedFrom = intervals[kept + 1]?.base ?? cut.next;
+    for (const { header, position } of walk(data, this.#streamId)) {
+      if (header.next > to) {
+        removedFrom = header.base;
+        break;
+      }
+      end = cut.start + position + FRAME_HEADER_BYTES + header.length;
+      maker.add(header, end);
+      next = header.next;
+    }
+    maker.close();
+    await open.file.truncate(end);
+    await open.file.sync();
+    intervals.splice(kept, intervals.length, ...maker.done);
+    await this.#rewriteIndex(tail, open.index);
+    this.#sizeBytes -= tail.sizeBytes - end;
+    tail.sizeBytes = end;
+    tail.maxTimestampMs = open.index.maxTimestampMs;
+    this.#endOffset = next;
+    return removedFrom;
+  }
+
+  /** Deletes segments that lie wholly below `before`. */
+  async trim(before: number): Promise<void> {
+    while (this.#segments.length > 0) {
+      const next = this.#segments[1]?.base ?? this.#endOffset;
+      if (next > before) return;
+      const gone = this.#segments.shift()!;
+      this.#sizeBytes -= gone.sizeBytes;
+      await this.#unlink(gone);
+    }
+  }
+
+  /** Deletes everything. */
+  async remove(): Promise<void> {
+    const gone = this.#segments.splice(0);
+    this.#sizeBytes = 0;
+    for (const segment of gone) await this.#world.cache.drop(segment);
+    await this.#world.disk.removeDirectory(this.#directory);
+  }
+
+  #segment(base: number): Segment {
+    const path = join(this.#directory, segmentFileName(base));
+    const indexPath = `${path.slice(0, -'.segment'.length)}.index`;
+    return { streamId: this.#streamId, base, path, indexPath, sizeBytes: 0, maxTimestampMs: null };
+  }
+  /** Number of the last segment with a base at or below `offset`, at least 0. */
+  #segmentOf(offset: number): number {
+    let low = 0;
+    let high = this.#segments.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#segments[middle]!.base <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return Math.max(0, low - 1);
+  }
+
+  async #loadTail(segment: Segment, replayedFrom: number | null): Promise<boolean> {
+    const { disk, cache, onDamage } = this.#world;
+    const file = await disk.open(segment.path, 'write');
+    const index = await readIndex(disk, segment.indexPath, segment.sizeBytes);
+    const indexed = index.intervals.length;
+    const scan = await scanSegment(file, segment, index, replayedFrom, onDamage);
+    index.intervals.push(...scan.maker.done);
+    if (scan.end < segment.sizeBytes) {
+      const detail = `stream ${this.#streamId}: ${segment.sizeBytes - scan.end} bytes behind offset ${scan.nextOffset} cut off`;
+      onDamage({ kind: 'torn-tail', file: segment.path, position: scan.end, detail });
+      await file.truncate(scan.end);
+    }
+    if (scan.end === 0) {
+      await file.close();
+      return false;
+    }
+    // What was found behind the index may never have been synced, and its log is deleted without writing it again.
+    if (scan.end !== segment.sizeBytes || index.intervals.length !== indexed) {
+      await file.sync();
+      segment.sizeBytes = scan.end;
+      await this.#rewriteIndex(segment, index);
+    }
+    segment.maxTimestampMs = index.maxTimestampMs;
+    this.#endOffset = scan.nextOffset;
+    cache.put(segment, { file, index });
+    return true;
+  }
+
+  async #create(base: number): Promise<Segment> {
+    const { disk, cache } = this.#world;
+    if (!this.#directoryExists) {
+      await disk.makeDirectory(this.#directory);
+      await disk.syncDirectory(join(this.#directory, '..'));
+      this.#directoryExists = true;
+    }
+    const segment = this.#segment(base);
+    await disk.unlink(segment.indexPath);
+    const file = await disk.open(segment.path, 'create');
+    await disk.syncDirectory(this.#directory);
+    cache.put(segment, { file, index: new SegmentIndex() });
+    return segment;
+  }
+
+  /** Writes chunks from number `from` on until the segment is full; returns the number of the next one. */
+  async #fill(segment: Segment, open: OpenSegment, chunks: readonly Chunk[], from: number): Promise<number> {
+    const maker = new IntervalMaker(segment.sizeBytes);
+    let at = from;
+    let end = segment.sizeBytes;
+    while (at < chunks.length && (end < this.#world.segmentBytesMax || at === from)) {
+      const batch = new FrameBatch(this.#world.slabs);
+      const position = end;
+      while (at < chunks.length && batch.sizeBytes < WRITE_BYTES_MAX) {
+        const chunk = chunks[at++]!;
+        batch.addChunk(this.#streamId, chunk);
+        end = position + batch.sizeBytes;
+        maker.add({ base: chunk.baseOffset, next: chunk.nextOffset, timestampMs: chunk.timestampMs }, end);
+        if (end >= this.#world.segmentBytesMax) break;
+      }
+      await open.file.write(batch.seal(), position);
+      batch.release();
+    }
+    maker.close();
+    await open.file.sync();
+    await this.#appendIndex(segment, open.index.encodedBytes, maker);
+    open.index.intervals.push(...maker.done);
+    this.#sizeBytes += end - segment.sizeBytes;
+    segment.sizeBytes = end;
+    segment.maxTimestampMs = Math.max(segment.maxTimestampMs ?? -Infinity, ...maker.done.map((i) => i.maxTimestampMs));
+    this.#endOffset = chunks[at - 1]!.nextOffset;
+    return at;
+  }
+
+  /** Not synced: an index that lags or is torn is completed from the segment. */
+  async #appendIndex(segment: Segment, at: number, maker: IntervalMaker): Promise<void> {
+    const { disk } = this.#world;
+    const file = await disk.open(segment.indexPath, at === 0 ? 'create' : 'write');
+    try {
+      await file.write([SegmentIndex.encode(maker.done)], at);
+    } finally {
+      await file.close();
+    }
+  }
+  async #rewriteIndex(segment: Segment, index: SegmentIndex): Promise<void> {
+    await this.#world.disk.unlink(segment.indexPath);
+    const file = await this.#world.disk.open(segment.indexPath, 'create');
+    try {
+      await file.write([SegmentIndex.encode(index.intervals)], 0);
+    } finally {
+      await file.close();
+    }
+  }
+  async #unlink(segment: Segment): Promise<void> {
+    await this.#world.cache.drop(segment);
+    await this.#world.disk.unlink(segment.path);
+    await this.#world.disk.unlink(segment.indexPath);
+  }
+
+  /** Reads one span of intervals at a time until `bytesMax` is reached or the segment ends. */
+  async #readSegment(
+    segment: Segment,
+    open: OpenSegment,
+    from: number,
+    bytesMax: number,
+    some: boolean,
+  ): Promise<{ chunks: Chunk[]; full: boolean }> {
+    const chunks: Chunk[] = [];
+    let bytes = 0;
+    let expected = from;
+    const { intervals } = open.index;
+    for (let i = open.index.indexOf(from); i < intervals.length; i++) {
+      const first = intervals[i]!;
+      let last = first;
+      while (last.end - first.start < bytesMax - bytes && i + 1 < intervals.length) last = intervals[++i]!;
+      const data = await readBytes(open, first.start, last.end);
+      for (const { header, position } of walk(data, this.#streamId)) {
+        if (header.next <= expected) continue;
+        const have = some || chunks.length > 0;
+        if (have && bytes + header.length > bytesMax) return { chunks, full: true };
+        if (header.base > expected || !frameBytesAreGood(data, position, header)) {
+          if (have) return { chunks, full: true };
+          throw this.#corrupt(segment.path, expected, header.base > expected ? header.base : header.next);
+        }
+        const start = position + FRAME_HEADER_BYTES;
+        chunks.push({
+          baseOffset: header.base,
+          nextOffset: header.next,
+          timestampMs: header.timestampMs,
+          bytes: data.subarray(start, start + header.length),
+        });
+        bytes += header.length;
+        expected = header.next;
+      }
+    }
+    return { chunks, full: bytes >= bytesMax };
+  }
+
+  #corrupt(path: string, from: number, resumeAt: number): StoreError {
+    return new StoreError('corrupt', `stream ${this.#streamId}, offsets ${from} to ${resumeAt - 1}, ${path}`, {
+      resumeAt,
+    });
+  }
+}
+
+async function readBytes(open: OpenSegment, start: number, end: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(end - start);
+  const got = await open.file.read(bytes, start);
+  return bytes.subarray(0, got);
+}
+
+/** The frames of a stretch that begins with one, stepping over headers that are damaged. Bytes are not checked. */
+function* walk(data: Buffer, streamId: number) {
+  const isOurs = (header: { kind: number; streamId: number }): boolean =>
+    header.kind === FRAME_KINDS.chunk && header.streamId === streamId;
+  let position = 0;
+  while (position !== -1 && position < data.length) {
+    const header = readFrameHeader(data, position);
+    if (header === null || !isOurs(header)) {
+      position = findFrame(data, position + 1, isOurs);
+      continue;
+    }
+    yield { header, position };
+    position += FRAME_HEADER_BYTES + header.length;
+  }
+}

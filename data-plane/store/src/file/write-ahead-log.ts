@@ -1,0 +1,138 @@
+import { join } from 'node:path';
+import type { OnDamage } from './damage.ts';
+import type { Disk, DiskFile } from './disk.ts';
+import {
+  findFrame,
+  FRAME_HEADER_BYTES,
+  FRAME_KINDS,
+  frameBytesAreGood,
+  readFrameHeader,
+  type FrameHeader,
+} from './frame.ts';
+
+/** One file of the write-ahead log that is being appended to. */
+export class WriteAheadLog {
+  readonly number: number;
+  readonly path: string;
+  readonly #file: DiskFile;
+  #sizeBytes = 0;
+
+  private constructor(number: number, file: DiskFile) {
+    this.number = number;
+    this.path = file.path;
+    this.#file = file;
+  }
+  static async create(disk: Disk, directory: string, number: number): Promise<WriteAheadLog> {
+    const file = await disk.open(join(directory, walFileName(number)), 'create');
+    await disk.syncDirectory(directory);
+    return new WriteAheadLog(number, file);
+  }
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+  /** One gathered write and one fdatasync. */
+  async append(buffers: readonly Buffer[], sizeBytes: number): Promise<void> {
+    await this.#file.write(buffers, this.#sizeBytes);
+    await this.#file.sync();
+    this.#sizeBytes += sizeBytes;
+  }
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}
+
+export function walFileName(number: number): string {
+  return `${String(number).padStart(10, '0')}.wal`;
+}
+/** Number in a file name of the log, or null for another file. */
+export function walNumber(fileName: string): number | null {
+  const match = /^(\d{10})\.wal$/.exec(fileName);
+  return match === null ? null : Number(match[1]);
+}
+
+/** One frame that recovery brings back. */
+export interface RecoveredFrame {
+  readonly header: FrameHeader;
+  /** null when they are damaged and only the header is left. */
+  readonly bytes: Buffer | null;
+}
+/** What the files of a log hold. */
+export interface RecoveredLog {
+  readonly frames: readonly RecoveredFrame[];
+  /** Paths of the files, oldest first. */
+  readonly paths: readonly string[];
+  /** Number of the last flush seen, and of the last file. */
+  readonly batch: number;
+  readonly number: number;
+}
+
+/**
+ * Reads the files left behind, oldest first. Flush n + 1 begins only when flush n is synced, and a file only when the one
+ * before is complete; so a damaged frame with a later flush or a later file behind it is a hole, and one without is the
+ * torn tail of a flush that nobody was told of, and is cut off. Files are whole in memory: that is where their chunks are
+ * served from until the next checkpoint.
+ */
+export async function recoverLog(disk: Disk, directory: string, onDamage: OnDamage): Promise<RecoveredLog> {
+  const numbers = (await disk.list(directory)).map(walNumber).filter((number) => number !== null);
+  numbers.sort((a, b) => a - b);
+  const frames: RecoveredFrame[] = [];
+  const paths: string[] = [];
+  let batch = 0;
+  for (const number of numbers) {
+    const path = join(directory, walFileName(number));
+    const file = await disk.open(path, 'write');
+    try {
+      const bytes = Buffer.allocUnsafeSlow(await file.size());
+      const data = bytes.subarray(0, await file.read(bytes, 0));
+      const found = recoverFile(data, path, batch, number === numbers.at(-1), frames, onDamage);
+      batch = found.batch;
+      if (found.end < data.length) await file.truncate(found.end);
+      // The last process may have died between write and sync, and what is read here is called stable.
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    paths.push(path);
+  }
+  return { frames, paths, batch, number: numbers.at(-1) ?? 0 };
+}
+
+function recoverFile(
+  data: Buffer,
+  path: string,
+  batchBefore: number,
+  isLast: boolean,
+  frames: RecoveredFrame[],
+  onDamage: OnDamage,
+): { end: number; batch: number } {
+  let batch = batchBefore;
+  let at = 0;
+  while (at < data.length) {
+    const header = readFrameHeader(data, at);
+    if (header !== null && frameBytesAreGood(data, at, header)) {
+      const start = at + FRAME_HEADER_BYTES;
+      at = start + header.length;
+      if (header.kind === FRAME_KINDS.batch) batch = header.base;
+      else frames.push({ header, bytes: data.subarray(start, at) });
+      continue;
+    }
+    const laterBatch = findFrame(data, at + 1, (h) => h.kind === FRAME_KINDS.batch && h.base > batch);
+    if (isLast && laterBatch === -1) {
+      onDamage({ kind: 'torn-tail', file: path, position: at, detail: `${data.length - at} bytes cut off` });
+      return { end: at, batch };
+    }
+    const behind = nextGoodFrame(data, header === null ? at + 1 : at + FRAME_HEADER_BYTES + header.length);
+    const what = header === null ? 'frame of an unknown stream' : `stream ${header.streamId}, offset ${header.base}`;
+    onDamage({ kind: 'hole', file: path, position: at, detail: `${what} is damaged` });
+    if (header !== null) frames.push({ header, bytes: null });
+    at = behind === -1 ? data.length : behind;
+  }
+  return { end: data.length, batch };
+}
+
+function nextGoodFrame(data: Buffer, from: number): number {
+  for (let at = findFrame(data, from, () => true); at !== -1; at = findFrame(data, at + 1, () => true)) {
+    if (frameBytesAreGood(data, at, readFrameHeader(data, at)!)) return at;
+  }
+  return -1;
+}
