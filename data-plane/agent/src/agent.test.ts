@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -20,7 +20,7 @@ import { closeWindow } from './testing/fake-node-client.ts';
 
 const FAST = { ...LINK_TIMING, leaseMs: 50, silenceMs: 2_000, pollMs: 50, reconnectFirstMs: 20, reconnectMaxMs: 200 };
 
-describe('Agent with a control plane and nodes', () => {
+describe('Agent with a control plane and nodes', { timeout: 30_000 }, () => {
   let control: FakeControlPlane;
   let scratch: Awaited<ReturnType<typeof scratchDirectory>>;
   let sharedPorts: NodePorts;
@@ -187,7 +187,7 @@ describe('Agent with a control plane and nodes', () => {
     await eventually('ready', isReady(1));
     await agent.close(true);
     for (const name of ['state.bin', 'state.previous.bin']) {
-      await import('node:fs/promises').then((fs) => fs.rm(join(scratch.dir, 'agent', name), { force: true }));
+      await rm(join(scratch.dir, 'agent', name), { force: true });
     }
     control.stop();
     agent = new Agent({ ...config(), joinToken: undefined }, testLog, FAST);
