@@ -186,9 +186,7 @@ export class Publishing {
       return;
     }
     const { data, topicStart, topicEnd } = run;
-    const scratchAt = this.#scratchAt;
     this.flush();
-    this.#scratchAt = scratchAt; // the packet at hand may lie there
     run.data = data;
     run.topicStart = topicStart;
     run.topicEnd = topicEnd;
@@ -238,11 +236,11 @@ export class Publishing {
     const sink = { buffer: fits ? scratch : Buffer.allocUnsafe(size), reserve: () => at };
     encoder.put(sink);
     const end = at + size;
-    if (fits) this.#scratchAt = end;
     let topicAt = at + 1;
     while (sink.buffer[topicAt]! >= 0x80) topicAt++;
     topicAt += 3;
     this.#add(sink.buffer, at, topicAt, topicAt + topic.length, end - rest.payload.length, end, rest.properties);
+    if (fits) this.#scratchAt = end; // last: starting a run resets it
   }
 
   /** Publishes the run collected so far, if any, and acknowledges it. */

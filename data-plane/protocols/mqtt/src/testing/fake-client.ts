@@ -46,7 +46,7 @@ export class FakeClient implements Transport {
     this.closed ??= 'end';
   }
   destroy(): void {
-    this.closed ??= 'destroy';
+    this.closed = 'destroy';
     this.#handler.onClose(null);
   }
 

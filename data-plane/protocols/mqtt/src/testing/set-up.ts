@@ -26,10 +26,11 @@ export function setUp(limits: Partial<MqttLimits> = {}) {
     keepalive: 0,
     ...rest,
   });
-  /** A connected client; its CONNACK is taken, and kept in `connack`. */
+  /** A connected client; its CONNACK is in `connack`, what follows it is to be taken. */
   const join = (options: Join = {}) => {
     const client = dial(options.version);
-    const [connack] = client.send(connectPacket(options));
+    const [connack, ...rest] = client.send(connectPacket(options));
+    client.received = rest;
     if (connack?.cmd !== 'connack' || (connack.returnCode ?? 0) !== 0 || (connack.reasonCode ?? 0) !== 0) {
       throw new Error(`not let in: ${JSON.stringify(connack)}`);
     }
