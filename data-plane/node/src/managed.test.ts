@@ -1,0 +1,248 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { Kafka, logLevel } from 'kafkajs';
+import { connectAsync, type MqttClient } from 'mqtt';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import {
+  DEFAULT_QUOTAS,
+  NamespaceObserved,
+  NodeHealth,
+  OpenUsageReply,
+  UsageBatchReply,
+  type UsageWindow,
+} from '@robustmq/contracts';
+import { AdminClient, freePort, Scratch, SpawnedNode } from './testing/spawned-node.ts';
+
+const CLUSTER = '01975c00-0000-7000-8000-000000000001';
+const TENANT = '01975c00-0000-7000-8000-0000000000aa';
+const TOKEN = 'admin-secret';
+const WINDOW_MS = 500;
+
+let scratch: Scratch;
+let nodes: SpawnedNode[];
+let clients: MqttClient[];
+let ports: { mqtt: number; kafka: number };
+beforeEach(async () => {
+  scratch = new Scratch();
+  nodes = [];
+  clients = [];
+  ports = { mqtt: await freePort(), kafka: await freePort() };
+});
+afterEach(async () => {
+  for (const client of clients) client.end(true);
+  for (const node of nodes) await node.kill();
+  scratch.remove();
+});
+
+function spec(generation: number, extra: object = {}): object {
+  const salt = randomBytes(16);
+  const hash = createHash('sha256').update(salt).update('p').digest('base64');
+  const scram = { salt: 'AAAA', iterations: 4096, storedKey: 'AAAA', serverKey: 'AAAA' };
+  return {
+    clusterId: CLUSTER,
+    tenantId: TENANT,
+    key: 'demo-abcdef',
+    generation,
+    plan: 'serverless',
+    node: 'shared',
+    quotas: DEFAULT_QUOTAS.serverless,
+    credentials: [
+      {
+        name: 'u',
+        kind: 'password',
+        verifiers: { sha256: { salt: salt.toString('base64'), hash }, scramSha256: scram, scramSha512: scram },
+      },
+    ],
+    topics: [{ name: 'sensors', partitions: 2 }],
+    ...extra,
+  };
+}
+async function boot(extra: object = {}): Promise<{ node: SpawnedNode; admin: AdminClient }> {
+  const file = scratch.file('config.json', {
+    nodeId: 'shared',
+    dataDir: `${scratch.path}/data`,
+    runDir: `${scratch.path}/run`,
+    listeners: { mqtt: { port: ports.mqtt }, kafka: { port: ports.kafka } },
+    adminTokenFile: scratch.file('token', `${TOKEN}\n`),
+    usageWindowMs: WINDOW_MS,
+    ...extra,
+  });
+  const node = new SpawnedNode(['--config', file]);
+  nodes.push(node);
+  return { node, admin: await node.untilManaged(`${scratch.path}/run`, TOKEN) };
+}
+async function mqtt(username = 'u@demo-abcdef'): Promise<MqttClient> {
+  const options = { username, password: 'p', reconnectPeriod: 0, protocolVersion: 5 } as const;
+  const client = await connectAsync(`mqtt://127.0.0.1:${ports.mqtt}`, options);
+  client.on('error', () => {});
+  clients.push(client);
+  return client;
+}
+/** All windows so far, without forgetting them. */
+async function windows(admin: AdminClient): Promise<UsageWindow[]> {
+  const found: UsageWindow[] = [];
+  for (;;) {
+    const reply = UsageBatchReply.parse(await admin.json('GET', `/v1/usage?afterSeq=${found.length}&limit=7`));
+    if (reply.windows.length === 0) return found;
+    found.push(...reply.windows);
+  }
+}
+async function untilClosed(admin: AdminClient): Promise<UsageWindow[]> {
+  for (let quiet = 0; quiet < 2;) {
+    const { usage } = OpenUsageReply.parse(await admin.json('GET', '/v1/usage/open'));
+    quiet = usage.every(({ meter }) => meter.endsWith('_seconds')) ? quiet + 1 : 0;
+    await new Promise((resolve) => setTimeout(resolve, WINDOW_MS));
+  }
+  return windows(admin);
+}
+/** Checks the chain of every counter and returns its sum. */
+function totals(all: readonly UsageWindow[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  const seen = new Set<string>();
+  all.forEach((window, i) => {
+    const key = `${window.protocol} ${window.meter}`;
+    const identity = `${key} ${window.windowStartMs}`;
+    sums[key] = (sums[key] ?? 0) + Number(window.value);
+    expect(window.seq).toBe(i + 1);
+    expect(window.cumulative).toBe(String(sums[key]));
+    expect(window.windowStartMs % WINDOW_MS).toBe(0);
+    expect(seen.has(identity)).toBe(false);
+    seen.add(identity);
+  });
+  return sums;
+}
+
+it('serves a namespace from the moment it was applied until it is removed', async () => {
+  const { node, admin } = await boot();
+  const health = NodeHealth.parse(await admin.json('GET', '/v1/health'));
+  expect(health).toMatchObject({ nodeId: 'shared', ready: true, pid: node.pid });
+  expect(health.listeners.map(({ protocol, port }) => [protocol, port])).toEqual([
+    ['mqtt', ports.mqtt],
+    ['kafka', ports.kafka],
+  ]);
+  expect(statSync(`${scratch.path}/run/admin.sock`).mode & 0o777).toBe(0o600);
+  expect((await new AdminClient(`${scratch.path}/run/admin.sock`, 'wrong').call('GET', '/v1/health')).status).toBe(401);
+  await expect(mqtt()).rejects.toThrow();
+  const applied = NamespaceObserved.parse(await admin.json('PUT', `/v1/namespaces/${CLUSTER}`, spec(1)));
+  expect(applied).toMatchObject({
+    clusterId: CLUSTER,
+    phase: 'ready',
+    observedGeneration: 1,
+    topics: [{ name: 'sensors' }],
+  });
+  const client = await mqtt();
+  await client.publishAsync('sensors/1', 'x', { qos: 1 });
+  expect(await admin.json('GET', '/v1/namespaces')).toMatchObject([{ connections: 1, observedGeneration: 1 }]);
+  const { text } = await admin.call('GET', '/metrics');
+  expect(text).toContain('robustmq_messages_in_total{namespace="demo-abcdef",protocol="mqtt"} 1');
+  expect(text).toContain('robustmq_connections{namespace="demo-abcdef",protocol="mqtt"} 1');
+  expect(text).toMatch(/robustmq_journal_flushes_total [1-9]/);
+  const refused = await admin.json(
+    'PUT',
+    `/v1/namespaces/${CLUSTER}`,
+    spec(2, { topics: [{ name: 't', partitions: 99_999 }] }),
+  );
+  expect(refused).toMatchObject({ phase: 'failed', error: expect.stringContaining('t: ') as string });
+  const gone = new Promise((resolve) => client.once('close', () => resolve(null)));
+  expect((await admin.call('DELETE', `/v1/namespaces/${CLUSTER}`)).status).toBe(204);
+  await gone;
+  expect(await admin.json('GET', '/v1/namespaces')).toEqual([]);
+  await expect(mqtt()).rejects.toThrow();
+  expect(totals(await untilClosed(admin))).toMatchObject({ 'mqtt messages_in': 1, 'mqtt ingress_bytes': 10 });
+  expect(await node.stop()).toBe(0);
+});
+
+it('counts exactly what clients count, and forgets windows when it is told to', async () => {
+  const { admin } = await boot();
+  await admin.json('PUT', `/v1/namespaces/${CLUSTER}`, spec(1));
+  const subscriber = await mqtt();
+  let received = 0;
+  subscriber.on('message', () => received++);
+  await subscriber.subscribeAsync('sensors/#', { qos: 0 });
+  const publisher = await mqtt();
+  const payload = 'x'.repeat(100);
+  for (let i = 0; i < 300; i++) await publisher.publishAsync('sensors/1', payload, { qos: i % 3 === 0 ? 1 : 0 });
+  const kafka = new Kafka({
+    brokers: [`127.0.0.1:${ports.kafka}`],
+    sasl: { mechanism: 'plain', username: 'u@demo-abcdef', password: 'p' },
+    logLevel: logLevel.NOTHING,
+  });
+  const producer = kafka.producer();
+  await producer.connect();
+  for (let i = 0; i < 20; i++)
+    await producer.send({ topic: 'sensors', messages: [{ key: 'sensors/k', value: payload }] });
+  while (received < 320) await new Promise((resolve) => setTimeout(resolve, 5));
+  await producer.disconnect();
+  const all = await untilClosed(admin);
+  const sums = totals(all);
+  expect(sums).toMatchObject({
+    'mqtt messages_in': 300,
+    'mqtt messages_out': 320,
+    'mqtt ingress_bytes': 300 * 109,
+    'mqtt egress_bytes': 320 * 109,
+    'kafka messages_in': 20,
+  });
+  expect(sums['storage stored_byte_seconds']).toBeGreaterThan(0);
+  expect(all.every((w) => w.nodeId === 'shared' && w.clusterId === CLUSTER)).toBe(true);
+  await admin.json('DELETE', `/v1/usage?throughSeq=${all.length}`);
+  const left = UsageBatchReply.parse(await admin.json('GET', '/v1/usage?afterSeq=0&limit=9'));
+  expect(left.windows.every(({ seq }) => seq > all.length)).toBe(true);
+});
+
+it('loses no acknowledged message and no count when it is killed again and again', async () => {
+  let acknowledged = 0;
+  let sent = 0;
+  let epoch = '';
+  const served = new Map<string, UsageWindow>();
+  for (let round = 0; round < 3; round++) {
+    const { node, admin } = await boot();
+    const health = NodeHealth.parse(await admin.json('GET', '/v1/health'));
+    epoch ||= health.nodeEpoch;
+    expect(health.nodeEpoch).toBe(epoch);
+    if (round === 0) await admin.json('PUT', `/v1/namespaces/${CLUSTER}`, spec(1));
+    const client = await mqtt();
+    const goal = acknowledged + 1_500;
+    for (let i = 0; i < 4_000; i++) {
+      sent++;
+      client.publish('sensors/1', 'payload', { qos: 1 }, (error) => {
+        if (!error) acknowledged++;
+      });
+    }
+    while (acknowledged < goal) await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, round * 300));
+    for (const window of await windows(admin)) served.set(String(window.seq), window);
+    await node.kill();
+  }
+  const { admin } = await boot();
+  const all = await untilClosed(admin);
+  const sums = totals(all);
+  expect(sums['mqtt messages_in']).toBeGreaterThanOrEqual(acknowledged);
+  expect(sums['mqtt messages_in']).toBeLessThanOrEqual(sent);
+  for (const window of served.values()) expect(all[window.seq - 1]).toEqual(window);
+});
+
+it('lets bare user names in on a dedicated node and counts its time', async () => {
+  const { admin } = await boot({ nodeId: CLUSTER, namespace: CLUSTER });
+  await admin.json('PUT', `/v1/namespaces/${CLUSTER}`, spec(1, { plan: 'dedicated', node: CLUSTER }));
+  const client = await mqtt('u');
+  await client.publishAsync('a', 'b', { qos: 1 });
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
+  const sums = totals(await windows(admin));
+  expect(sums['storage node_seconds']).toBeGreaterThanOrEqual(1);
+  expect(sums['mqtt connection_seconds']).toBeGreaterThanOrEqual(1);
+});
+
+it('needs a token', async () => {
+  const file = scratch.file('config.json', {
+    nodeId: 'n',
+    dataDir: `${scratch.path}/data`,
+    runDir: `${scratch.path}/run`,
+    listeners: { mqtt: { port: ports.mqtt } },
+  });
+  const node = new SpawnedNode(['--config', file]);
+  expect(await node.exit()).toBe(1);
+  expect(node.stderr).toBe('there is no admin token: set adminTokenFile or ROBUSTMQ_ADMIN_TOKEN\n');
+  const second = new SpawnedNode(['--config', file], { ROBUSTMQ_ADMIN_TOKEN: TOKEN });
+  nodes.push(second);
+  await second.untilManaged(`${scratch.path}/run`, TOKEN);
+});
