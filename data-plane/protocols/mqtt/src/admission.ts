@@ -37,7 +37,7 @@ export function admit(connection: MqttConnection, body: PacketReader): void {
     username: connect.username,
     password: connect.password,
   });
-  if ('refused' in admission) throw refusalFault(admission);
+  if ('refused' in admission) throw refusalFault(admission, null); // the broker has told the tenant
   attach(connection, connect, clientId, admission);
 }
 
@@ -153,8 +153,8 @@ function connackProperties(connection: MqttConnection, connect: Connect, clientI
   };
 }
 
-function refusalFault(refusal: Refusal): MqttFault {
-  return new MqttFault(REFUSAL_REASONS[refusal.refused].connect, refusal.message);
+function refusalFault(refusal: Refusal, event: string | null = refusal.refused): MqttFault {
+  return new MqttFault(REFUSAL_REASONS[refusal.refused].connect, refusal.message, event);
 }
 
 const DISCONNECT_FAULTS: Record<'credential-revoked' | 'namespace-deleted' | 'kicked' | 'shutdown', FaultCode> = {

@@ -1,4 +1,4 @@
-import type { Connection, Namespace, Refusal, Session } from '@robustmq/broker';
+import type { Connection, Namespace, Refusal, RefusalCode, Session } from '@robustmq/broker';
 import { WireError } from '@robustmq/wire';
 import type { Transport, TransportHandler } from '@robustmq/wire';
 import { admit } from './admission.ts';
@@ -74,6 +74,7 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   #lost = false;
   #dirty = false;
   #gone = false;
+  #refusedNow: RefusalCode | null = null;
   readonly #framing: Framing;
   readonly #forget: (connection: MqttConnection) => void;
 
@@ -141,7 +142,7 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
     } catch (second) {
       this.#toFault(second); // the first fault is the one to tell
     }
-    this.fail(fault.code, fault.message);
+    this.fail(fault.code, fault.message, fault.event);
   }
 
   /** A fault of the client; a bug of ours is logged and ends this connection only. */
@@ -238,6 +239,7 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
 
   flushTurn(): void {
     this.#dirty = false;
+    this.#refusedNow = null;
     if (this.ended) return;
     this.#attached?.delivery.pump();
     this.output.flush();
@@ -258,9 +260,9 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   }
 
   /** Ends the connection and tells the client why, as far as its version can (§4.13). The will is published. */
-  fail(code: FaultCode, detail: string): void {
+  fail(code: FaultCode, detail: string, event: string | null = code): void {
     if (this.ended) return;
-    this.note(code, detail);
+    if (event !== null) this.note(event, detail);
     const { v5, v3 } = FAULTS[code];
     const version = this.knownVersion;
     if (version !== null && this.#attached === null) {
@@ -312,7 +314,11 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
     });
   }
 
+  /** Publishes were refused; told once per turn and reason. */
   refused(refusal: Refusal): void {
+    if (this.#refusedNow === refusal.refused) return;
+    this.#refusedNow = refusal.refused;
+    this.markDirty();
     this.context.broker.clientEvent({
       namespace: this.namespace.id,
       protocol: 'mqtt',

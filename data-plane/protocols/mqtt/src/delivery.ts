@@ -81,7 +81,6 @@ export class Delivery implements Receiver {
     const first = 0x30 | (qos << 1) | (retain ? 1 : 0);
     const asIs =
       run.wireFormat === (this.#v5 ? WIRE_V5 : WIRE_V3) &&
-      run instanceof MqttRun &&
       run.qos === qos &&
       subscriptionIds === null &&
       run.wireEnd - run.wireStart <= this.#packetSizeMax;
@@ -89,42 +88,50 @@ export class Delivery implements Receiver {
       if (this.#congested(run.count)) return;
       if (asIs) this.#copyAtMostOnce(run, first);
       else this.#encodeRun(run, qos, retain, subscriptionIds);
-    } else if (asIs && !(run.expires && this.#mustWait(run.count))) this.#copyAtLeastOnce(run, first);
+    } else if (asIs && !(mayExpire(run) && this.#mustWait(run.count))) this.#copyAtLeastOnce(run, first);
     else this.#encodeRun(run, qos, retain, subscriptionIds);
     this.#subscriber.markDirty();
   }
 
-  #copyAtMostOnce(run: MqttRun, first: number): void {
+  #copyAtMostOnce(run: PublishRun, first: number): void {
     const { output } = this.#subscriber;
     const size = run.wireEnd - run.wireStart;
-    const sharing = first === run.firstByte && size >= SHARE_BYTES_MIN && run.receivers > 0;
-    run.receivers++;
-    if (sharing && output.pendingBytes === 0) output.share(run.share());
+    const own = run instanceof MqttRun && size >= SHARE_BYTES_MIN && first === run.data[run.wireStart] ? run : null;
+    if (own !== null && own.receivers++ > 0 && output.pendingBytes === 0) output.share(own.share());
     else {
       const at = output.reserve(size);
       const { buffer } = output;
       run.data.copy(buffer, at, run.wireStart, run.wireEnd);
-      if (first !== run.firstByte) patchFirst(run, buffer, at, first);
+      patchFirst(run, buffer, at, first);
     }
-    this.#count(run.count, run.contentBytes);
+    this.#count(run.count, contentBytes(run));
   }
 
-  #copyAtLeastOnce(run: MqttRun, first: number): void {
+  #copyAtLeastOnce(run: PublishRun, first: number): void {
     const state = run.qos === 1 ? AWAITS_PUBACK : AWAITS_PUBREC;
     const { count, wireStart } = run;
     if (this.#mustWait(count)) {
       const bytes = Buffer.from(run.data.subarray(wireStart, run.wireEnd));
-      if (first !== run.firstByte) patchFirst(run, bytes, 0, first);
+      patchFirst(run, bytes, 0, first);
       const starts = new Int32Array(count + 1);
       const packetIdAt = new Int32Array(count);
-      const contentBytes = new Int32Array(count);
+      const content = new Int32Array(count);
       for (let i = 0; i < count; i++) {
         starts[i] = run.packetStart[i]! - wireStart;
         packetIdAt[i] = run.packetIdAt[i]! - wireStart;
-        contentBytes[i] = contentSize(run, i);
+        content[i] = contentSize(run, i);
       }
       starts[count] = bytes.length;
-      this.#wait({ bytes, starts, packetIdAt, contentBytes, state, expiresAtMs: Infinity, expiryAt: -1, next: 0 });
+      this.#wait({
+        bytes,
+        starts,
+        packetIdAt,
+        contentBytes: content,
+        state,
+        expiresAtMs: Infinity,
+        expiryAt: -1,
+        next: 0,
+      });
       return;
     }
     const { output } = this.#subscriber;
@@ -132,7 +139,7 @@ export class Delivery implements Receiver {
     const at = output.reserve(run.wireEnd - wireStart);
     const { buffer } = output;
     run.data.copy(buffer, at, wireStart, run.wireEnd);
-    if (first !== run.firstByte) patchFirst(run, buffer, at, first);
+    patchFirst(run, buffer, at, first);
     const shift = at - wireStart;
     for (let i = 0; i < count; i++) {
       const id = inFlight.begin(inFlight.next, state);
@@ -140,7 +147,7 @@ export class Delivery implements Receiver {
       buffer[idAt] = id >>> 8;
       buffer[idAt + 1] = id;
     }
-    this.#count(count, run.contentBytes);
+    this.#count(count, contentBytes(run));
   }
 
   /** Another version, QoS or subscription identifiers: every message is written anew. */
@@ -402,9 +409,22 @@ export class Delivery implements Receiver {
 }
 
 /** A retain flag other than the publisher's, or its DUP flag, which is not passed on [MQTT-3.3.1-3]. */
-function patchFirst(run: MqttRun, buffer: Buffer, at: number, first: number): void {
+function patchFirst(run: PublishRun, buffer: Buffer, at: number, first: number): void {
+  if (first === run.data[run.wireStart]) return;
   const shift = at - run.wireStart;
   for (let i = 0; i < run.count; i++) buffer[run.packetStart[i]! + shift] = first;
+}
+
+function mayExpire(run: PublishRun): boolean {
+  return run instanceof MqttRun ? run.expires : run.properties !== null;
+}
+
+/** Part of a run for a shared group is no `MqttRun`: it is counted here. */
+function contentBytes(run: PublishRun): number {
+  if (run instanceof MqttRun) return run.contentBytes;
+  let bytes = 0;
+  for (let i = 0; i < run.count; i++) bytes += contentSize(run, i);
+  return bytes;
 }
 
 function contentSize(run: PublishRun, index: number): number {

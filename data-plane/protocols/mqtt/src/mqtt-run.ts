@@ -8,7 +8,7 @@ export class MqttRun extends PublishRun {
   contentBytes = 0;
   /** Some message carries a Message Expiry Interval. */
   expires = false;
-  /** QoS 0 receivers so far. */
+  /** QoS 0 receivers of a run that is long enough to share, so far. */
   receivers = 0;
   /** A copy of `[wireStart, wireEnd)` that receivers may share, made by the first that wants it. */
   shared: Buffer | null = null;

@@ -255,7 +255,7 @@ export class Publishing {
       if (refusal !== null) publisher.refused(refusal);
       if (run.qos > 0) this.#acknowledgeRun(refusal, commit);
       else if (refusal !== null && REFUSAL_REASONS[refusal.refused].publish === null) {
-        throw new MqttFault(REFUSAL_REASONS[refusal.refused].connect, refusal.message);
+        throw new MqttFault(REFUSAL_REASONS[refusal.refused].connect, refusal.message, null);
       }
     } finally {
       run.reset();
@@ -308,7 +308,7 @@ export class Publishing {
   #refusalReason(refusal: Refusal): number {
     const reason = REFUSAL_REASONS[refusal.refused];
     // MQTT 3 cannot say no to a publish: the connection ends [MQTT-3.3.5-2]
-    if (!this.#v5 || reason.publish === null) throw new MqttFault(reason.connect, refusal.message);
+    if (!this.#v5 || reason.publish === null) throw new MqttFault(reason.connect, refusal.message, null);
     return reason.publish;
   }
 

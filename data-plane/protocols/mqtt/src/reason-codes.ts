@@ -37,10 +37,13 @@ export type FaultCode = keyof typeof FAULTS;
 /** Thrown while a packet is read; ends its connection and nothing else. */
 export class MqttFault extends Error {
   readonly code: FaultCode;
-  constructor(code: FaultCode, detail: string = FAULTS[code].text) {
+  /** Code of the client event; null = somebody has written one already. */
+  readonly event: string | null;
+  constructor(code: FaultCode, detail: string = FAULTS[code].text, event: string | null = code) {
     super(detail);
     this.name = 'MqttFault';
     this.code = code;
+    this.event = event;
   }
 }
 
