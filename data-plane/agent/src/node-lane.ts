@@ -154,7 +154,9 @@ export class NodeLane {
     for (let round = 0; this.#lookAgain && !this.#stop.signal.aborted; round += 1) {
       this.#lookAgain = false;
       try {
-        const steps = planNode(this.#around.desired(), this.#around.sharedPorts, await this.#observe());
+        const observed = await this.#observe();
+        this.#around.onChange();
+        const steps = planNode(this.#around.desired(), this.#around.sharedPorts, observed);
         if (steps.length === 0) {
           this.#rested();
           continue;
