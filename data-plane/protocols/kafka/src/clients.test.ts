@@ -64,7 +64,12 @@ describe('kafkajs', () => {
     const seen = new Map<string, string>();
     const assigned = [0, 0];
     const consumers = [0, 1].map((i) => {
-      const consumer = kafka().consumer({ groupId: 'crew', sessionTimeout: 6000, heartbeatInterval: 200 });
+      const consumer = kafka().consumer({
+        groupId: 'crew',
+        sessionTimeout: 6000,
+        heartbeatInterval: 100,
+        maxWaitTimeInMs: 100,
+      });
       consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
         assigned[i] = Object.values(payload.memberAssignment).flat().length;
       });
