@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { ManagedConfig, StandaloneConfig, standaloneNode, standaloneQuotas } from './config.ts';
 import { loadConfig, parseConfig } from './config-file.ts';
@@ -97,6 +98,12 @@ describe('standalone configuration', () => {
       /configuration file \/nonexistent\/node.yaml cannot be read: ENOENT/,
     );
   });
+});
+
+it('takes the annotated example', () => {
+  const example = fileURLToPath(new URL('../../../infra/server/standalone.example.yaml', import.meta.url));
+  const config = loadConfig(example, StandaloneConfig);
+  expect(config.namespaces.map(({ name }) => name)).toEqual(['main', 'factory']);
 });
 
 it('takes the JSON an agent writes', () => {

@@ -9,6 +9,7 @@ export const NODE_ERRORS = {
   'tls-unreadable': 'a certificate or key cannot be read',
   'data-dir-locked': 'another node uses the data directory',
   'data-dir-unusable': 'the data directory cannot be used',
+  'data-dir-failed': 'the data directory takes no more writes',
   'disk-full': 'no space is left for the data directory',
   'data-corrupt': 'stored data fails its checksum',
   'not-supported': 'this version of the node cannot do that',

@@ -12,14 +12,14 @@ import { Journal } from '@robustmq/journal';
 import { KafkaServer } from '@robustmq/kafka';
 import { Meta, MetaError } from '@robustmq/meta';
 import { MqttServer } from '@robustmq/mqtt';
-import { openLogStore, StoreError, type LogStore } from '@robustmq/store';
+import { openLogStore, type LogStore } from '@robustmq/store';
 import type { Accept, Cancel, ListenerInfo, Runtime } from '@robustmq/wire';
 import packageJson from '../package.json' with { type: 'json' };
 import type { AdminTarget } from './admin-http.ts';
 import type { ListenerConfig, NodeConfig } from './config.ts';
 import { NodeMetrics } from './metrics.ts';
 import { fromSpec, toObserved } from './namespace-translation.ts';
-import { NodeError } from './node-error.ts';
+import { explained } from './failure-sentence.ts';
 import { readTlsFiles } from './tls-files.ts';
 import type { Listener } from './transports/listener.ts';
 import { TcpListener } from './transports/tcp.ts';
@@ -251,10 +251,12 @@ async function buildGraph(config: NodeConfig, runtime: Runtime, onFailed: (error
   const store = await openStore(config, runtime);
   const counts = { flushes: 0, failed: false };
   const journal = new Journal({ store, runtime });
-  journal.onFailed((error) => {
+  const failed = (error: unknown) => {
+    if (counts.failed) return;
     counts.failed = true;
     onFailed(explained(error, config.dataDir));
-  });
+  };
+  journal.onFailed(failed);
   try {
     const meta = new Meta({ store, runtime });
     await meta.start();
@@ -267,6 +269,7 @@ async function buildGraph(config: NodeConfig, runtime: Runtime, onFailed: (error
       nodeId: config.nodeId,
       windowMs: config.usageWindowMs,
       flush: () => journal.current.promise(),
+      onFailed: failed,
     });
     journal.beforeFlush(() => {
       counts.flushes++;
@@ -284,37 +287,6 @@ async function buildGraph(config: NodeConfig, runtime: Runtime, onFailed: (error
 function openStore({ dataDir, journal }: NodeConfig, runtime: Runtime): Promise<LogStore> {
   if (journal.engine !== 'memory') mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   return openLogStore(journal.engine, { directory: dataDir, log: runtime.log });
-}
-
-/** Turns what the medium or the system says into a sentence that tells what to do. */
-function explained(error: unknown, dataDir: string): Error {
-  if (error instanceof NodeError) return error;
-  const cause = { cause: error };
-  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const store = error instanceof StoreError ? error : inner instanceof StoreError ? inner : null;
-  const code = store?.code ?? (error as NodeJS.ErrnoException).code;
-  switch (code) {
-    case 'locked':
-      return new NodeError('data-dir-locked', `another node uses ${dataDir}: stop it or choose another dataDir`, cause);
-    case 'disk-full':
-    case 'ENOSPC':
-      return new NodeError('disk-full', `no space is left for ${dataDir}: free some and start the node again`, cause);
-    case 'corrupt':
-    case 'log-corrupt':
-      return new NodeError('data-corrupt', `stored data in ${dataDir} is damaged: ${messageOf(error)}`, cause);
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-    case 'ENOTDIR':
-    case 'EEXIST':
-    case 'read-only':
-      return new NodeError('data-dir-unusable', `${dataDir} cannot be written: ${messageOf(error)}`, cause);
-    default:
-      return error instanceof Error ? error : new Error(String(error), cause);
-  }
-}
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** An address clients can use for a listener that is bound to all of them: the machine's first public one. */

@@ -63,8 +63,19 @@ async function boot(store: LogStore, runtime: SteppedRuntime, windowMs = 60_000)
     ledger?.beforeFlush();
     await store.flush();
   };
-  ledger = await UsageLedger.open({ store, runtime, source: process, nodeId: 'n1', windowMs, flush: commit });
+  ledger = await UsageLedger.open({
+    store,
+    runtime,
+    source: process,
+    nodeId: 'n1',
+    windowMs,
+    flush: commit,
+    onFailed: fail,
+  });
   return { ledger, process, commit };
+}
+function fail(error: unknown): void {
+  throw error;
 }
 async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));

@@ -51,6 +51,8 @@ export interface UsageLedgerOptions {
   readonly windowMs: number;
   /** Makes the medium flush soon; `beforeFlush` is called in it. Resolves when what was appended is stable. */
   readonly flush: () => Promise<void>;
+  /** The medium refused an append. The process should end. */
+  readonly onFailed: (error: unknown) => void;
 }
 
 /** A counter set and the process counters that feed it now. */
@@ -214,7 +216,7 @@ export class UsageLedger {
     // Totals first: in the order of the medium a window is never stable without the totals it was cut from.
     if (over) appended = this.#closeWindow(nowMs) || appended;
     else if (nowMs < this.#windowStartMs - CLOCK_BEHIND_WARN_MS) this.#reportClock(nowMs);
-    if (appended) void this.#options.flush().catch(() => undefined);
+    if (appended) void this.#options.flush().catch((error: unknown) => this.#options.onFailed(error));
   }
 
   #schedule(): void {
@@ -223,7 +225,11 @@ export class UsageLedger {
     const delayMs = Math.max(1, Math.min(PERSIST_PERIOD_MS, untilBoundaryMs));
     this.#timer = runtime.after(delayMs, () => {
       this.#schedule();
-      this.tick();
+      try {
+        this.tick();
+      } catch (error) {
+        this.#options.onFailed(error);
+      }
     });
   }
 

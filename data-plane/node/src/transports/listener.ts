@@ -1,4 +1,5 @@
 import type { Server } from 'node:net';
+import type { Log } from '@robustmq/wire';
 import { NodeError } from '../node-error.ts';
 
 /** Connections the kernel may hold that were not accepted yet (the kernel caps it at net.core.somaxconn). */
@@ -27,13 +28,15 @@ export interface Listener {
   destroyConnections(): void;
 }
 
-/** Binds `server`; resolves with the port once it accepts connections. */
-export function bind(server: Server, address: ListenAddress): Promise<number> {
+/** Binds `server`; resolves with the port once it accepts connections. Later faults of accepting go to `log`. */
+export function bind(server: Server, address: ListenAddress, log: Log): Promise<number> {
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException) => reject(listenError(error, address));
     server.once('error', failed);
     server.listen({ host: address.host, port: address.port, backlog: LISTEN_BACKLOG }, () => {
       server.off('error', failed);
+      // Out of file descriptors: the connection was not taken, the others go on.
+      server.on('error', (error) => log.warn({ listener: address.name, error }, 'a connection could not be accepted'));
       const bound = server.address();
       resolve(bound !== null && typeof bound === 'object' ? bound.port : address.port);
     });

@@ -12,6 +12,7 @@ import { bind, END_LINGER_MS, plainAddress, type ListenAddress, type Listener } 
 
 /** Bytes one read can bring. */
 export const READ_BUFFER_BYTES = 65_536;
+const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;
 const SHARED_READ_BUFFER = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 const EMPTY = Buffer.alloc(0);
 const CONNECTION = Symbol('connection');
@@ -44,7 +45,7 @@ export class TcpListener implements Listener {
     if (tls === undefined) {
       this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#plain(socket));
     } else {
-      this.#server = createTlsServer({ ...tls, noDelay: true });
+      this.#server = createTlsServer({ ...tls, noDelay: true, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS });
       this.#server.on('secureConnection', (socket: TLSSocket) => this.#events(socket));
       // A failed handshake ends its own connection; the server goes on.
       this.#server.on('tlsClientError', (error: Error) =>
@@ -57,7 +58,7 @@ export class TcpListener implements Listener {
     return this.#open.size;
   }
   open(): Promise<number> {
-    return bind(this.#server, this.address);
+    return bind(this.#server, this.address, this.#options.runtime.log);
   }
   stopAccepting(): void {
     if (this.#server.listening) this.#server.close();

@@ -44,6 +44,8 @@ export class WebSocketListener implements Listener {
     this.#options = options;
     this.#http =
       options.tls === undefined ? createServer(refusePlainHttp) : createTlsServer(options.tls, refusePlainHttp);
+    // Requests that are not upgraded yet hold a connection too.
+    this.#http.maxConnections = options.connectionsMax * 2;
     this.#http.headersTimeout = UPGRADE_TIMEOUT_MS;
     this.#http.requestTimeout = UPGRADE_TIMEOUT_MS;
     this.#http.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) =>
@@ -62,7 +64,7 @@ export class WebSocketListener implements Listener {
     return this.#open.size;
   }
   open(): Promise<number> {
-    return bind(this.#http, this.address);
+    return bind(this.#http, this.address, this.#options.runtime.log);
   }
   stopAccepting(): void {
     if (!this.#http.listening) return;
