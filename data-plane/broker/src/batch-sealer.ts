@@ -74,6 +74,7 @@ export class BatchSealer {
   readonly #spare: BatchBuilder[] = [];
   #messages: PendingBatch[] = [];
   #events: PendingBatch[] = [];
+  readonly #beforeSeal = new Set<() => void>();
   #scheduled = false;
 
   constructor(journal: Journal, runtime: Runtime) {
@@ -94,7 +95,13 @@ export class BatchSealer {
   giveBack(builder: BatchBuilder): void {
     if (this.#spare.length < SPARE_BUILDERS_MAX) this.#spare.push(builder);
   }
+  /** `callback` runs before batches are sealed and may add to them. Returns a function that forgets it. */
+  beforeSeal(callback: () => void): () => void {
+    this.#beforeSeal.add(callback);
+    return () => this.#beforeSeal.delete(callback);
+  }
   sealAll(): void {
+    for (const callback of this.#beforeSeal) callback();
     if (this.#messages.length > 0) {
       const batches = this.#messages;
       this.#messages = [];

@@ -6,6 +6,7 @@ import { BatchSealer } from './batch-sealer.ts';
 import type { Admission, AdmitRequest, Broker, ClientEvent, ConnectionInfo, Refusal } from './broker-types.ts';
 import type { NamespaceConfig, NamespaceObservation, RecordedClientEvent } from './namespace-config.ts';
 import { BrokerNamespace, type NodeParts } from './namespace.ts';
+import { MessageCache } from './record-source.ts';
 import { isRefusal, refuse } from './refusal.ts';
 import { parseStreamName } from './stream-name.ts';
 import type { UsageTotals } from './usage.ts';
@@ -41,7 +42,7 @@ export class BrokerNode implements Broker, AdmissionDirectory<BrokerNamespace> {
   constructor(options: BrokerOptions) {
     const { journal, meta, runtime, nodeId } = options;
     this.nodeId = nodeId;
-    this.#parts = { journal, meta, runtime, sealer: new BatchSealer(journal, runtime) };
+    this.#parts = { journal, meta, runtime, sealer: new BatchSealer(journal, runtime), cache: new MessageCache() };
   }
 
   /** Recovers every namespace that meta has, and deletes streams that nobody owns any more. */
@@ -57,6 +58,8 @@ export class BrokerNode implements Broker, AdmissionDirectory<BrokerNamespace> {
   async stop(): Promise<void> {
     this.#isReady = false;
     this.#sweep?.();
+    // acknowledgements that wait for a flush are written first
+    this.#parts.sealer.sealAll();
     for (const namespace of this.#namespaces.values()) namespace.shut('shutdown');
     this.#parts.sealer.sealAll();
     await Promise.allSettled(this.#turns.values());

@@ -2,12 +2,15 @@ import { decodeRecords, JournalError, type Commit, type Journal } from '@robustm
 import type { NamespaceRecord } from '@robustmq/meta';
 import type { Runtime } from '@robustmq/wire';
 import type { Connection, PublishOutcome, Refusal } from './broker-types.ts';
+import type { InboxLog } from './inbox-log.ts';
+import type { RecordSource } from './record-source.ts';
 import { ownedProperties, propertyBytes, toHeaders, toMessage } from './message-record.ts';
 import type { Message, QoS } from './message.ts';
 import { PublishRun } from './publish-run.ts';
 import { refuse } from './refusal.ts';
 import type { RetainedMessages } from './retained.ts';
-import { toTarget, type Route, type RouteCache, type Target } from './route.ts';
+import type { Route, RouteCache, Target } from './route.ts';
+import type { BrokerSession } from './session.ts';
 import type { SharedGroup, Subscription, SubscriptionIndex } from './subscription.ts';
 import { isTopicName, slashName } from './topic-name.ts';
 import type { NamespaceTopics, StoredPartition } from './topics.ts';
@@ -21,7 +24,22 @@ export interface DeliveryHost {
   readonly routes: RouteCache;
   readonly topics: NamespaceTopics;
   readonly retained: RetainedMessages;
+  readonly inboxes: InboxLog;
   readonly isStorageFull: boolean;
+}
+
+/** Below this many bytes the buffer of lone messages is kept for the next. */
+const SINGLE_BYTES_MAX = 65_536;
+
+interface StoredMessage {
+  readonly offset: number;
+  readonly message: Message;
+}
+interface LiveDelivery {
+  readonly session: BrokerSession;
+  readonly message: Message;
+  readonly qos: QoS;
+  readonly ids: readonly number[] | null;
 }
 
 /** Routes messages of one namespace: into the topic that captures them, to live receivers, into inboxes. */
@@ -32,6 +50,9 @@ export class Delivery {
   readonly #single = new PublishRun();
   /** The part of a run that one member of a shared group gets. */
   readonly #share = new PublishRun();
+  /** Where the messages of the run being published are stored; null = nowhere yet. */
+  #source: RecordSource | null = null;
+  #base = 0;
 
   constructor(host: DeliveryHost) {
     this.#host = host;
@@ -46,7 +67,8 @@ export class Delivery {
     const topicSize = Buffer.byteLength(message.topic);
     const size = topicSize + message.payload.length;
     // small runs reuse the memory; nobody may keep a view of it
-    if (run.data.length < size || run.data.length > 65_536) run.data = Buffer.allocUnsafeSlow(Math.max(size, 1024));
+    if (run.data.length < size || run.data.length > SINGLE_BYTES_MAX)
+      run.data = Buffer.allocUnsafeSlow(Math.max(size, 1024));
     run.data.write(message.topic, 0, 'utf8');
     message.payload.copy(run.data, topicSize);
     run.reset();
@@ -65,9 +87,16 @@ export class Delivery {
   deliverRetained(subscription: Subscription, messages: readonly Message[]): void {
     const { session, options } = subscription;
     const ids = options.subscriptionId === null ? null : [options.subscriptionId];
+    const { inboxes } = this.#host;
     for (const message of messages) {
       const qos = min(message.qos, options.qos);
-      session.receiver?.deliverMessage(message, qos, true, ids);
+      if (qos === 0 || session.inbox === null) session.receiver?.deliverMessage(message, qos, true, ids);
+      else {
+        const base = inboxes.storeMessage(message);
+        inboxes.beginOwed(inboxes.storeSource, base, 1, message.payload.length);
+        inboxes.owe(session.inbox, qos, true, ids);
+        inboxes.endOwed();
+      }
     }
   }
 
@@ -81,11 +110,15 @@ export class Delivery {
   ): void {
     const { index } = this.#host;
     if (index.isEmpty || !this.#mayHaveSubscribers(partition)) return;
-    const messages = this.#decode(partition, batches);
-    if (messages.length === 0) return;
+    const stored = this.#decode(partition, batches);
+    if (stored.length === 0) return;
+    const live: LiveDelivery[] = [];
+    for (const one of stored) this.#routeStored(one, this.#host.inboxes.sourceOf(partition), publisher, live);
+    this.#host.inboxes.endOwed();
+    if (live.length === 0) return;
     commit.onSettled((error) => {
       if (error !== null) return;
-      for (const message of messages) this.#deliverStored(message, publisher);
+      for (const { session, message, qos, ids } of live) session.receiver?.deliverMessage(message, qos, false, ids);
     });
   }
 
@@ -99,6 +132,7 @@ export class Delivery {
     outcome.refusal = route === null ? refuse('topic-invalid') : this.#refusal(run, route);
     if (route === null || outcome.refusal !== null) return outcome;
     if (publisher !== null) countIn(run, publisher);
+    this.#source = null;
     if (route.partition !== null) this.#capture(run, route, route.partition, outcome);
     if (run.retain) {
       this.#retain(run, route);
@@ -107,9 +141,10 @@ export class Delivery {
     const targets = route.targets;
     for (let i = 0; i < targets.length; i++) {
       const target = pick(targets[i]!, publisher);
-      if (target !== null) this.#deliver(run, message, target, outcome);
+      if (target !== null) this.#deliver(run, 0, message, route, target);
     }
-    for (let i = 0; i < route.groups.length; i++) this.#deliverShared(run, message, route.groups[i]!, outcome);
+    for (let i = 0; i < route.groups.length; i++) this.#deliverShared(run, message, route, route.groups[i]!);
+    host.inboxes.endOwed();
     return outcome;
   }
 
@@ -128,6 +163,7 @@ export class Delivery {
   #capture(run: PublishRun, route: Route, partition: StoredPartition, outcome: PublishOutcome): void {
     const timestampMs = this.#host.runtime.nowMs();
     const { pending } = partition;
+    this.#base = pending.nextOffset;
     for (let i = 0; i < run.count; i++) {
       const headers = run.properties === null ? null : toHeaders(run.properties[i] ?? null);
       pending.add(route.topicBytes, run.data, run.payloadStart[i]!, run.payloadEnd[i]!, headers, timestampMs);
@@ -148,42 +184,73 @@ export class Delivery {
     });
   }
 
-  #deliver(run: PublishRun, message: Message | null, target: Target, outcome: PublishOutcome): void {
+  /** Hands a run to one session. `from` is where the run begins within the one that was published. */
+  #deliver(run: PublishRun, from: number, message: Message | null, route: Route, target: Target): void {
     const { session } = target;
+    const { receiver } = session;
+    const outcome = this.#outcome;
     const qos = min(run.qos, target.qos);
     const retain = target.retainAsPublished && run.retain;
-    if (session.receiver === null) return;
-    outcome.takers++;
-    if (message === null) session.receiver.deliver(run, qos, retain, target.subscriptionIds);
-    else session.receiver.deliverMessage(message, qos, retain, target.subscriptionIds);
+    if (qos > 0 && session.inbox !== null) {
+      const { inboxes } = this.#host;
+      const source = this.#source ?? this.#sourceOf(run, route);
+      inboxes.beginOwed(source, this.#base + from, run.count, run.payloadEnd[0]! - run.payloadStart[0]!);
+      inboxes.owe(session.inbox, qos, retain, target.subscriptionIds);
+      outcome.commit = this.#host.journal.current;
+      outcome.takers++;
+    } else if (receiver !== null) {
+      outcome.takers++;
+      if (message === null) receiver.deliver(run, qos, retain, target.subscriptionIds);
+      else receiver.deliverMessage(message, qos, retain, target.subscriptionIds);
+    }
+  }
+
+  /** Where the run is stored for the inboxes that are owed it: in the topic that captured it, else stored now, once. */
+  #sourceOf(run: PublishRun, route: Route): RecordSource {
+    const { inboxes } = this.#host;
+    if (route.partition !== null) this.#source = inboxes.sourceOf(route.partition);
+    else {
+      this.#base = inboxes.storeRun(run, route.topicBytes);
+      this.#source = inboxes.storeSource;
+    }
+    return this.#source;
   }
 
   /** Splits the run over the members of the group, at most one part for each. */
-  #deliverShared(run: PublishRun, message: Message | null, group: SharedGroup, outcome: PublishOutcome): void {
+  #deliverShared(run: PublishRun, message: Message | null, route: Route, group: SharedGroup): void {
     const size = Math.ceil(run.count / Math.max(1, group.members.length));
     for (let from = 0; from < run.count; from += size) {
       const member = group.nextMember();
       if (member === null) return;
-      const part = size >= run.count ? run : partOf(run, this.#share, from, Math.min(run.count, from + size));
-      this.#deliver(part, message, toTarget([member])!, outcome);
+      const target = member.solo;
+      const isWhole = size >= run.count;
+      // the whole run is stored, whichever part comes first
+      if (!isWhole && min(run.qos, target.qos) > 0 && member.session.inbox !== null && this.#source === null) {
+        this.#sourceOf(run, route);
+      }
+      const part = isWhole ? run : partOf(run, this.#share, from, Math.min(run.count, from + size));
+      this.#deliver(part, from, message, route, target);
     }
   }
 
-  /** A record as a message for everybody who subscribes to it. */
-  #deliverStored(message: Message, publisher: Connection): void {
-    const topic = Buffer.from(message.topic);
+  /** Owes a stored record to inboxes at once, and notes who gets it live when it is stable. */
+  #routeStored(one: StoredMessage, source: RecordSource, publisher: Connection, live: LiveDelivery[]): void {
+    const topic = Buffer.from(one.message.topic);
     const route = this.#host.routes.lookup(topic, 0, topic.length);
     if (route === null) return;
-    for (const each of route.targets) {
-      const target = pick(each, publisher);
-      target?.session.receiver?.deliverMessage(message, min(message.qos, target.qos), false, target.subscriptionIds);
-    }
+    const targets = route.targets.map((target) => pick(target, publisher));
     for (const group of route.groups) {
       const member = group.nextMember();
-      if (member === null) continue;
-      const { options, session } = member;
-      const ids = options.subscriptionId === null ? null : [options.subscriptionId];
-      session.receiver?.deliverMessage(message, min(message.qos, options.qos), false, ids);
+      if (member !== null) targets.push(member.solo);
+    }
+    for (const target of targets) {
+      if (target === null) continue;
+      const { session, subscriptionIds } = target;
+      const qos = min(one.message.qos, target.qos);
+      if (qos > 0 && session.inbox !== null) {
+        this.#host.inboxes.beginOwed(source, one.offset, 1, one.message.payload.length);
+        this.#host.inboxes.owe(session.inbox, qos, false, subscriptionIds);
+      } else if (session.receiver !== null) live.push({ session, message: one.message, qos, ids: subscriptionIds });
     }
   }
 
@@ -195,13 +262,13 @@ export class Delivery {
     });
   }
 
-  #decode(partition: StoredPartition, batches: readonly Buffer[]): Message[] {
-    const messages: Message[] = [];
+  #decode(partition: StoredPartition, batches: readonly Buffer[]): StoredMessage[] {
+    const messages: StoredMessage[] = [];
     try {
       for (const batch of batches) {
         decodeRecords(batch, (record) => {
           const topic = topicOfRecord(record.key(), partition, this.#host.topics);
-          messages.push(toMessage(record, topic, 1, false));
+          messages.push({ offset: record.offset, message: toMessage(record, topic, 1, false) });
         });
       }
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { Commit, Journal, StreamPolicy } from '@robustmq/journal';
+import type { Commit, Journal, Stream, StreamPolicy } from '@robustmq/journal';
 import type { CredentialRecord, Meta, NamespaceRecord } from '@robustmq/meta';
 import type { Runtime } from '@robustmq/wire';
 import type { AdmissionNamespace } from './admission.ts';
@@ -15,11 +15,14 @@ import type {
 } from './broker-types.ts';
 import { ClientEventLog } from './client-events.ts';
 import { Connections } from './connections.ts';
-import { Delivery } from './delivery.ts';
+import { Delivery, topicOfRecord } from './delivery.ts';
 import { StoredGroupOffsets } from './group-offsets.ts';
+import { InboxLog } from './inbox-log.ts';
+import { recoverInboxes } from './inbox-recovery.ts';
 import type { Message } from './message.ts';
 import type { NamespaceObservation } from './namespace-config.ts';
 import type { PublishRun } from './publish-run.ts';
+import type { MessageCache } from './record-source.ts';
 import { refuse } from './refusal.ts';
 import { RetainedMessages } from './retained.ts';
 import { RouteCache } from './route.ts';
@@ -38,6 +41,13 @@ export interface NodeParts {
   readonly journal: Journal;
   readonly sealer: BatchSealer;
   readonly runtime: Runtime;
+  readonly cache: MessageCache;
+}
+
+/** The streams of a namespace that are no topic's. */
+interface OwnStreams {
+  readonly store: Stream;
+  readonly events: Stream;
 }
 
 /** One cluster's world: builds its owners and passes calls on. Holds no rules of its own. */
@@ -55,6 +65,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   readonly connections: Connections;
   readonly offsets: StoredGroupOffsets;
   readonly retained: RetainedMessages;
+  readonly inboxes: InboxLog;
   readonly sessions: Sessions;
   readonly #delivery: Delivery;
   #record: NamespaceRecord;
@@ -66,7 +77,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   private constructor(
     record: NamespaceRecord,
     parts: NodeParts,
-    own: { offsets: StoredGroupOffsets; retained: RetainedMessages },
+    own: { offsets: StoredGroupOffsets; retained: RetainedMessages; streams: OwnStreams },
   ) {
     this.id = record.id;
     this.#record = record;
@@ -80,6 +91,13 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.connections = new Connections(this, this.usage, parts.runtime);
     this.offsets = own.offsets;
     this.retained = own.retained;
+    this.inboxes = new InboxLog({
+      ...own.streams,
+      ...parts,
+      topicOf: (partition, key) => topicOfRecord(key, partition, this.topics),
+      bytesMax: () => this.#record.quotas.inboxBytesMax,
+      onFull: (inbox) => this.#inboxFull(inbox.number),
+    });
     this.#delivery = new Delivery(this);
     this.sessions = new Sessions(this);
     this.record = record;
@@ -87,14 +105,19 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
 
   /** Builds the namespace and everything it had before a restart. */
   static async open(record: NamespaceRecord, parts: NodeParts): Promise<BrokerNamespace> {
-    const { journal, sealer, runtime } = parts;
-    const offsets = await journal.open(namespaceStream(record.id, 'group-offsets'), OWN_STREAM_POLICY);
-    const retained = await journal.open(namespaceStream(record.id, 'retained'), OWN_STREAM_POLICY);
+    const { sealer, runtime } = parts;
+    const own = (kind: 'group-offsets' | 'retained' | 'inbox-store' | 'inbox-events'): Promise<Stream> =>
+      parts.journal.open(namespaceStream(record.id, kind), OWN_STREAM_POLICY);
+    const offsets = await own('group-offsets');
+    const retained = await own('retained');
+    const streams = { store: await own('inbox-store'), events: await own('inbox-events') };
     const namespace = new BrokerNamespace(record, parts, {
       offsets: await StoredGroupOffsets.recover(offsets, sealer, runtime),
       retained: await RetainedMessages.recover(retained, sealer, runtime),
+      streams,
     });
     await namespace.topics.recover();
+    await namespace.#recoverSessions(streams.events);
     namespace.measure();
     return namespace;
   }
@@ -167,6 +190,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   }
   topicRemoved(topic: StoredTopic): void {
     this.offsets.removeTopic(topic.name);
+    for (const partition of topic.partitions) this.inboxes.removeSource(partition);
   }
   appended(
     partition: StoredPartition,
@@ -190,6 +214,8 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.sessions.sweep(this.runtime.nowMs());
     this.offsets.compact();
     this.retained.compact();
+    this.inboxes.compact();
+    this.inboxes.trimStore();
   }
   /** Sums what is stored; the quota and the usage integral work with this figure. */
   measure(): void {
@@ -224,9 +250,39 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.isClosed = true;
     this.connections.disconnect(reason, () => true);
     if (reason === 'namespace-deleted') this.sessions.endAll();
+    this.inboxes.close();
+  }
+
+  async #recoverSessions(events: Stream): Promise<void> {
+    const state = this.meta.namespaces.get(this.id);
+    if (state === undefined) return;
+    for (const { record } of state.sessions.values()) this.inboxes.create(record.number);
+    await recoverInboxes({
+      log: this.inboxes,
+      events,
+      runtime: this.runtime,
+      sessionNumberNext: state.sessionNumberNext,
+      partitionSource: ({ topicId, partition }) => {
+        const found = this.topics.byId(topicId)?.partitions[partition];
+        return found === undefined ? null : this.inboxes.sourceOf(found);
+      },
+    });
+    this.sessions.recover(state.sessions);
+  }
+  #inboxFull(sessionNumber: number): void {
+    const clientId = this.sessions.byNumber(sessionNumber)?.clientId ?? null;
+    this.clientEvent({
+      namespace: this.id,
+      protocol: 'mqtt',
+      remoteAddress: '',
+      clientId,
+      stage: 'publish',
+      code: 'inbox-full',
+      detail: 'the inbox met its limit: its oldest messages were dropped',
+    });
   }
 
   #ownBytes(): number {
-    return this.offsets.sizeBytes + this.retained.sizeBytes;
+    return this.offsets.sizeBytes + this.retained.sizeBytes + this.inboxes.sizeBytes;
   }
 }

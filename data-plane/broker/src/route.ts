@@ -1,4 +1,5 @@
 import { fnv1a } from '@robustmq/wire';
+import type { SubscribeOptions } from './broker-types.ts';
 import type { QoS } from './message.ts';
 import type { BrokerSession } from './session.ts';
 import { SharedGroup, type Subscription, type SubscriptionIndex } from './subscription.ts';
@@ -62,10 +63,18 @@ export class Route {
   }
 }
 
+/** The target of a subscription alone. */
+export function soloTarget(session: BrokerSession, options: SubscribeOptions): Target {
+  const { qos, retainAsPublished, subscriptionId, noLocal } = options;
+  const subscriptionIds = subscriptionId === null ? null : [subscriptionId];
+  return { session, qos, retainAsPublished, subscriptionIds, own: null, hasNoLocal: noLocal };
+}
+
 /** One target of subscriptions of one session; null when there are none. */
-export function toTarget(subscriptions: readonly Subscription[]): Target | null {
+function toTarget(subscriptions: readonly Subscription[]): Target | null {
   const [first] = subscriptions;
   if (first === undefined) return null;
+  if (subscriptions.length === 1) return first.solo;
   let qos: QoS = 0;
   let retainAsPublished = false;
   const ids: number[] = [];

@@ -1,5 +1,6 @@
 import type { Connection, Inbox, Receiver, Session, SubscribeOptions, SubscribeOutcome } from './broker-types.ts';
 import type { Commit } from '@robustmq/journal';
+import type { SessionInbox } from './inbox.ts';
 import type { Message } from './message.ts';
 import type { Sessions } from './sessions.ts';
 import type { Subscription } from './subscription.ts';
@@ -15,7 +16,8 @@ export class BrokerSession implements Session {
   readonly clientId: string;
   readonly subscriptions = new Map<string, Subscription>();
   readonly #sessions: Sessions;
-  inbox: Inbox | null = null;
+  /** Set for a session that outlives its connection. */
+  inbox: SessionInbox | null = null;
   receiver: Receiver | null = null;
   connection: Connection | null = null;
   will: Will | null = null;
@@ -25,8 +27,8 @@ export class BrokerSession implements Session {
   detachedAtMs: number | null = null;
   isEnded = false;
   #expirySeconds: number;
-  /** Packet ids of exactly-once publishes that are stored and not released; null = none yet. */
-  heldIds: Set<number> | null = null;
+  /** Packet ids of exactly-once publishes not released, of a session without inbox; null = none yet. */
+  #held: Set<number> | null = null;
 
   constructor(clientId: string, expirySeconds: number, sessions: Sessions) {
     this.clientId = clientId;
@@ -38,7 +40,8 @@ export class BrokerSession implements Session {
     return this.#expirySeconds;
   }
   set expirySeconds(seconds: number) {
-    if (seconds === this.#expirySeconds) return;
+    // a session without inbox ends with its connection, whatever it is told later
+    if (seconds === this.#expirySeconds || this.inbox === null) return;
     this.#expirySeconds = seconds;
     this.#sessions.expiryChanged(this);
   }
@@ -54,14 +57,17 @@ export class BrokerSession implements Session {
     return this.#sessions.unsubscribe(this, filter);
   }
   holdsPacketId(id: number): boolean {
-    return this.heldIds !== null && this.heldIds.has(id);
+    const held = this.inbox === null ? this.#held : this.inbox.held;
+    return held !== null && held.has(id);
   }
   holdPacketId(id: number): Commit | null {
-    (this.heldIds ??= new Set()).add(id);
+    if (this.inbox !== null) return this.#sessions.holdPacketId(this.inbox, id);
+    (this.#held ??= new Set()).add(id);
     return null;
   }
   releasePacketId(id: number): Commit | null {
-    this.heldIds?.delete(id);
+    if (this.inbox !== null) return this.#sessions.releasePacketId(this.inbox, id);
+    this.#held?.delete(id);
     return null;
   }
   detach(publishWill: boolean): void {

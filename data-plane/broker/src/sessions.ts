@@ -1,10 +1,13 @@
-import type { Commit } from '@robustmq/journal';
-import type { NamespaceRecord } from '@robustmq/meta';
+import { Commit, type Journal } from '@robustmq/journal';
+import type { Command, Meta, NamespaceRecord, SessionState } from '@robustmq/meta';
+import type { InboxLog } from './inbox-log.ts';
+import type { SessionInbox } from './inbox.ts';
 import type { Runtime } from '@robustmq/wire';
 import type { OpenSession, Refusal, SubscribeOptions, SubscribeOutcome } from './broker-types.ts';
 import type { Message } from './message.ts';
 import { refuse } from './refusal.ts';
 import type { RetainedMessages } from './retained.ts';
+import { soloTarget } from './route.ts';
 import { BrokerSession } from './session.ts';
 import type { Subscription, SubscriptionIndex } from './subscription.ts';
 import { parseFilter } from './topic-name.ts';
@@ -12,7 +15,10 @@ import { parseFilter } from './topic-name.ts';
 /** What the sessions of a namespace need from it. */
 export interface SessionHost {
   readonly record: NamespaceRecord;
+  readonly meta: Meta;
+  readonly journal: Journal;
   readonly runtime: Runtime;
+  readonly inboxes: InboxLog;
   readonly index: SubscriptionIndex;
   readonly retained: RetainedMessages;
   publishWill(message: Message): void;
@@ -34,6 +40,26 @@ export class Sessions {
     return this.#byClientId.size;
   }
 
+  /** Brings back the sessions meta has. Those that were connected when the process went are detached as of now. */
+  recover(sessions: ReadonlyMap<string, SessionState>): void {
+    const nowMs = this.#host.runtime.nowMs();
+    for (const { record, subscriptions } of [...sessions.values()]) {
+      const session = new BrokerSession(record.clientId, record.expirySeconds ?? Infinity, this);
+      this.#giveInbox(session, this.#host.inboxes.inboxes.get(record.number)!);
+      session.detachedAtMs = record.detachedAtMs ?? nowMs;
+      this.#byClientId.set(record.clientId, session);
+      this.#waiting.add(session);
+      for (const subscription of subscriptions.values()) this.#add(session, subscription.filter, subscription);
+      if (record.detachedAtMs === null) this.#putSession(session);
+    }
+  }
+
+  /** The session whose inbox has this number. Not for hot paths. */
+  byNumber(number: number): BrokerSession | undefined {
+    for (const session of this.#byClientId.values()) if (session.inbox?.number === number) return session;
+    return undefined;
+  }
+
   open(request: OpenSession): { session: BrokerSession; present: boolean } | Refusal {
     const existing = this.#byClientId.get(request.clientId);
     if (existing !== undefined) {
@@ -41,10 +67,15 @@ export class Sessions {
       this.#takeOver(existing, resumes);
       if (resumes) return { session: this.#attach(existing, request), present: true };
     }
-    if (request.expirySeconds > 0 && this.#byClientId.size >= this.#host.record.quotas.sessionsMax) {
-      return refuse('quota-sessions');
-    }
+    const { record, meta, inboxes } = this.#host;
+    const outlives = request.expirySeconds > 0;
+    if (outlives && inboxes.inboxes.size >= record.quotas.sessionsMax) return refuse('quota-sessions');
     const session = new BrokerSession(request.clientId, request.expirySeconds, this);
+    if (outlives) {
+      const number = meta.namespaces.get(record.id)?.sessionNumberNext;
+      if (number === undefined) return refuse('unavailable');
+      this.#giveInbox(session, inboxes.create(number));
+    }
     this.#byClientId.set(request.clientId, session);
     return { session: this.#attach(session, request), present: false };
   }
@@ -52,20 +83,23 @@ export class Sessions {
   subscribe(session: BrokerSession, text: string, options: SubscribeOptions): SubscribeOutcome {
     const parsed = parseFilter(text);
     if (parsed === null || session.isEnded) return { refusal: refuse('topic-invalid', 'the filter is not valid') };
-    const { index, retained, runtime } = this.#host;
-    const known = session.subscriptions.get(text);
-    if (known !== undefined) index.remove(known);
-    const group = parsed.group === null ? null : index.group(parsed.group, parsed.filter);
-    const subscription: Subscription = { session, filter: parsed.filter, group, options };
-    session.subscriptions.set(text, subscription);
-    index.add(subscription);
-    const wantsRetained = options.retainHandling === 0 || (options.retainHandling === 1 && known === undefined);
+    const { retained, runtime, record } = this.#host;
+    const isNew = !session.subscriptions.has(text);
+    const subscription = this.#add(session, text, options)!;
+    const wantsRetained = options.retainHandling === 0 || (options.retainHandling === 1 && isNew);
     // shared subscriptions get no retained messages (MQTT 5 §4.8.2)
-    if (group === null && wantsRetained && retained.count > 0) {
+    if (parsed.group === null && wantsRetained && retained.count > 0) {
       // at the end of the turn, so that the subscriber is answered first
       runtime.afterPoll(() => this.#sendRetained(text, subscription));
     }
-    return { refusal: null, qos: options.qos, commit: null };
+    let commit: Commit | null = null;
+    if (session.inbox !== null) {
+      const { qos, noLocal, retainAsPublished, retainHandling, subscriptionId } = options;
+      const put = { filter: text, qos, noLocal, retainAsPublished, retainHandling, subscriptionId };
+      const { clientId } = session;
+      commit = this.#propose({ kind: 'put-subscription', namespaceId: record.id, clientId, subscription: put });
+    }
+    return { refusal: null, qos: options.qos, commit };
   }
 
   unsubscribe(session: BrokerSession, text: string): { existed: boolean; commit: Commit | null } {
@@ -73,7 +107,23 @@ export class Sessions {
     if (known === undefined) return { existed: false, commit: null };
     session.subscriptions.delete(text);
     this.#host.index.remove(known);
-    return { existed: true, commit: null };
+    if (session.inbox === null) return { existed: true, commit: null };
+    const { record } = this.#host;
+    const { clientId } = session;
+    return {
+      existed: true,
+      commit: this.#propose({ kind: 'remove-subscription', namespaceId: record.id, clientId, filter: text }),
+    };
+  }
+
+  holdPacketId(inbox: SessionInbox, id: number): Commit {
+    (inbox.held ??= new Set()).add(id);
+    return this.#host.inboxes.held(inbox, id);
+  }
+  /** The id may be used again once the commit has settled: until then a restart would take it for a repetition. */
+  releasePacketId(inbox: SessionInbox, id: number): Commit | null {
+    if (inbox.held === null || !inbox.held.delete(id)) return null;
+    return this.#host.inboxes.released(inbox, id);
   }
 
   detach(session: BrokerSession, publishWill: boolean): void {
@@ -88,11 +138,15 @@ export class Sessions {
       else session.willDueMs = session.detachedAtMs + will.delaySeconds * 1000;
     }
     if (session.expirySeconds <= 0) this.#end(session);
-    else this.#waiting.add(session);
+    else {
+      this.#waiting.add(session);
+      this.#putSession(session);
+    }
   }
 
   expiryChanged(session: BrokerSession): void {
     if (session.detachedAtMs !== null) this.#waiting.add(session);
+    this.#putSession(session);
   }
 
   /** Publishes wills and ends sessions whose time has come. */
@@ -104,12 +158,17 @@ export class Sessions {
     }
   }
 
-  /** Ends every session: the namespace goes. */
+  /** The namespace goes, and with it, in meta too, its sessions: every receiver is told. */
   endAll(): void {
     for (const session of [...this.#byClientId.values()]) {
+      const { receiver } = session;
+      session.isEnded = true;
+      session.receiver = null;
       session.will = null;
-      this.#end(session);
+      receiver?.sessionLost('ended');
     }
+    this.#byClientId.clear();
+    this.#waiting.clear();
   }
 
   /** The connection that has the session loses it; the session ends unless it is resumed. */
@@ -132,9 +191,61 @@ export class Sessions {
     session.detachedAtMs = null;
     session.willDueMs = Infinity;
     session.will = request.will;
-    session.expirySeconds = request.expirySeconds;
     this.#waiting.delete(session);
+    if (session.expirySeconds === request.expirySeconds) this.#putSession(session);
+    else session.expirySeconds = request.expirySeconds;
     return session;
+  }
+
+  #giveInbox(session: BrokerSession, inbox: SessionInbox): void {
+    session.inbox = inbox;
+    inbox.onReady = () => session.receiver?.inboxReady();
+  }
+
+  #add(session: BrokerSession, text: string, options: SubscribeOptions): Subscription | null {
+    const parsed = parseFilter(text);
+    if (parsed === null) return null;
+    const { index } = this.#host;
+    const known = session.subscriptions.get(text);
+    if (known !== undefined) index.remove(known);
+    const group = parsed.group === null ? null : index.group(parsed.group, parsed.filter);
+    const subscription: Subscription = {
+      session,
+      filter: parsed.filter,
+      group,
+      options,
+      solo: soloTarget(session, options),
+    };
+    session.subscriptions.set(text, subscription);
+    index.add(subscription);
+    return subscription;
+  }
+
+  /** Tells meta how the session stands; nobody waits for it: what follows in the same log is stable no sooner. */
+  #putSession(session: BrokerSession): void {
+    const { inbox, clientId, expirySeconds, detachedAtMs } = session;
+    if (inbox === null || session.isEnded) return;
+    const record = {
+      clientId,
+      number: inbox.number,
+      expirySeconds: Number.isFinite(expirySeconds) ? expirySeconds : null,
+      detachedAtMs,
+    };
+    this.#propose({ kind: 'put-session', namespaceId: this.#host.record.id, session: record });
+  }
+
+  /** A commit that settles when meta has the command; it has the sequence of the journal's commit of this turn. */
+  #propose(command: Command): Commit {
+    const commit = new Commit(this.#host.journal.current.sequence);
+    const { log } = this.#host.runtime;
+    this.#host.meta.propose(command).then(
+      () => commit.settle(null, (error) => log.error({ error }, 'a callback of a subscription threw')),
+      (error: unknown) => {
+        log.error({ error, kind: command.kind }, 'meta refused what a session did');
+        commit.settle(error instanceof Error ? error : new Error(String(error)), () => undefined);
+      },
+    );
+    return commit;
   }
 
   #end(session: BrokerSession): void {
@@ -146,6 +257,10 @@ export class Sessions {
     session.subscriptions.clear();
     this.#waiting.delete(session);
     if (this.#byClientId.get(session.clientId) === session) this.#byClientId.delete(session.clientId);
+    if (session.inbox !== null) {
+      this.#host.inboxes.drop(session.inbox);
+      this.#propose({ kind: 'remove-session', namespaceId: this.#host.record.id, clientId: session.clientId });
+    }
     this.#publishWill(session);
     if (receiver !== null) receiver.sessionLost('ended');
   }

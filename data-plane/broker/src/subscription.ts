@@ -1,6 +1,7 @@
 import { fnv1a } from '@robustmq/wire';
 import type { SubscribeOptions } from './broker-types.ts';
 import { FilterTrie } from './filter-trie.ts';
+import type { Target } from './route.ts';
 import type { BrokerSession } from './session.ts';
 
 /** One subscription of one session. */
@@ -10,6 +11,8 @@ export interface Subscription {
   readonly filter: string;
   readonly group: SharedGroup | null;
   readonly options: SubscribeOptions;
+  /** What a route holds of it when the session has no other that matches. */
+  readonly solo: Target;
 }
 
 /** `$share/<name>/<filter>`: each message goes to one member (MQTT 5 §4.8.2). */

@@ -4,7 +4,15 @@ import { Meta } from '@robustmq/meta';
 import { MemoryLogStore, type LogStore } from '@robustmq/store';
 import { SILENT_LOG, type Runtime } from '@robustmq/wire';
 import { BrokerNode } from '../broker.ts';
-import type { AdmitRequest, Connection, Namespace, OpenSession, Receiver, Session } from '../broker-types.ts';
+import type {
+  AdmitRequest,
+  Connection,
+  InboxEntry,
+  Namespace,
+  OpenSession,
+  Receiver,
+  Session,
+} from '../broker-types.ts';
 import type { Message, QoS } from '../message.ts';
 import { UNLIMITED_QUOTAS, type NamespaceConfig } from '../namespace-config.ts';
 import { PublishRun } from '../publish-run.ts';
@@ -190,4 +198,16 @@ export function runOf(topic: string, payloads: readonly string[], qos: QoS = 1, 
 export async function settled(node: TestNode): Promise<void> {
   await node.journal.current.promise();
   await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Everything that can be taken from the session's inbox, waiting for what has to be read from the store. */
+export async function takeAll(session: Session): Promise<InboxEntry[]> {
+  const entries: InboxEntry[] = [];
+  for (let idle = 0; idle < 3; idle++) {
+    const some = session.inbox!.take(100);
+    if (some.length > 0) idle = 0;
+    entries.push(...some);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return entries;
 }
