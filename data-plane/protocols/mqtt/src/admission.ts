@@ -16,6 +16,14 @@ const KEEP_ALIVE_FACTOR_MS = 1500;
 /** Room for topic, properties and headers beside the largest message. */
 const PACKET_OVERHEAD_BYTES = 256 * 1024;
 
+/** These are the defaults too: left out for clients that take only small packets [MQTT-3.1.2-24]. */
+const AVAILABLE: Properties = {
+  wildcardSubscriptionAvailable: 1,
+  subscriptionIdentifierAvailable: 1,
+  sharedSubscriptionAvailable: 1,
+};
+const CONNACK_LONG_BYTES = 128;
+
 /** CONNECT: checks it, lets the broker decide, opens the session and answers. Throws `MqttFault`. */
 export function admit(connection: MqttConnection, body: PacketReader): void {
   const version = readVersion(body);
@@ -141,13 +149,12 @@ function connackProperties(connection: MqttConnection, connect: Connect, clientI
   const { limits } = connection.context;
   const granted = keepAliveMax(connection, connect);
   const changed = connect.keepAliveSeconds === 0 ? Number.isFinite(granted) : connect.keepAliveSeconds > granted;
+  const mayBeLong = connection.clientPacketSizeMax === 0 || connection.clientPacketSizeMax >= CONNACK_LONG_BYTES;
   return {
     receiveMaximum: limits.receiveMax,
     maximumPacketSize: connection.packetSizeMax,
     topicAliasMaximum: limits.topicAliasMax,
-    wildcardSubscriptionAvailable: 1,
-    subscriptionIdentifierAvailable: 1,
-    sharedSubscriptionAvailable: 1,
+    ...(mayBeLong ? AVAILABLE : {}),
     ...(connect.clientId === '' ? { assignedClientIdentifier: clientId } : {}), // [MQTT-3.1.3-7]
     ...(changed ? { serverKeepAlive: granted } : {}), // [MQTT-3.1.2-21]
   };

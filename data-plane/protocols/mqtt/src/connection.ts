@@ -64,7 +64,7 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   silenceMsMax: number;
   /** Something arrived since the last sweep. */
   active = true;
-  /** We do not read: silence is not the client's. */
+  /** We do not read because commits are late: the silence is not the client's. */
   paused = false;
   /** When the sweep last saw it active, or when it ended. Monotonic ms. */
   lastSeenMs: number;
@@ -74,6 +74,8 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   #lost = false;
   #dirty = false;
   #gone = false;
+  /** We do not read because the client does not. */
+  #unread = false;
   #refusedNow: RefusalCode | null = null;
   readonly #framing: Framing;
   readonly #forget: (connection: MqttConnection) => void;
@@ -154,7 +156,9 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   }
 
   packetsEnd(): void {
-    if (!this.ended) this.#publishing?.flush();
+    if (this.ended)
+      this.context.run.reset(); // the run is everybody's: nothing of ours may stay in it
+    else this.#publishing?.flush();
   }
 
   packet(data: Buffer, at: number, body: number, end: number): void {
@@ -243,9 +247,17 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
     if (this.ended) return;
     this.#attached?.delivery.pump();
     this.output.flush();
+    if (this.#unread || this.transport.writableLength <= this.context.limits.writableBytesMax) return;
+    // a client that sends and never reads would have answers piled up for it
+    this.#unread = true;
+    this.transport.pause();
   }
 
   onDrain(): void {
+    if (this.#unread) {
+      this.#unread = false;
+      if (!this.paused) this.transport.resume();
+    }
     this.#attached?.delivery.drained();
   }
 
@@ -337,7 +349,7 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   resumeReading(): void {
     this.paused = false;
     this.active = true;
-    this.transport.resume();
+    if (!this.#unread) this.transport.resume();
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Message, MessageProperties, QoS, SubscribeOptions } from '@robustmq/broker';
-import { PacketReader } from './packet-reader.ts';
+import type { PacketReader } from './packet-reader.ts';
 import type { Properties } from './property-table.ts';
 import { MqttFault } from './reason-codes.ts';
 import { topicNameFault } from './topic-names.ts';

@@ -222,6 +222,22 @@ describe('a slow reader', () => {
   });
 });
 
+describe('a client that sends and never reads', () => {
+  it('is not read from any more until it has read; its keep-alive runs on', () => {
+    const { join, runtime } = setUp({ writableBytesMax: 1000 });
+    const client = join({ keepalive: 10 });
+    client.writableLength = 1001;
+    client.send({ cmd: 'pingreq' });
+    expect(client.paused).toBe(true);
+    client.drain();
+    expect(client.paused).toBe(false);
+    client.writableLength = 1001;
+    client.send({ cmd: 'pingreq' });
+    runtime.advance(20_000);
+    expect(client.closed).not.toBeNull();
+  });
+});
+
 describe('an inbox', () => {
   const persistent = { version: 5, clientId: 'p', clean: false, properties: { sessionExpiryInterval: 1000 } } as const;
   it('[MQTT-4.4.0-1] is sent in order, and again after a reconnect with DUP and the same ids', () => {

@@ -23,6 +23,7 @@ export class MqttServer {
   readonly #context: ServerContext;
   readonly #connections = new Set<MqttConnection>();
   readonly #cancelSweep: Cancel;
+  #closed = false;
 
   constructor(options: MqttServerOptions) {
     this.#context = new ServerContext(options.broker, options.runtime, { ...MQTT_LIMITS, ...options.limits });
@@ -33,6 +34,7 @@ export class MqttServer {
   readonly accept: Accept = (transport) => {
     const connection = new MqttConnection(this.#context, transport, this.#forget);
     this.#connections.add(connection);
+    if (this.#closed) connection.fail('server-shutting-down', FAULTS['server-shutting-down'].text);
     return connection;
   };
 
@@ -48,6 +50,7 @@ export class MqttServer {
 
   /** Tells every MQTT 5 client that the server goes down (0x8B) and ends all connections. Sessions stay. */
   close(): void {
+    this.#closed = true;
     this.#cancelSweep();
     for (const connection of this.#connections) {
       connection.fail('server-shutting-down', FAULTS['server-shutting-down'].text);

@@ -2,7 +2,6 @@ import type { Transport, TransportHandler } from '@robustmq/wire';
 import mqttPacket from 'mqtt-packet';
 import type { Packet } from 'mqtt-packet';
 import type { MqttServer } from '../mqtt-server.ts';
-import type { FakeRuntime } from './fake-runtime.ts';
 
 /** A client without a socket: packets in, packets out, both through mqtt-packet, which is not our code. */
 export class FakeClient implements Transport {
@@ -18,11 +17,11 @@ export class FakeClient implements Transport {
   raw: Buffer = Buffer.alloc(0);
   writes = 0;
   readonly #handler: TransportHandler;
-  readonly #runtime: FakeRuntime;
+  readonly #runtime: { turn(): void };
   readonly #version: 3 | 4 | 5;
   readonly #parser;
 
-  constructor(server: MqttServer, runtime: FakeRuntime, version: 3 | 4 | 5 = 4) {
+  constructor(server: MqttServer, runtime: { turn(): void }, version: 3 | 4 | 5 = 4) {
     this.#runtime = runtime;
     this.#version = version;
     this.#parser = mqttPacket.parser({ protocolVersion: version });
