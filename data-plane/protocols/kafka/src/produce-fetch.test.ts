@@ -225,6 +225,14 @@ describe('Fetch', () => {
     await world.settle();
     expect(client.next(Fetch)!.responses[0]!.partitions[0]!.records!.length).toBe(partition.sizeBytes);
   });
+  it('tells that the topic was removed while it waited', async () => {
+    client.send(Fetch, 11, fetchRequest(0, { maxWaitMs: 500 }));
+    await world.settle();
+    await world.blue.topics.remove('t');
+    world.runtime.advance(501);
+    await world.settle();
+    expect(client.next(Fetch)!.responses[0]!.partitions[0]!.errorCode).toBe(ERROR.UNKNOWN_TOPIC_OR_PARTITION);
+  });
   it('forgets its waiters when the client goes', async () => {
     client.send(Fetch, 11, fetchRequest(0, { maxWaitMs: 500 }));
     await world.settle();

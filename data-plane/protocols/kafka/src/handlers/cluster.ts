@@ -61,9 +61,10 @@ async function describeAsked(
     partitions: call.server.limits.defaultPartitions,
   });
   if (!('refused' in created)) return describeTopic(created, nodeId);
-  // somebody else created it in the meantime
+  if (created.refused !== 'topic-exists') return failed(asked.name, REFUSAL_ERRORS[created.refused]);
+  // somebody else is creating it: served already, or in a moment
   const now = namespace.topics.get(asked.name);
-  return now !== undefined ? describeTopic(now, nodeId) : failed(asked.name, REFUSAL_ERRORS[created.refused]);
+  return now !== undefined ? describeTopic(now, nodeId) : failed(asked.name, ERROR.LEADER_NOT_AVAILABLE);
 }
 
 function failed(name: string, errorCode: ErrorCode): TopicMetadata {

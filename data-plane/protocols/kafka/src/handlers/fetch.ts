@@ -1,4 +1,4 @@
-import type { Partition } from '@robustmq/broker';
+import type { Partition, Topic } from '@robustmq/broker';
 import type { Cancel } from '@robustmq/wire';
 import type { Call } from '../connection.ts';
 import { ERROR, type ErrorCode, storageError } from '../errors.ts';
@@ -16,6 +16,7 @@ const LEADER_EPOCH = 0;
 /** One partition of a fetch; also the row of the response. */
 interface FetchRow {
   readonly partitionIndex: number;
+  readonly topic: Topic | undefined;
   readonly partition: Partition | undefined;
   readonly fetchOffset: number;
   readonly sizeBytesMax: number;
@@ -86,6 +87,7 @@ class PendingFetch {
     const partition = topic?.partitions[wanted.partition];
     const row: FetchRow = {
       partitionIndex: wanted.partition,
+      topic,
       partition,
       fetchOffset: wanted.fetchOffset,
       sizeBytesMax: Math.max(wanted.partitionMaxBytes, 0),
@@ -139,9 +141,14 @@ class PendingFetch {
   }
 
   #read(row: FetchRow): readonly Buffer[] | Promise<readonly Buffer[]> {
-    const { partition, fetchOffset } = row;
+    const { topic, partition, fetchOffset } = row;
     row.records = [];
-    if (partition === undefined || row.errorCode !== ERROR.NONE) return [];
+    if (topic === undefined || partition === undefined || row.errorCode !== ERROR.NONE) return [];
+    if (this.#call.session.namespace.topics.byId(topic.idHex) !== topic) {
+      // removed while the fetch waited
+      this.#fail(row, ERROR.UNKNOWN_TOPIC_OR_PARTITION);
+      return [];
+    }
     row.highWatermark = row.lastStableOffset = partition.stableOffset;
     row.logStartOffset = partition.startOffset;
     row.seenOffset = Math.max(fetchOffset, partition.stableOffset);
