@@ -1,0 +1,86 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { InvoiceLine, METERS, type Meter } from '@robustmq/contracts';
+import { describe, expect, it } from 'vitest';
+import { BILLING_UNITS } from './price.ts';
+import { PRICE_LIST } from './price-list.ts';
+import { rate, type Rating, type RatingInput } from './rate.ts';
+import { isDecimal, rational } from './rational.ts';
+
+const TESTDATA = new URL('../testdata/', import.meta.url);
+const NOVEMBER = { from: '2026-11-01T00:00:00.000Z', to: '2026-12-01T00:00:00.000Z' };
+
+describe('golden invoices', () => {
+  // Expected values were computed with exact fractions by another program in another language.
+  it.each(readdirSync(TESTDATA))('%s', (file) => {
+    const { input, expected } = JSON.parse(readFileSync(new URL(file, TESTDATA), 'utf8')) as {
+      input: RatingInput;
+      expected: Rating;
+    };
+    expect(rate(input)).toEqual(expected);
+    for (const line of expected.lines) InvoiceLine.parse(line);
+  });
+});
+
+describe('rate', () => {
+  const input = (more: Partial<RatingInput> = {}): RatingInput => ({
+    prices: PRICE_LIST,
+    quantities: [{ plan: 'serverless', meter: 'ingress_bytes', quantity: '5' }],
+    period: NOVEMBER,
+    currency: 'USD',
+    ...more,
+  });
+  const [price] = PRICE_LIST;
+
+  it.each([
+    ['a billed meter without a price', 'price-missing', { prices: [] }],
+    ['two prices at once', 'price-ambiguous', { prices: [price!, price!] }],
+    ['another currency', 'currency-mixed', { currency: 'EUR' }],
+    ['an unknown currency', 'currency-unknown', { currency: 'XXX' }],
+    ['a fraction of a byte', 'decimal-invalid', { quantities: [{ ...input().quantities[0]!, quantity: '1.5' }] }],
+    ['a negative count', 'decimal-invalid', { quantities: [{ ...input().quantities[0]!, quantity: '-1' }] }],
+    ['a price in exponents', 'decimal-invalid', { prices: [{ ...price!, unitPrice: '1e-2' }] }],
+    ['no tiers', 'tiers-invalid', { prices: [{ ...price!, model: 'graduated', tiers: [] }] }],
+    [
+      'tiers that fall',
+      'tiers-invalid',
+      {
+        prices: [
+          {
+            ...price!,
+            model: 'graduated',
+            tiers: [
+              { upTo: '2', unitPrice: '1' },
+              { upTo: '1', unitPrice: '1' },
+              { upTo: null, unitPrice: '1' },
+            ],
+          },
+        ],
+      },
+    ],
+    [
+      'a last tier that ends',
+      'tiers-invalid',
+      { prices: [{ ...price!, model: 'graduated', tiers: [{ upTo: '2', unitPrice: '1' }] }] },
+    ],
+  ] as [string, string, Partial<RatingInput>][])('refuses %s', (_what, code, more) => {
+    expect(() => rate(input(more))).toThrow(expect.objectContaining({ code }));
+  });
+
+  it('ignores meters that are not billed', () => {
+    const quantities = [{ plan: 'serverless', meter: 'messages_in', quantity: '999999999' }] as const;
+    expect(rate(input({ quantities }))).toEqual({ lines: [], total: { amount: '0', currency: 'USD' } });
+  });
+});
+
+describe('the price list', () => {
+  it('has exactly one price for every billed meter on every plan', () => {
+    const billed = (Object.keys(METERS) as Meter[]).filter((meter) => METERS[meter].billed);
+    const keys = PRICE_LIST.map((price) => `${price.plan}/${price.meter}`).sort();
+    const wanted = ['serverless', 'dedicated', 'byoc'].flatMap((plan) => billed.map((meter) => `${plan}/${meter}`));
+    expect(keys).toEqual(wanted.sort());
+  });
+
+  it('uses units in which every quantity has an exact decimal form', () => {
+    for (const { size } of Object.values(BILLING_UNITS)) expect(isDecimal(rational(1n, size))).toBe(true);
+  });
+});
