@@ -14,6 +14,7 @@ import {
   writev,
 } from 'node:fs';
 import { promisify } from 'node:util';
+import { DirectoryLock } from './directory-lock.ts';
 import { StoreError, type StoreErrorCode } from '../store-error.ts';
 
 const closeFile = promisify(close);
@@ -45,6 +46,8 @@ export interface Disk {
   /** Absent files are fine. */
   unlink(path: string): Promise<void>;
   removeDirectory(path: string): Promise<void>;
+  /** Holds the directory against other processes until `release`; rejects with `locked`. */
+  lock(path: string): Promise<{ release(): Promise<void> }>;
   /** Makes creations, renames and removals in a directory survive a loss of power. */
   syncDirectory(path: string): Promise<void>;
 }
@@ -91,6 +94,9 @@ export class NodeDisk implements Disk {
   }
   async removeDirectory(path: string): Promise<void> {
     await coded(path, removeTree(path, { recursive: true, force: true }));
+  }
+  lock(path: string): Promise<{ release(): Promise<void> }> {
+    return DirectoryLock.take(path);
   }
   async syncDirectory(path: string): Promise<void> {
     const handle = await coded(path, openFile(path, 'r'));

@@ -4,7 +4,6 @@ import type { Log, LogStore } from '../log.ts';
 import { StoreError } from '../store-error.ts';
 import { checkStreamName } from '../stream-name.ts';
 import type { Damage, OnDamage } from './damage.ts';
-import { DirectoryLock } from './directory-lock.ts';
 import { NodeDisk, toStoreError, type Disk } from './disk.ts';
 import { FileLog, type FileLogHost } from './file-log.ts';
 import { FRAME_HEADER_BYTES, FRAME_KINDS } from './frame.ts';
@@ -52,7 +51,7 @@ export class FileLogStore implements LogStore {
   readonly #directory: string;
   readonly #walBytesMax: number;
   readonly #disk: Disk;
-  readonly #lock: DirectoryLock;
+  readonly #lock: { release(): Promise<void> };
   readonly #registry: Registry;
   readonly #slabs = new SlabPool();
   readonly #world: SegmentWorld;
@@ -75,7 +74,7 @@ export class FileLogStore implements LogStore {
   #failure: StoreError | null = null;
   #closed = false;
 
-  private constructor(options: FileLogStoreOptions, lock: DirectoryLock) {
+  private constructor(options: FileLogStoreOptions, lock: { release(): Promise<void> }) {
     const onDamage: OnDamage = (damage) => {
       if (this.#damages.length < DAMAGES_KEPT_MAX) this.#damages.push(damage);
       options.log?.warn({ ...damage }, 'the medium was damaged');
@@ -101,8 +100,8 @@ export class FileLogStore implements LogStore {
     const disk = options.disk ?? new NodeDisk();
     await disk.makeDirectory(join(options.directory, 'wal'));
     await disk.makeDirectory(join(options.directory, 'streams'));
-    const lock = await DirectoryLock.take(options.directory);
-    const store = new FileLogStore(options, lock);
+    const lock = await disk.lock(options.directory);
+    const store = new FileLogStore({ ...options, disk }, lock);
     try {
       await store.#recover();
     } catch (error) {
@@ -308,16 +307,12 @@ export class FileLogStore implements LogStore {
       lowest.set(header.streamId, Math.min(header.base, lowest.get(header.streamId) ?? Infinity));
     }
     const byId = new Map<number, FileLog>();
-    for (const { header, bytes } of frames) {
+    for (const { header, bytes } of withoutTakenBack(frames)) {
       const { kind, streamId } = header;
-      if (kind === FRAME_KINDS.define && bytes !== null) this.#registry.define(bytes.toString(), streamId);
+      if (kind === FRAME_KINDS.define && bytes !== null) this.#registry.replayDefine(bytes.toString(), streamId);
+      if (kind === FRAME_KINDS.remove) this.#registry.remove(streamId);
       const stream = this.#registry.byId(streamId);
       if (stream === undefined) continue;
-      if (kind === FRAME_KINDS.remove) {
-        this.#registry.remove(streamId);
-        byId.delete(streamId);
-        continue;
-      }
       if (kind === FRAME_KINDS.trim) this.#registry.trim(streamId, header.base);
       let log = byId.get(streamId);
       if (log === undefined) {
@@ -346,6 +341,24 @@ export class FileLogStore implements LogStore {
     if (this.#registry.intact) await this.#disk.removeDirectory(path);
     else this.#world.onDamage({ kind: 'orphan', file: path, position: 0, detail: 'no stream is known by this number' });
   }
+}
+
+/**
+ * The frames without what later ones take back: all of removed streams, and chunks above a truncation. Their segments may
+ * be gone or cut already, so replaying them would show holes that are none.
+ */
+function withoutTakenBack(frames: readonly RecoveredFrame[]): RecoveredFrame[] {
+  const ends = new Map<number, number>();
+  const kept: RecoveredFrame[] = [];
+  for (const frame of frames.toReversed()) {
+    const { kind, streamId, base, next } = frame.header;
+    const end = ends.get(streamId) ?? Infinity;
+    if (kind === FRAME_KINDS.remove) ends.set(streamId, -1);
+    else if (end === -1 || (kind === FRAME_KINDS.chunk && next > end)) continue;
+    else if (kind === FRAME_KINDS.truncate) ends.set(streamId, Math.min(base, end));
+    kept.push(frame);
+  }
+  return kept.reverse();
 }
 
 /** Path of the write-ahead log file with a number, for tools and tests. */

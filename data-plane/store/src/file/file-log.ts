@@ -251,7 +251,7 @@ export class FileLog implements Log {
   #cut(to: number): void {
     const active = this.#active.dropFrom(to) ?? to;
     const sealed = this.#sealed.dropFrom(to) ?? to;
-    this.#endAt(Math.min(to, active, sealed));
+    this.#endAt(Math.min(this.#endOffset, to, active, sealed));
   }
   /** Cuts the segments; a chunk of theirs that straddled `to` takes the end down to its base. */
   async #cutSegments(to: number): Promise<void> {

@@ -15,7 +15,7 @@ const TWO_32 = 0x1_0000_0000;
 export const FRAME_KINDS = {
   /** A chunk of a stream. */
   chunk: 1,
-  /** First frame of a flush; `base` is its number, one more than that of the flush before. */
+  /** First frame of a flush (or of a save of the registry); `base` is its number, above that of the one before. */
   batch: 2,
   /** Stream `id` exists; the bytes are its name. */
   define: 3,

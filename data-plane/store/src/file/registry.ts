@@ -37,6 +37,10 @@ export class Registry {
   #fileBytes = 0;
   #fileFrames = 0;
   #nextId = 1;
+  /** `#nextId` as the file has it: every lower id is accounted for in the file. */
+  #loadedNextId = 1;
+  /** Number of the last save in the file. */
+  #save = 0;
   /** False when parts of the file are lost: then nothing may be deleted because the registry does not know it. */
   intact = true;
 
@@ -54,10 +58,18 @@ export class Registry {
   byId(id: number): RegisteredStream | undefined {
     return this.#byId.get(id);
   }
-  /** Makes a stream, or brings back the one with that id. */
-  define(name: string, id = this.#nextId): RegisteredStream {
-    const known = this.#byId.get(id);
-    if (known !== undefined) return known;
+  /** Makes a stream. */
+  define(name: string): RegisteredStream {
+    return this.#define(name, this.#nextId);
+  }
+  /**
+   * Brings back a stream that the write-ahead log says was made. Ids below those the file has accounted for are alive or
+   * were removed since, and a removed one must not take its name from a stream made after it.
+   */
+  replayDefine(name: string, id: number): void {
+    if (id >= this.#loadedNextId && !this.#byId.has(id)) this.#define(name, id);
+  }
+  #define(name: string, id: number): RegisteredStream {
     const stream: RegisteredStream = { id, name, startOffset: 0 };
     this.#byName.set(name, stream);
     this.#byId.set(id, stream);
@@ -98,16 +110,18 @@ export class Registry {
         this.#apply(header, data.toString('utf8', start, at));
         continue;
       }
-      const behind = findFrame(data, at + 1, () => true);
-      if (behind === -1) {
+      // A save begins only when the one before is synced: damage with a later save behind it is no torn end.
+      const laterSave = findFrame(data, at + 1, (h) => h.kind === FRAME_KINDS.batch && h.base > this.#save);
+      if (laterSave === -1) {
         onDamage({ kind: 'torn-tail', file: path, position: at, detail: `${data.length - at} bytes cut off` });
         await this.#file.truncate(at);
         break;
       }
       this.intact = false;
       onDamage({ kind: 'hole', file: path, position: at, detail: 'entries of the stream registry are damaged' });
-      at = behind;
+      at = findFrame(data, at + 1, () => true);
     }
+    this.#loadedNextId = this.intact ? this.#nextId : 1;
     this.#fileBytes = at;
     this.#changed.clear();
   }
@@ -116,7 +130,7 @@ export class Registry {
   async save(): Promise<void> {
     if (this.#changed.size === 0) return;
     if (this.#fileFrames > DEAD_FRAMES_MAX + 4 * this.#byId.size) return this.#rewrite();
-    const batch = new FrameBatch(new SlabPool());
+    const batch = this.#newSave();
     for (const id of this.#changed) this.#addStream(batch, id);
     this.#changed.clear();
     await this.#file!.write(batch.seal(), this.#fileBytes);
@@ -130,10 +144,16 @@ export class Registry {
 
   #apply(header: FrameHeader, text: string): void {
     this.#fileFrames++;
-    if (header.kind === FRAME_KINDS.define) this.define(text, header.streamId);
+    if (header.kind === FRAME_KINDS.define && !this.#byId.has(header.streamId)) this.#define(text, header.streamId);
     else if (header.kind === FRAME_KINDS.trim) this.trim(header.streamId, header.base);
     else if (header.kind === FRAME_KINDS.remove) this.remove(header.streamId);
+    else if (header.kind === FRAME_KINDS.batch) this.#save = header.base;
     else if (header.kind === FRAME_KINDS.nextId) this.#nextId = Math.max(this.#nextId, header.base);
+  }
+  #newSave(): FrameBatch {
+    const batch = new FrameBatch(new SlabPool());
+    batch.addRecord(FRAME_KINDS.batch, 0, ++this.#save);
+    return batch;
   }
   #addStream(batch: FrameBatch, id: number): void {
     this.#fileFrames += 2;
@@ -151,8 +171,8 @@ export class Registry {
     await this.close();
     await this.#disk.unlink(`${path}.new`);
     const file = await this.#disk.open(`${path}.new`, 'create');
-    const batch = new FrameBatch(new SlabPool());
-    this.#fileFrames = 1;
+    const batch = this.#newSave();
+    this.#fileFrames = 2;
     batch.addRecord(FRAME_KINDS.nextId, 0, this.#nextId);
     for (const id of this.#byId.keys()) this.#addStream(batch, id);
     this.#changed.clear();

@@ -193,7 +193,9 @@ export class StreamSegments {
     await open.file.truncate(end);
     await open.file.sync();
     intervals.splice(kept, intervals.length, ...maker.done);
+    // Were the old index to come back after a loss of power, it would describe what is written here next.
     await this.#rewriteIndex(tail, open.index);
+    await this.#world.disk.syncDirectory(this.#directory);
     this.#sizeBytes -= tail.sizeBytes - end;
     tail.sizeBytes = end;
     tail.maxTimestampMs = open.index.maxTimestampMs;
@@ -324,6 +326,7 @@ export class StreamSegments {
     const file = await this.#world.disk.open(segment.indexPath, 'create');
     try {
       await file.write([SegmentIndex.encode(index.intervals)], 0);
+      await file.sync();
     } finally {
       await file.close();
     }
