@@ -3,7 +3,7 @@ import { type AnyField, type Api, type Decoded, type Encodable, type Schema, ZER
 
 /** Array elements one message may hold in all, so that a small frame cannot become a large heap. */
 export const MESSAGE_ELEMENTS_MAX = 200_000;
-/** Records smaller than this are copied into the response: cheaper than a write of their own. */
+/** Pieces of records smaller than this are copied into the response: cheaper than a write of their own. */
 export const GATHER_SIZE_BYTES_MIN = 16 * 1024;
 
 /** Reader of one message; counts array elements against `MESSAGE_ELEMENTS_MAX`. */
@@ -23,7 +23,7 @@ export class MessageReader extends Reader {
 /** Writer that remembers where large slices belong, so that they are sent from where they lie. */
 export class MessageWriter extends Writer {
   /** Slices and the offset in `buffer` they come before, in order. */
-  readonly cuts: { at: number; slices: readonly Buffer[] }[] = [];
+  readonly cuts: { readonly at: number; readonly slice: Buffer }[] = [];
   /** Bytes in all slices of `cuts`. */
   gatheredBytes = 0;
 
@@ -36,13 +36,25 @@ export class MessageWriter extends Writer {
   get sizeBytes(): number {
     return this.at + this.gatheredBytes;
   }
-  slices(slices: readonly Buffer[], sizeBytes: number): void {
-    if (sizeBytes < GATHER_SIZE_BYTES_MIN) {
-      for (const slice of slices) this.bytes(slice);
-      return;
+  /** Adds slices in order. Neighbours in memory count as one piece; large pieces are not copied. */
+  slices(slices: readonly Buffer[]): void {
+    for (let first = 0; first < slices.length;) {
+      const start = slices[first]!;
+      let size = start.length;
+      let next = first + 1;
+      for (; next < slices.length; next++) {
+        const slice = slices[next]!;
+        if (slice.buffer !== start.buffer || slice.byteOffset !== start.byteOffset + size) break;
+        size += slice.length;
+      }
+      const piece = next === first + 1 ? start : Buffer.from(start.buffer, start.byteOffset, size);
+      first = next;
+      if (size < GATHER_SIZE_BYTES_MIN) this.bytes(piece);
+      else {
+        this.cuts.push({ at: this.at, slice: piece });
+        this.gatheredBytes += size;
+      }
     }
-    this.cuts.push({ at: this.at, slices });
-    this.gatheredBytes += sizeBytes;
   }
 }
 
@@ -264,7 +276,7 @@ function recordsCoder(flexible: boolean): Coder {
       let sizeBytes = 0;
       for (const slice of slices) sizeBytes += slice.length;
       writeLength(w, sizeBytes, flexible, true);
-      w.slices(slices, sizeBytes);
+      w.slices(slices);
     },
   };
 }

@@ -347,7 +347,7 @@ export class KafkaConnection implements TransportHandler {
     let at = 0;
     for (const cut of w.cuts) {
       if (cut.at > at) this.transport.write(w.buffer.subarray(at, cut.at));
-      for (const slice of cut.slices) this.transport.write(slice);
+      this.transport.write(cut.slice);
       at = cut.at;
     }
     if (w.at > at) this.transport.write(w.buffer.subarray(at, w.at));

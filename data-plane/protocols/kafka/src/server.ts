@@ -27,8 +27,8 @@ export interface KafkaServerOptions {
 const READ_BUFFER_BYTES = 64 * 1024;
 const WRITER_BYTES = 16 * 1024;
 /** Writers that grew beyond this are left to the collector. */
-const WRITER_KEPT_BYTES_MAX = 1024 * 1024;
-const WRITERS_KEPT_MAX = 64;
+const WRITER_KEPT_BYTES_MAX = 2 * 1024 * 1024;
+const WRITERS_KEPT_MAX = 16;
 /** A namespace nobody is connected to loses its idle state after this long. */
 const WORLD_IDLE_MS = 600_000;
 const SWEEP_PERIOD_MS = 60_000;

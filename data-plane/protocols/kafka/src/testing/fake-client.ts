@@ -71,7 +71,7 @@ export class FakeClient {
     const flat: Buffer[] = [];
     let at = 0;
     for (const cut of w.cuts) {
-      flat.push(Buffer.from(w.buffer.subarray(at, cut.at)), ...cut.slices);
+      flat.push(Buffer.from(w.buffer.subarray(at, cut.at)), cut.slice);
       at = cut.at;
     }
     flat.push(Buffer.from(w.buffer.subarray(at, w.at)));
