@@ -1,4 +1,4 @@
-export { standalone } from './main.ts';
+export { standalone } from './command-line.ts';
 export { Node, NODE_VERSION } from './node.ts';
 export { ManagedConfig, StandaloneConfig, type NodeConfig } from './config.ts';
 export { loadConfig, parseConfig } from './config-file.ts';
