@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import { status } from '@grpc/grpc-js';
+import { AgentEndpoints } from '@robustmq/contracts';
+import type { AgentRow, Database } from '@robustmq/db';
+import type { AgentPokes } from '../provisioning/agent-pokes.ts';
+import type { AgentFrame, ControlFrame, Hello, SessionCall, StatusReport } from './agent-frames.ts';
+import { refuse } from './agent-identity.ts';
+import type { AgentStates } from './agent-states.ts';
+
+/** A session without a lease for this long is over, in milliseconds (agents send one every 10 s). */
+export const SESSION_LEASE_MS = 40_000;
+/** How often the session looks for a newer version by itself, in milliseconds: pokes may be lost. */
+const LOOK_MS = 5_000;
+
+export interface SessionRooms {
+  readonly database: Database;
+  readonly states: AgentStates;
+  readonly pokes: AgentPokes;
+  /** Takes a whole status report; settles when it is committed. */
+  readonly report: (agentId: string, report: StatusReport) => Promise<void>;
+}
+
+/** The endpoints in a Hello or PullState; undefined when the agent does not say. Throws INVALID_ARGUMENT. */
+export function readEndpoints(json: string): AgentEndpoints | undefined {
+  if (json === '') return undefined;
+  try {
+    return AgentEndpoints.parse(JSON.parse(json));
+  } catch {
+    throw refuse(status.INVALID_ARGUMENT, 'endpoints_json is not AgentEndpoints');
+  }
+}
+
+/**
+ * One stream of one agent, from Hello to its end. Frames are handled one after the other; the stream is read no faster
+ * than that. The newest session of an agent holds it; an older one is told and ended.
+ */
+export class AgentSession {
+  readonly id = randomUUID();
+  readonly #rooms: SessionRooms;
+  readonly #call: SessionCall;
+  readonly #agent: AgentRow;
+  #sentVersion = 0;
+  #sending: Promise<void> | undefined;
+  #sendAgain = false;
+  #over = false;
+
+  constructor(rooms: SessionRooms, call: SessionCall, agent: AgentRow) {
+    this.#rooms = rooms;
+    this.#call = call;
+    this.#agent = agent;
+  }
+
+  get agentId(): string {
+    return this.#agent.id;
+  }
+
+  /** Runs until the agent, the network or a newer session ends it. */
+  async run(): Promise<void> {
+    const { pokes } = this.#rooms;
+    let release: (() => void) | undefined;
+    const look = setInterval(() => this.#push(), LOOK_MS);
+    try {
+      for await (const frame of this.#call as AsyncIterable<AgentFrame>) {
+        if (this.#over) break;
+        if (release === undefined) {
+          if (!frame.hello) throw refuse(status.FAILED_PRECONDITION, 'the first frame must be Hello');
+          if (!(await this.#hello(frame.hello))) break;
+          release = pokes.hold(this.agentId, () => this.#push());
+          this.#push();
+        } else if (!(await this.#handle(frame))) break;
+      }
+    } finally {
+      this.#over = true;
+      clearInterval(look);
+      release?.();
+      await this.#rooms.database.agents.closeSession(this.agentId, this.id).catch(() => undefined);
+    }
+  }
+
+  /** Ends the stream from this side; the agent dials again. */
+  end(): void {
+    this.#over = true;
+    this.#call.end();
+  }
+
+  async #hello(hello: Hello): Promise<boolean> {
+    if (hello.agentId !== this.agentId)
+      throw refuse(status.PERMISSION_DENIED, 'Hello names another agent than the access token');
+    const opened = await this.#rooms.database.agents.openSession({
+      agentId: this.agentId,
+      epoch: BigInt(hello.epoch),
+      sessionId: this.id,
+      holder: String(process.pid),
+      agentVersion: hello.agentVersion.slice(0, 100),
+      endpoints: readEndpoints(hello.endpointsJson),
+      now: new Date(),
+      leaseMs: SESSION_LEASE_MS,
+    });
+    if (!opened.accepted) {
+      this.#write({ superseded: { byEpoch: Number(opened.epoch) } });
+      return false;
+    }
+    this.#sentVersion = hello.haveVersion;
+    return true;
+  }
+
+  /** False when the session is over. */
+  async #handle(frame: AgentFrame): Promise<boolean> {
+    if (frame.status) await this.#rooms.report(this.agentId, frame.status);
+    else if (frame.applied) {
+      const { version, error } = frame.applied;
+      await this.#rooms.database.agents.applied(
+        this.agentId,
+        BigInt(version),
+        error === '' ? null : error.slice(0, 1_000),
+      );
+    } else if (frame.lease) return this.#lease(frame.lease.seq);
+    return true;
+  }
+
+  async #lease(seq: number): Promise<boolean> {
+    const { agents } = this.#rooms.database;
+    const kept = await agents.renewSession(this.agentId, this.id, new Date(), SESSION_LEASE_MS);
+    const agent = await agents.agent(this.agentId);
+    if (agent?.disabledAt) throw refuse(status.UNAUTHENTICATED, 'the agent is disabled');
+    if (!kept) {
+      this.#write({ superseded: { byEpoch: Number(agent?.epoch ?? 0n) } });
+      return false;
+    }
+    this.#write({ leaseAck: { seq, latestVersion: Number(agent?.desiredVersion ?? 0n) } });
+    return true;
+  }
+
+  /** Sends the state if there is a newer one; changes that come while it is being read are sent right after. */
+  #push(): void {
+    if (this.#sending) {
+      this.#sendAgain = true;
+      return;
+    }
+    this.#sending = this.#sendNewer()
+      .catch(() => undefined) // the next look tries again
+      .finally(() => {
+        this.#sending = undefined;
+        if (this.#sendAgain && !this.#over) {
+          this.#sendAgain = false;
+          this.#push();
+        }
+      });
+  }
+
+  async #sendNewer(): Promise<void> {
+    if (this.#over) return;
+    const update = await this.#rooms.states.newerThan(this.agentId, this.#sentVersion);
+    if (!update || this.#over) return;
+    this.#sentVersion = update.version;
+    this.#write({ state: update });
+  }
+
+  #write(frame: ControlFrame): void {
+    if (!this.#call.cancelled && !this.#call.destroyed) this.#call.write(frame);
+  }
+}

@@ -1,0 +1,68 @@
+import { Body, Controller, Get, HttpCode, Inject, Post, Req } from '@nestjs/common';
+import { AgentEndpoints, CreateJoinTokenBody, type JoinTokenCreated, type OperatorAgents } from '@robustmq/contracts';
+import { Database } from '@robustmq/db';
+import type { FastifyRequest } from 'fastify';
+import { KeyRing } from '../auth/key-ring.ts';
+import { newJoinToken, sameText } from '../auth/tokens.ts';
+import { ProblemError } from '../http/problem-error.ts';
+import { Unlisted } from '../http/route.ts';
+import { validated } from '../http/validation.ts';
+import { AgentPokes } from '../provisioning/agent-pokes.ts';
+import type { Settings } from '../settings.ts';
+import { SETTINGS } from '../tokens.ts';
+
+/** An agent without a stream that polls is heard of at least this often, in milliseconds. */
+const POLL_SILENCE_MS = 15_000;
+
+/** For whoever runs the platform: one bearer token, no tenant. */
+@Unlisted()
+@Controller('v1/operator')
+export class OperatorController {
+  readonly #database: Database;
+  readonly #keys: KeyRing;
+  readonly #pokes: AgentPokes;
+  readonly #settings: Settings;
+  readonly #startedAt = Date.now();
+  constructor(database: Database, keys: KeyRing, pokes: AgentPokes, @Inject(SETTINGS) settings: Settings) {
+    this.#database = database;
+    this.#keys = keys;
+    this.#pokes = pokes;
+    this.#settings = settings;
+  }
+
+  /** Makes a join token; only its digest is stored. */
+  @Post('join-tokens')
+  @HttpCode(201)
+  async mint(@Req() request: FastifyRequest, @Body() body: unknown): Promise<JoinTokenCreated> {
+    this.#check(request);
+    const { region, ttlSeconds } = validated(CreateJoinTokenBody, body ?? {}, 'body');
+    const token = newJoinToken();
+    const expiresAt = new Date(Date.now() + ttlSeconds * 1000);
+    await this.#database.agents.mintJoinToken(this.#keys.digest(token), region, expiresAt);
+    return { token, expiresAt: expiresAt.toISOString() };
+  }
+
+  @Get('agents')
+  async agents(@Req() request: FastifyRequest): Promise<OperatorAgents> {
+    this.#check(request);
+    // what was seen before this process started says nothing about now
+    const since = Math.max(this.#startedAt, Date.now() - POLL_SILENCE_MS);
+    const rows = await this.#database.agents.list();
+    return {
+      items: rows.map((row) => {
+        const endpoints = AgentEndpoints.safeParse(row.endpoints);
+        return {
+          ...{ id: row.id, region: row.region, epoch: Number(row.epoch), version: row.agentVersion },
+          connected: this.#pokes.holds(row.id) || (row.lastSeenAt?.getTime() ?? 0) > since,
+          endpoints: endpoints.success ? endpoints.data : null,
+          lastSeenAt: row.lastSeenAt?.toISOString() ?? null,
+        };
+      }),
+    };
+  }
+
+  #check(request: FastifyRequest): void {
+    const given = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
+    if (!sameText(given, this.#settings.operatorToken)) throw new ProblemError('unauthenticated');
+  }
+}

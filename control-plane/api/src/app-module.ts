@@ -1,0 +1,118 @@
+import { Module } from '@nestjs/common';
+import type { DynamicModule, Provider, Type } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import { BullModule } from '@nestjs/bullmq';
+import { JwtModule } from '@nestjs/jwt';
+import { PassportModule } from '@nestjs/passport';
+import { ThrottlerModule } from '@nestjs/throttler';
+import { Database, QUEUE_SCHEMA } from '@robustmq/db';
+import { LoggerModule } from 'nestjs-pino';
+import { AgentIdentity } from './agents/agent-identity.ts';
+import { AgentLinkController } from './agents/agent-link-controller.ts';
+import { AgentStates } from './agents/agent-states.ts';
+import { OperatorController } from './agents/operator-controller.ts';
+import { AuthController } from './auth/auth-controller.ts';
+import { JwtStrategy } from './auth/jwt-strategy.ts';
+import { KeyRing } from './auth/key-ring.ts';
+import { LoginThrottle } from './auth/login-throttle.ts';
+import { Sessions } from './auth/sessions.ts';
+import { InvoicesController } from './billing/invoices-controller.ts';
+import { ClustersController } from './clusters/clusters-controller.ts';
+import { CredentialsController } from './clusters/credentials-controller.ts';
+import { TopicsController } from './clusters/topics-controller.ts';
+import { AccessGuard } from './http/access-guard.ts';
+import { ProblemFilter } from './http/problem-filter.ts';
+import { RateLimitGuard } from './http/rate-limit-guard.ts';
+import { RouteInterceptor } from './http/route-interceptor.ts';
+import { TenantWrite } from './http/tenant-write.ts';
+import { UsageController } from './metering/usage-controller.ts';
+import { Metrics } from './operations/metrics.ts';
+import { OperationsController } from './operations/operations-controller.ts';
+import { AgentPokes } from './provisioning/agent-pokes.ts';
+import { ClusterWatch } from './provisioning/cluster-watch.ts';
+import { Observe } from './provisioning/observe.ts';
+import { Provisioner, ReconcileWorker, RECONCILE_QUEUE } from './provisioning/provisioner.ts';
+import { Reconcile } from './provisioning/reconcile.ts';
+import type { Settings } from './settings.ts';
+import { ApiKeysController } from './tenants/api-keys-controller.ts';
+import { AuditController } from './tenants/audit-controller.ts';
+import { TenantsController } from './tenants/tenants-controller.ts';
+import { SETTINGS } from './tokens.ts';
+
+const CONTROLLERS: Type[] = [
+  AuthController,
+  TenantsController,
+  ApiKeysController,
+  AuditController,
+  ClustersController,
+  CredentialsController,
+  TopicsController,
+  UsageController,
+  InvoicesController,
+  OperatorController,
+  OperationsController,
+  AgentLinkController,
+];
+
+const PROVIDERS: Provider[] = [
+  JwtStrategy,
+  Sessions,
+  TenantWrite,
+  AgentIdentity,
+  AgentStates,
+  AgentPokes,
+  ClusterWatch,
+  Observe,
+  Reconcile,
+  Provisioner,
+  ReconcileWorker,
+  Metrics,
+  { provide: LoginThrottle, useFactory: () => new LoginThrottle() },
+  // guards run in this order: budget, then access
+  { provide: APP_GUARD, useClass: RateLimitGuard },
+  { provide: APP_GUARD, useClass: AccessGuard },
+  { provide: APP_INTERCEPTOR, useClass: RouteInterceptor },
+  { provide: APP_FILTER, useClass: ProblemFilter },
+];
+
+/** Request headers and bodies that must not reach a log. */
+const REDACTED = ['req.headers.authorization', 'req.headers.cookie', 'req.headers["idempotency-key"]'];
+
+function queueConnection(settings: Settings): object {
+  if (settings.redisUrl === undefined)
+    return { connectionString: settings.databaseUrl, schema: QUEUE_SCHEMA, max: 4, skipMigrations: true };
+  // a worker's blocking command must not be given up (BullMQ requires it)
+  return { url: settings.redisUrl, maxRetriesPerRequest: null };
+}
+
+/** The whole control plane: one module per process. */
+@Module({})
+export class AppModule {
+  static with(settings: Settings, keys: KeyRing, database: Database): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        LoggerModule.forRoot({
+          pinoHttp: {
+            level: settings.logLevel,
+            redact: REDACTED,
+            autoLogging: false,
+            quietReqLogger: true,
+          },
+        }),
+        PassportModule,
+        JwtModule.register({}),
+        ThrottlerModule.forRoot([{ name: 'default', ttl: 60_000, limit: settings.requestsPerMinuteMax }]),
+        BullModule.forRoot({ connection: queueConnection(settings) }),
+        BullModule.registerQueue({ name: RECONCILE_QUEUE }),
+      ],
+      controllers: CONTROLLERS,
+      providers: [
+        { provide: SETTINGS, useValue: settings },
+        { provide: KeyRing, useValue: keys },
+        { provide: Database, useValue: database },
+        ...PROVIDERS,
+      ],
+    };
+  }
+}

@@ -1,0 +1,67 @@
+import { Injectable } from '@nestjs/common';
+import { JwtService } from '@nestjs/jwt';
+import { Role, TenantId, UserId, type Session, type TenantSummary } from '@robustmq/contracts';
+import { Database, type UserRow } from '@robustmq/db';
+import { KeyRing } from './key-ring.ts';
+import { ACCESS_TOKEN_SECONDS, ALGORITHM, AUDIENCE_API, ISSUER, newRefreshToken, REFRESH_TOKEN_MS } from './tokens.ts';
+
+/** Makes sessions: a short access token and a refresh token of which only a digest is stored. */
+@Injectable()
+export class Sessions {
+  readonly #database: Database;
+  readonly #keys: KeyRing;
+  readonly #jwt: JwtService;
+  constructor(database: Database, keys: KeyRing, jwt: JwtService) {
+    this.#database = database;
+    this.#keys = keys;
+    this.#jwt = jwt;
+  }
+
+  /** A new session with a new family of refresh tokens. */
+  async start(user: Pick<UserRow, 'id' | 'email'>): Promise<Session> {
+    const refreshToken = newRefreshToken();
+    await this.#database.identity.startRefreshFamily(user.id, this.#keys.digest(refreshToken), refreshExpiry());
+    return this.#session(user, refreshToken);
+  }
+
+  /** The next session of a family; undefined when the token is unknown, expired, revoked or was used before. */
+  async rotate(refreshToken: string): Promise<Session | undefined> {
+    const next = newRefreshToken();
+    const result = await this.#database.identity.rotateRefresh(
+      this.#keys.digest(refreshToken),
+      this.#keys.digest(next),
+      new Date(),
+      refreshExpiry(),
+    );
+    if (result.kind !== 'rotated') return undefined;
+    const user = await this.#database.identity.user(result.userId);
+    return user ? this.#session(user, next) : undefined;
+  }
+
+  /** Ends a family; the access tokens of its sessions run out by themselves. */
+  end(refreshToken: string): Promise<void> {
+    return this.#database.identity.endRefreshFamily(this.#keys.digest(refreshToken), new Date());
+  }
+
+  async tenantsOf(userId: string): Promise<TenantSummary[]> {
+    const rows = await this.#database.identity.tenantsOf(userId);
+    return rows.map((row) => ({ id: TenantId.parse(row.id), name: row.name, role: Role.parse(row.role) }));
+  }
+
+  async #session(user: Pick<UserRow, 'id' | 'email'>, refreshToken: string): Promise<Session> {
+    const [tenants, accessToken] = await Promise.all([
+      this.tenantsOf(user.id),
+      this.#jwt.signAsync(
+        {},
+        {
+          ...{ subject: user.id, issuer: ISSUER, audience: AUDIENCE_API, algorithm: ALGORITHM },
+          ...{ expiresIn: ACCESS_TOKEN_SECONDS, secret: this.#keys.jwtKey },
+        },
+      ),
+    ]);
+    const who = { id: UserId.parse(user.id), email: user.email };
+    return { accessToken, expiresIn: ACCESS_TOKEN_SECONDS, refreshToken, user: who, tenants };
+  }
+}
+
+const refreshExpiry = (): Date => new Date(Date.now() + REFRESH_TOKEN_MS);

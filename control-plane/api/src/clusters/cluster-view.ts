@@ -1,0 +1,70 @@
+import {
+  AgentEndpoints,
+  ClusterId,
+  ClusterKey,
+  ClusterPhase,
+  Plan,
+  Quotas,
+  TenantId,
+  type Cluster,
+  type Endpoints,
+} from '@robustmq/contracts';
+import type { AgentRow, ClusterRow } from '@robustmq/db';
+import type { ConditionRow } from '../provisioning/plan.ts';
+import { portsOf } from '../provisioning/desired-state.ts';
+
+/** Silence after which it is unknown whether the agent is there, and after which it is not, in milliseconds. */
+export const AGENT_UNKNOWN_MS = 40_000;
+const AGENT_LOST_MS = 180_000;
+
+export type ClusterWithAgent = ClusterRow & { readonly agent: AgentRow | null };
+
+/** A row as the API shows it. */
+export function clusterView(row: ClusterWithAgent, now: Date): Cluster {
+  const phase = ClusterPhase.parse(row.phase);
+  return {
+    id: ClusterId.parse(row.id),
+    tenantId: TenantId.parse(row.tenantId),
+    key: ClusterKey.parse(row.key),
+    plan: Plan.parse(row.plan),
+    quotas: Quotas.parse(row.quotas),
+    ...{ name: row.name, region: row.region, phase },
+    ...{ generation: row.generation, observedGeneration: row.observedGeneration, lastError: row.lastError },
+    conditions: [agentCondition(row, now), ...(row.conditions as unknown as ConditionRow[])],
+    endpoints: endpointsOf(row),
+    createdAt: row.createdAt.toISOString(),
+  };
+}
+
+/** Addresses of the cluster's listeners; empty until it is placed. */
+function endpointsOf(row: ClusterWithAgent): Endpoints {
+  const agent = AgentEndpoints.safeParse(row.agent?.endpoints);
+  if (!agent.success || (row.plan !== 'serverless' && row.portBase === null)) return {};
+  const { host } = agent.data;
+  const ports = row.portBase === null ? agent.data : portsOf(row.portBase);
+  return {
+    mqtt: `mqtt://${host}:${ports.mqtt}`,
+    mqttWs: `ws://${host}:${ports.mqttWs}`,
+    kafka: `kafka://${host}:${ports.kafka}`,
+    // a machine whose shared node has no AMQP listener has none on dedicated nodes either
+    ...(agent.data.amqp === 0 ? {} : { amqp: `amqp://${host}:${ports.amqp}` }),
+  };
+}
+
+function agentCondition(row: ClusterWithAgent, now: Date): Cluster['conditions'][number] {
+  const seen = row.agent?.lastSeenAt ?? null;
+  const since = (seen ?? row.createdAt).toISOString();
+  if (row.agent === null)
+    return {
+      ...{ type: 'AgentConnected', status: 'False', reason: 'NoAgent', since },
+      message: `No agent of region ${row.region} has taken the cluster yet.`,
+    };
+  const silentMs = seen === null ? Infinity : now.getTime() - seen.getTime();
+  if (silentMs < AGENT_UNKNOWN_MS)
+    return { type: 'AgentConnected', status: 'True', reason: 'Seen', message: 'The agent is connected.', since };
+  const status = silentMs < AGENT_LOST_MS ? 'Unknown' : 'False';
+  return {
+    ...{ type: 'AgentConnected', status, reason: 'Silent', since },
+    message: 'The agent was not heard of lately; the cluster goes on serving with what it knows.',
+  };
+}

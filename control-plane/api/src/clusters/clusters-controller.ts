@@ -1,0 +1,106 @@
+import { Controller } from '@nestjs/common';
+import { DEFAULT_QUOTAS } from '@robustmq/contracts';
+import { Database, isUniqueViolation, WorkQueue } from '@robustmq/db';
+import { pageOf, readCursor } from '../http/cursor.ts';
+import { notFound, ProblemError } from '../http/problem-error.ts';
+import { Input, Route } from '../http/route.ts';
+import type { RouteInput, RouteOutput } from '../http/route.ts';
+import { TenantWrite } from '../http/tenant-write.ts';
+import { lockedCluster, settle } from '../provisioning/cluster-situation.ts';
+import { Provisioner } from '../provisioning/provisioner.ts';
+import { newClusterKey } from './cluster-change.ts';
+import { clusterView } from './cluster-view.ts';
+
+/** Clusters one tenant may have. */
+const CLUSTERS_MAX = 50;
+
+/** A tenant's clusters. Writes change what is desired; reconcile does the rest. */
+@Controller()
+export class ClustersController {
+  readonly #database: Database;
+  readonly #write: TenantWrite;
+  readonly #provisioner: Provisioner;
+  constructor(database: Database, write: TenantWrite, provisioner: Provisioner) {
+    this.#database = database;
+    this.#write = write;
+    this.#provisioner = provisioner;
+  }
+
+  @Route('listClusters')
+  async list(@Input() { params, query }: RouteInput<'listClusters'>): Promise<RouteOutput<'listClusters'>> {
+    const after = readCursor(query.cursor, 1)?.[0];
+    const rows = await this.#database.withTenant(params.tenantId, (tx) =>
+      tx.cluster.findMany({
+        where: {
+          phase: { not: 'Deleted' },
+          ...(query.name === undefined ? {} : { name: query.name }),
+          ...(after === undefined ? {} : { id: { gt: after } }),
+        },
+        include: { agent: true },
+        orderBy: { id: 'asc' },
+        take: query.limit + 1,
+      }),
+    );
+    const page = pageOf(rows, query.limit, (row) => [row.id]);
+    const now = new Date();
+    return { ...page, items: page.items.map((row) => clusterView(row, now)) };
+  }
+
+  @Route('createCluster')
+  async create(@Input() input: RouteInput<'createCluster'>): Promise<RouteOutput<'createCluster'>> {
+    const { tenantId } = input.params;
+    const { name, plan, region } = input.body;
+    try {
+      const { answer, replayed } = await this.#write.run(input, 'cluster.create', async (tx) => {
+        // counted under a lock: two creates at once cannot both take the last place
+        await tx.$queryRaw`SELECT 1 FROM tenants WHERE id = ${tenantId}::uuid FOR UPDATE`;
+        if ((await tx.cluster.count({ where: { phase: { not: 'Deleted' } } })) >= CLUSTERS_MAX)
+          throw new ProblemError('quota-exceeded', { detail: `A tenant has at most ${CLUSTERS_MAX} clusters.` });
+        const made = await tx.cluster.create({
+          data: { tenantId, name, key: newClusterKey(name), plan, region, quotas: DEFAULT_QUOTAS[plan] },
+        });
+        await WorkQueue.promise(tx, 'reconcile-cluster', made.id, tenantId);
+        const row = await settle(tx, made, new Date());
+        return {
+          answer: clusterView({ ...row, agent: null }, new Date()),
+          target: { type: 'cluster', id: row.id },
+          detail: { name, plan, region },
+        };
+      });
+      if (!replayed) void this.#provisioner.kick(tenantId, answer.id);
+      return answer;
+    } catch (error) {
+      if (isUniqueViolation(error))
+        throw new ProblemError('name-taken', { detail: `The tenant has a cluster named "${name}".` });
+      throw error;
+    }
+  }
+
+  @Route('getCluster')
+  async get(@Input() { params }: RouteInput<'getCluster'>): Promise<RouteOutput<'getCluster'>> {
+    const row = await this.#database.withTenant(params.tenantId, (tx) =>
+      tx.cluster.findUnique({ where: { id: params.clusterId }, include: { agent: true } }),
+    );
+    if (!row || row.phase === 'Deleted') throw notFound();
+    return clusterView(row, new Date());
+  }
+
+  @Route('deleteCluster')
+  async remove(@Input() input: RouteInput<'deleteCluster'>): Promise<RouteOutput<'deleteCluster'>> {
+    const { tenantId, clusterId } = input.params;
+    const { answer } = await this.#write.run(input, 'cluster.delete', async (tx) => {
+      const row = await lockedCluster(tx, clusterId);
+      if (!row || row.phase === 'Deleted') throw notFound();
+      if (row.deletionRequestedAt === null) {
+        const data = { deletionRequestedAt: new Date(), generation: { increment: 1 } };
+        await settle(tx, await tx.cluster.update({ where: { id: clusterId }, data }), new Date());
+        await WorkQueue.promise(tx, 'reconcile-cluster', clusterId, tenantId);
+      }
+      const deleting = await tx.cluster.findUniqueOrThrow({ where: { id: clusterId }, include: { agent: true } });
+      const target = { type: 'cluster', id: clusterId };
+      return { answer: clusterView(deleting, new Date()), target, detail: { name: row.name } };
+    });
+    void this.#provisioner.kick(tenantId, clusterId);
+    return answer;
+  }
+}

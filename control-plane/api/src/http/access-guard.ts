@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import type { ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { AuthGuard } from '@nestjs/passport';
+import { Role, roleAllows, ROUTES, type Route as RouteData, type RouteName } from '@robustmq/contracts';
+import { appendAudit, Database } from '@robustmq/db';
+import { KeyRing } from '../auth/key-ring.ts';
+import { apiKeyPrefix, sameText } from '../auth/tokens.ts';
+import type { Caller, CheckedRequest, Principal } from './caller.ts';
+import { notFound, ProblemError } from './problem-error.ts';
+import { ROUTE_METADATA, UNLISTED_METADATA } from './route.ts';
+import { validated } from './validation.ts';
+
+/** `lastUsedAt` of an API key is written at most this often, in milliseconds. */
+const LAST_USED_EVERY_MS = 60_000;
+
+/**
+ * The one gate of the contract's routes, in this order: who is it, does the path exist for them, may their role do it,
+ * are the values right. Somebody else's tenant is not found before anything of the request is looked at.
+ */
+@Injectable()
+export class AccessGuard extends AuthGuard('jwt') {
+  readonly #reflector: Reflector;
+  readonly #database: Database;
+  readonly #keys: KeyRing;
+
+  constructor(reflector: Reflector, database: Database, keys: KeyRing) {
+    super();
+    this.#reflector = reflector;
+    this.#database = database;
+    this.#keys = keys;
+  }
+
+  override async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (context.getType() !== 'http') return true; // the agent link authenticates its own calls
+    const places = [context.getHandler(), context.getClass()];
+    const name = this.#reflector.getAllAndOverride<RouteName | undefined>(ROUTE_METADATA, places);
+    if (name === undefined) {
+      if (this.#reflector.getAllAndOverride<boolean | undefined>(UNLISTED_METADATA, places)) return true;
+      throw new Error(`handler ${context.getHandler().name} is neither a route nor marked unlisted`);
+    }
+    const route: RouteData = ROUTES[name];
+    const request = context.switchToHttp().getRequest<CheckedRequest>();
+    const principal = route.access === 'public' ? undefined : await this.#principal(context, request);
+    const params = pathParams(route, request);
+    const partial: Omit<Caller, 'role' | 'query' | 'body'> = {
+      ...{ route: name, principal, params, ip: request.ip, requestId: request.id },
+      idempotencyKey: idempotencyKey(route, request),
+      requestHash: requestHash(request),
+    };
+    const role = typeof route.access === 'object' ? await this.#roleIn(params['tenantId']!, principal!) : undefined;
+    if (typeof route.access === 'object' && !roleAllows(role!, route.access.role)) {
+      await this.#auditDenied(route, partial);
+      throw new ProblemError('forbidden', {
+        detail: `This needs the role ${route.access.role} or above; yours is ${role}.`,
+      });
+    }
+    const query = route.query ? validated(route.query, request.query ?? {}, 'query') : undefined;
+    const body = route.body ? validated(route.body, request.body ?? {}, 'body') : undefined;
+    request.caller = { ...partial, role, query, body };
+    return true;
+  }
+
+  /** An API key or an access token. Whatever is wrong with it, the answer is the same. */
+  async #principal(context: ExecutionContext, request: CheckedRequest): Promise<Principal> {
+    const bearer = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+    if (bearer?.startsWith('rmq_')) return this.#apiKey(bearer);
+    await super.canActivate(context);
+    return (request as CheckedRequest & { user: Principal }).user;
+  }
+
+  async #apiKey(key: string): Promise<Principal> {
+    const prefix = apiKeyPrefix(key);
+    const row = prefix === undefined ? null : await this.#database.identity.findApiKey(prefix);
+    const matches = sameText(this.#keys.digest(key), row?.keyHash ?? '');
+    if (!row || !matches || (row.expiresAt && row.expiresAt <= new Date())) throw unauthenticated();
+    const now = new Date();
+    if (!row.lastUsedAt || now.getTime() - row.lastUsedAt.getTime() > LAST_USED_EVERY_MS) {
+      await this.#database.withTenant(row.tenantId, (tx) =>
+        tx.apiKey.updateMany({ where: { id: row.id }, data: { lastUsedAt: now } }),
+      );
+    }
+    return { type: 'api-key', id: row.id, tenantId: row.tenantId, role: Role.parse(row.role) };
+  }
+
+  /** The caller's role in the tenant; `not-found` when they have none, as when there is no such tenant. */
+  async #roleIn(tenantId: string, principal: Principal): Promise<Role> {
+    if (principal.type === 'api-key') {
+      if (principal.tenantId !== tenantId) throw notFound();
+      return principal.role;
+    }
+    const membership = await this.#database.withTenant(tenantId, (tx) =>
+      tx.membership.findUnique({
+        where: { tenantId_userId: { tenantId, userId: principal.id } },
+        select: { role: true },
+      }),
+    );
+    if (!membership) throw notFound();
+    return Role.parse(membership.role);
+  }
+
+  /** A member tried a write above their role: the tenant can read that. */
+  async #auditDenied(route: RouteData, caller: Omit<Caller, 'role' | 'query' | 'body'>): Promise<void> {
+    if (route.method === 'get') return;
+    const tenantId = caller.params['tenantId']!;
+    await this.#database.withTenant(tenantId, (tx) =>
+      appendAudit(tx, tenantId, {
+        actor: { type: caller.principal!.type, id: caller.principal!.id, ip: caller.ip },
+        action: caller.route,
+        target: { type: route.tag, id: Object.values(caller.params).at(-1)! },
+        result: 'denied',
+        requestId: caller.requestId,
+      }),
+    );
+  }
+
+  override handleRequest<T>(error: unknown, user: T | false): T {
+    if (error || !user) throw unauthenticated();
+    return user;
+  }
+}
+
+const unauthenticated = (): ProblemError =>
+  new ProblemError('unauthenticated', { headers: { 'www-authenticate': 'Bearer realm="robustmq"' } });
+
+/** Path parameters in their checked form. One of the wrong shape names nothing that exists. */
+function pathParams(route: RouteData, request: CheckedRequest): Record<string, string> {
+  if (!route.params) return {};
+  const result = route.params.safeParse(request.params);
+  if (!result.success) throw notFound();
+  return result.data as Record<string, string>;
+}
+
+function idempotencyKey(route: RouteData, request: CheckedRequest): string | undefined {
+  const header = request.headers['idempotency-key'];
+  if (route.method !== 'post' || route.access === 'public' || header === undefined) return undefined;
+  if (typeof header !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(header))
+    throw new ProblemError('bad-request', { detail: 'Idempotency-Key must be 1 to 255 printable ASCII characters.' });
+  return header;
+}
+
+const requestHash = (request: CheckedRequest): string =>
+  createHash('sha256')
+    .update(`${request.method} ${request.url.split('?')[0]} ${JSON.stringify(request.body ?? null)}`)
+    .digest('hex');

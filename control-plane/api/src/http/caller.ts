@@ -1,0 +1,27 @@
+import type { Role, RouteName } from '@robustmq/contracts';
+import type { FastifyRequest } from 'fastify';
+
+/** Who makes a request. */
+export type Principal =
+  | { readonly type: 'user'; readonly id: string }
+  | { readonly type: 'api-key'; readonly id: string; readonly tenantId: string; readonly role: Role };
+
+/** What the access guard found out about a request, for everything after it. */
+export interface Caller {
+  readonly route: RouteName;
+  /** Undefined on public routes. */
+  readonly principal: Principal | undefined;
+  /** Role in the tenant of the path; undefined on routes without one. */
+  readonly role: Role | undefined;
+  readonly ip: string;
+  readonly requestId: string;
+  readonly idempotencyKey: string | undefined;
+  /** SHA-256 of method, path and body, hex. */
+  readonly requestHash: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: unknown;
+  readonly body: unknown;
+}
+
+/** A Fastify request once the access guard let it pass. */
+export type CheckedRequest = FastifyRequest & { caller?: Caller };

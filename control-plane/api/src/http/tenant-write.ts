@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { ROUTES, type RouteName } from '@robustmq/contracts';
+import { appendAudit, Database, type TenantTx } from '@robustmq/db';
+import { KeyRing } from '../auth/key-ring.ts';
+import type { Caller } from './caller.ts';
+import { ProblemError } from './problem-error.ts';
+
+/** Answers are kept for repetition this long, in milliseconds. */
+const IDEMPOTENCY_MS = 7 * 24 * 3600_000;
+
+export interface WriteOutcome<T> {
+  /** What the caller gets; kept (sealed) under the Idempotency-Key. */
+  readonly answer: T;
+  readonly target: { readonly type: string; readonly id: string };
+  /** For the audit row; never a secret. */
+  readonly detail?: Record<string, unknown>;
+}
+
+export interface WriteResult<T> {
+  readonly answer: T;
+  /** True when the answer is the one of an earlier request with the same Idempotency-Key. */
+  readonly replayed: boolean;
+}
+
+/**
+ * Every write of a tenant's rows: the effect, its audit row and the answer kept for the Idempotency-Key are one
+ * transaction, so there is no moment at which one of them exists without the others.
+ */
+@Injectable()
+export class TenantWrite {
+  readonly #database: Database;
+  readonly #keys: KeyRing;
+  constructor(database: Database, keys: KeyRing) {
+    this.#database = database;
+    this.#keys = keys;
+  }
+
+  /** Runs `work` in the tenant of the caller's path. `work` has no effect outside of `tx`: it may run twice. */
+  run<T>(caller: Caller, action: string, work: (tx: TenantTx) => Promise<WriteOutcome<T>>): Promise<WriteResult<T>> {
+    const tenantId = caller.params['tenantId']!;
+    return this.#database.withTenant(tenantId, async (tx) => {
+      const key = caller.idempotencyKey === undefined ? undefined : storedKey(caller);
+      if (key !== undefined) {
+        const before = await this.#replay<T>(tx, tenantId, key, caller);
+        if (before) return before;
+      }
+      const outcome = await work(tx);
+      if (key !== undefined) await this.#keep(tx, tenantId, key, caller, outcome.answer);
+      await appendAudit(tx, tenantId, {
+        actor: { type: caller.principal!.type, id: caller.principal!.id, ip: caller.ip },
+        action,
+        target: outcome.target,
+        result: 'ok',
+        requestId: caller.requestId,
+        ...(outcome.detail ? { detail: outcome.detail } : {}),
+      });
+      return { answer: outcome.answer, replayed: false };
+    });
+  }
+
+  /** The lock lives as long as the transaction: whoever does not get it asks while the first is being carried out. */
+  async #replay<T>(tx: TenantTx, tenantId: string, key: string, caller: Caller): Promise<WriteResult<T> | undefined> {
+    const [lock] = await tx.$queryRaw<{ taken: boolean }[]>`
+      SELECT pg_try_advisory_xact_lock(hashtextextended(${`idempotency:${tenantId}:${key}`}, 0)) AS taken`;
+    if (!lock!.taken) throw new ProblemError('idempotency-in-flight', { headers: { 'retry-after': '1' } });
+    const kept = await tx.idempotencyKey.findUnique({ where: { tenantId_key: { tenantId, key } } });
+    if (!kept) return undefined;
+    if (kept.requestHash !== caller.requestHash) throw new ProblemError('idempotency-key-reused');
+    const answer = JSON.parse(this.#keys.unseal(kept.body, `${tenantId}:${key}`)) as T;
+    return { answer, replayed: true };
+  }
+
+  async #keep(tx: TenantTx, tenantId: string, key: string, caller: Caller, answer: unknown): Promise<void> {
+    const name: RouteName = caller.route;
+    await tx.idempotencyKey.deleteMany({ where: { createdAt: { lt: new Date(Date.now() - IDEMPOTENCY_MS) } } });
+    await tx.idempotencyKey.create({
+      data: {
+        ...{ tenantId, key, requestHash: caller.requestHash, status: ROUTES[name].status },
+        body: new Uint8Array(this.#keys.seal(JSON.stringify(answer ?? null), `${tenantId}:${key}`)),
+      },
+    });
+  }
+}
+
+/** Two callers of one tenant may use the same key without meeting each other. */
+const storedKey = (caller: Caller): string =>
+  createHash('sha256')
+    .update(`${caller.principal!.type} ${caller.principal!.id} ${caller.idempotencyKey}`)
+    .digest('hex');

@@ -1,0 +1,40 @@
+import { ROUTES, type Route } from '@robustmq/contracts';
+
+const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+const escape = (text: string): string => text.replaceAll(/[&<>"]/g, (character) => ESCAPES[character]!);
+
+const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a1a2e}
+h2{margin-top:2.5rem;border-bottom:1px solid #ddd;text-transform:capitalize}details{border:1px solid #ddd;border-radius:6px;margin:.5rem 0;padding:.4rem .8rem}
+summary{cursor:pointer}code,pre{font:14px/1.4 ui-monospace,monospace}pre{background:#f6f6fa;padding:.8rem;overflow:auto;border-radius:6px}
+.m{display:inline-block;min-width:4.5rem;font-weight:700;text-transform:uppercase}@media(prefers-color-scheme:dark){body{background:#14141c;color:#e8e8f0}pre{background:#1e1e2a}details,h2{border-color:#333}}`;
+
+type Document = Record<string, unknown>;
+
+function schemaOf(document: Document, name: string): string {
+  const components = document['components'] as { schemas: Record<string, unknown> };
+  const schema = components.schemas[name];
+  return schema === undefined ? '' : `<pre>${escape(JSON.stringify(schema, null, 2))}</pre>`;
+}
+
+function operation(document: Document, name: string, route: Route): string {
+  const access = typeof route.access === 'object' ? `role ${route.access.role} or above` : route.access;
+  const type = name[0]!.toUpperCase() + name.slice(1);
+  const request = route.body ? `<h4>Request</h4>${schemaOf(document, `${type}Request`)}` : '';
+  const answer = schemaOf(document, `${type}Response`);
+  return `<details id="${name}"><summary><span class="m">${route.method}</span><code>${escape(route.path)}</code><br>${escape(route.summary)}</summary>
+<p>Access: ${escape(access)}. Success: ${route.status}.</p>${request}${answer ? `<h4>Answer</h4>${answer}` : ''}</details>`;
+}
+
+/** The API's documentation as one page without scripts or anything from elsewhere. */
+export function docsPage(document: Document): string {
+  const byTag = Map.groupBy(Object.entries(ROUTES) as [string, Route][], ([, route]) => route.tag);
+  const sections = [...byTag].map(
+    ([tag, routes]) =>
+      `<h2>${escape(tag)}</h2>${routes.map(([name, route]) => operation(document, name, route)).join('')}`,
+  );
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>RobustMQ Cloud API</title><style>${STYLE}</style></head><body><h1>RobustMQ Cloud API</h1>
+<p>Machine-readable: <a href="/v1/openapi.json">/v1/openapi.json</a> (OpenAPI 3.1). Send <code>Authorization: Bearer …</code> with an access
+token of <code>/v1/auth/login</code> or an API key. Errors are <code>application/problem+json</code>. Writes take an <code>Idempotency-Key</code>.</p>
+${sections.join('\n')}</body></html>`;
+}

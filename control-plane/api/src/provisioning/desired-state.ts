@@ -1,0 +1,59 @@
+import {
+  ClusterId,
+  ClusterKey,
+  DesiredState,
+  PasswordVerifiers,
+  Plan,
+  Quotas,
+  TenantId,
+  type NamespaceSpec,
+} from '@robustmq/contracts';
+import type { Placement } from '@robustmq/db';
+import { z } from 'zod';
+
+/** The four ports of a dedicated node, in the order of its block. */
+export const portsOf = (base: number) => ({ mqtt: base, mqttWs: base + 1, kafka: base + 2, amqp: base + 3 });
+
+/** One placed cluster as its agent must serve it. */
+export function namespaceSpec(row: Placement): NamespaceSpec {
+  return {
+    clusterId: ClusterId.parse(row.id),
+    tenantId: TenantId.parse(row.tenantId),
+    key: ClusterKey.parse(row.key),
+    generation: row.generation,
+    plan: Plan.parse(row.plan),
+    node: row.plan === 'serverless' ? 'shared' : row.id,
+    ...(row.portBase === null ? {} : { ports: portsOf(row.portBase) }),
+    quotas: Quotas.parse(row.quotas),
+    credentials: row.credentials.map((credential) => ({
+      name: credential.name,
+      kind: 'password',
+      verifiers: PasswordVerifiers.parse(credential.verifiers),
+    })),
+    topics: row.topics
+      .filter((topic) => topic.deletedGeneration === null)
+      .map((topic) => ({
+        name: topic.name,
+        partitions: topic.partitions,
+        ...(topic.bindings === null ? {} : { bindings: z.array(z.string()).parse(topic.bindings) }),
+        durability: topic.durability === 'memory' ? 'memory' : 'flushed',
+        retentionMs: Number(topic.retentionMs),
+        retentionBytes: Number(topic.retentionBytes),
+      })),
+    topicsRemoved: row.topics.filter((topic) => topic.deletedGeneration !== null).map((topic) => topic.name),
+  };
+}
+
+/**
+ * The whole desired state of one agent. A dedicated cluster that has no ports yet is left out: it was never handed over,
+ * so there is nothing the agent could remove.
+ */
+export function desiredState(agentId: string, version: bigint, clusters: readonly Placement[]): DesiredState {
+  return {
+    agentId,
+    version: Number(version),
+    namespaces: clusters
+      .filter((row) => row.handedGeneration > 0 && (row.plan === 'serverless' || row.portBase !== null))
+      .map(namespaceSpec),
+  };
+}

@@ -1,0 +1,81 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+
+const port = z.coerce.number().int().min(1).max(65_535);
+
+/** `20000-29999` → both ends included. */
+const PortRange = z
+  .string()
+  .regex(/^\d+-\d+$/, 'must look like 20000-29999')
+  .transform((text) => {
+    const [first, last] = text.split('-').map(Number) as [number, number];
+    return { first, last };
+  })
+  .refine(({ first, last }) => first >= 1024 && last <= 65_535 && last - first >= 3, 'must hold at least four ports');
+
+const Environment = z.object({
+  DATABASE_URL: z.string().min(1, 'is needed'),
+  REDIS_URL: z.string().optional(),
+  ROBUSTMQ_HOME: z.string().default(join(homedir(), '.robustmq')),
+  ROBUSTMQ_BIND: z.string().default('127.0.0.1'),
+  ROBUSTMQ_HTTP_PORT: port.default(8080),
+  ROBUSTMQ_AGENT_PORT: port.default(8081),
+  ROBUSTMQ_KEYS_FILE: z.string().optional(),
+  ROBUSTMQ_OPERATOR_TOKEN: z.string().min(16, 'must have at least 16 characters'),
+  ROBUSTMQ_PORTAL_DIR: z.string().optional(),
+  ROBUSTMQ_BILLING_SOCKET: z.string().optional(),
+  ROBUSTMQ_INTERNAL_TOKEN: z.string().optional(),
+  ROBUSTMQ_PORT_RANGE: PortRange.default({ first: 20_000, last: 29_999 }),
+  ROBUSTMQ_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  ROBUSTMQ_REQUESTS_PER_MINUTE: z.coerce.number().int().positive().default(6_000),
+});
+
+/** Everything the process is told by its environment. */
+export interface Settings {
+  readonly databaseUrl: string;
+  /** BullMQ on Redis instead of PostgreSQL. */
+  readonly redisUrl: string | undefined;
+  readonly bind: string;
+  readonly httpPort: number;
+  readonly agentPort: number;
+  readonly keysFile: string;
+  readonly operatorToken: string;
+  readonly portalDir: string | undefined;
+  readonly billingSocket: string | undefined;
+  readonly internalToken: string | undefined;
+  /** Ports of dedicated nodes, both ends included. */
+  readonly portRange: { readonly first: number; readonly last: number };
+  readonly logLevel: string;
+  /** Requests one caller may make in a minute. */
+  readonly requestsPerMinuteMax: number;
+}
+
+/** The environment is wrong; `message` is one sentence. */
+export class SettingsError extends Error {}
+
+/** Reads the settings. Throws `SettingsError` that names the variable. */
+export function readSettings(environment: NodeJS.ProcessEnv): Settings {
+  const filled = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const read = Environment.safeParse(filled);
+  if (!read.success) {
+    const issue = read.error.issues[0]!;
+    throw new SettingsError(`The environment variable ${issue.path.join('.')} ${issue.message}.`);
+  }
+  const env = read.data;
+  return {
+    databaseUrl: env.DATABASE_URL,
+    redisUrl: env.REDIS_URL,
+    bind: env.ROBUSTMQ_BIND,
+    httpPort: env.ROBUSTMQ_HTTP_PORT,
+    agentPort: env.ROBUSTMQ_AGENT_PORT,
+    keysFile: env.ROBUSTMQ_KEYS_FILE ?? join(env.ROBUSTMQ_HOME, 'control-plane-keys.json'),
+    operatorToken: env.ROBUSTMQ_OPERATOR_TOKEN,
+    portalDir: env.ROBUSTMQ_PORTAL_DIR,
+    billingSocket: env.ROBUSTMQ_BILLING_SOCKET,
+    internalToken: env.ROBUSTMQ_INTERNAL_TOKEN,
+    portRange: env.ROBUSTMQ_PORT_RANGE,
+    logLevel: env.ROBUSTMQ_LOG_LEVEL,
+    requestsPerMinuteMax: env.ROBUSTMQ_REQUESTS_PER_MINUTE,
+  };
+}

@@ -1,0 +1,95 @@
+import { Controller } from '@nestjs/common';
+import { Role, roleAllows } from '@robustmq/contracts';
+import { Database } from '@robustmq/db';
+import { KeyRing } from '../auth/key-ring.ts';
+import { newApiKey } from '../auth/tokens.ts';
+import { pageOf, readCursor } from '../http/cursor.ts';
+import { notFound, ProblemError } from '../http/problem-error.ts';
+import { Input, Route } from '../http/route.ts';
+import type { RouteInput, RouteOutput } from '../http/route.ts';
+import { TenantWrite } from '../http/tenant-write.ts';
+
+/** API keys one tenant may have. */
+const API_KEYS_MAX = 100;
+
+/** A tenant's API keys. The key is shown once; only its digest is stored. */
+@Controller()
+export class ApiKeysController {
+  readonly #database: Database;
+  readonly #write: TenantWrite;
+  readonly #keys: KeyRing;
+  constructor(database: Database, write: TenantWrite, keys: KeyRing) {
+    this.#database = database;
+    this.#write = write;
+    this.#keys = keys;
+  }
+
+  @Route('listApiKeys')
+  async list(@Input() { params, query }: RouteInput<'listApiKeys'>): Promise<RouteOutput<'listApiKeys'>> {
+    const after = readCursor(query.cursor, 1)?.[0];
+    const rows = await this.#database.withTenant(params.tenantId, (tx) =>
+      tx.apiKey.findMany({
+        ...(after === undefined ? {} : { where: { id: { gt: after } } }),
+        orderBy: { id: 'asc' },
+        take: query.limit + 1,
+      }),
+    );
+    const page = pageOf(rows, query.limit, (row) => [row.id]);
+    return { ...page, items: page.items.map(apiKeyOf) };
+  }
+
+  @Route('createApiKey')
+  async create(@Input() input: RouteInput<'createApiKey'>): Promise<RouteOutput<'createApiKey'>> {
+    const { tenantId } = input.params;
+    const { name, role, expiresAt } = input.body;
+    if (!roleAllows(input.role!, role))
+      throw new ProblemError('forbidden', { detail: `Only the role ${role} or above may make such a key.` });
+    const { key, prefix } = newApiKey();
+    const { answer } = await this.#write.run(input, 'api-key.create', async (tx) => {
+      if ((await tx.apiKey.count()) >= API_KEYS_MAX)
+        throw new ProblemError('quota-exceeded', { detail: `A tenant has at most ${API_KEYS_MAX} API keys.` });
+      const row = await tx.apiKey.create({
+        data: {
+          ...{ tenantId, name, role, prefix, keyHash: this.#keys.digest(key) },
+          expiresAt: expiresAt === undefined ? null : new Date(expiresAt),
+        },
+      });
+      const target = { type: 'api-key', id: row.id };
+      return { answer: { ...apiKeyOf(row), key }, target, detail: { name, role, prefix } };
+    });
+    return answer;
+  }
+
+  @Route('deleteApiKey')
+  async remove(@Input() input: RouteInput<'deleteApiKey'>): Promise<void> {
+    const id = input.params.apiKeyId;
+    await this.#write.run(input, 'api-key.delete', async (tx) => {
+      const row = await tx.apiKey.findUnique({ where: { id } });
+      if (!row) throw notFound();
+      if (!roleAllows(input.role!, Role.parse(row.role)))
+        throw new ProblemError('forbidden', { detail: `Only the role ${row.role} or above may revoke this key.` });
+      await tx.apiKey.delete({ where: { id } });
+      return { answer: null, target: { type: 'api-key', id }, detail: { name: row.name } };
+    });
+  }
+}
+
+interface ApiKeyRow {
+  id: string;
+  name: string;
+  role: string;
+  prefix: string;
+  createdAt: Date;
+  expiresAt: Date | null;
+  lastUsedAt: Date | null;
+}
+
+const apiKeyOf = (row: ApiKeyRow) => ({
+  id: row.id,
+  name: row.name,
+  role: Role.parse(row.role),
+  prefix: row.prefix,
+  createdAt: row.createdAt.toISOString(),
+  expiresAt: row.expiresAt?.toISOString() ?? null,
+  lastUsedAt: row.lastUsedAt?.toISOString() ?? null,
+});
