@@ -1,0 +1,218 @@
+import { Button, Group, Paper, Select, Stack, Table, Text, Title } from '@mantine/core';
+import type { Cluster, Usage } from '@robustmq/client';
+import { IconChartLine, IconDownload } from '@tabler/icons-react';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useCallback, useMemo, useState } from 'react';
+import { clustersQuery, usageQuery, type UsageFilter } from '../../api/queries.ts';
+import { useSession } from '../../api/session.ts';
+import { PageHeader } from '../../ui/page-header.tsx';
+import { EmptyState, ErrorState, LoadingState } from '../../ui/states.tsx';
+import { countText } from '../clusters/quantity.ts';
+import { csvOf } from './csv.ts';
+import { METER_LABEL, meterText } from './meter-text.ts';
+import { seriesOf, totalsOf, type Meter } from './series.ts';
+import { UsageChart } from './usage-chart.tsx';
+
+const METERS = Object.keys(METER_LABEL) as Meter[];
+const PROTOCOLS = ['mqtt', 'kafka', 'amqp', 'storage'] as const;
+const PROTOCOL_LABEL = { mqtt: 'MQTT', kafka: 'Kafka', amqp: 'AMQP', storage: 'Storage' } as const;
+const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+
+interface Range {
+  readonly label: string;
+  readonly granularity: UsageFilter['granularity'];
+  /** Start of the range that ends now. */
+  readonly from: (nowMs: number) => number;
+}
+
+const RANGES: Record<string, Range> = {
+  hour: { label: 'Last hour, per minute', granularity: 'minute', from: (now) => now - HOUR_MS },
+  day: { label: 'Last 24 hours, per minute', granularity: 'minute', from: (now) => now - 24 * HOUR_MS },
+  week: { label: 'Last 7 days, per hour', granularity: 'hour', from: (now) => now - 7 * 24 * HOUR_MS },
+  month: {
+    label: 'This month, per day',
+    granularity: 'day',
+    from: (now) => Date.UTC(new Date(now).getUTCFullYear(), new Date(now).getUTCMonth()),
+  },
+  quarter: { label: 'Last 90 days, per day', granularity: 'day', from: (now) => now - 90 * 24 * HOUR_MS },
+};
+
+/** The range as the API takes it: `to` is the next whole minute, so that the window being filled is in. */
+function filterOf(range: Range, clusterId: string | undefined, nowMs: number): UsageFilter {
+  const to = Math.ceil(nowMs / MINUTE_MS) * MINUTE_MS;
+  return {
+    clusterId,
+    from: new Date(range.from(to)).toISOString(),
+    to: new Date(to).toISOString(),
+    granularity: range.granularity,
+  };
+}
+
+function download(usage: Usage, clusters: readonly Cluster[]): void {
+  const nameOf = new Map(clusters.map((cluster) => [cluster.id, cluster.name]));
+  const rows = usage.windows.map((w) => [
+    w.start,
+    nameOf.get(w.clusterId) ?? '',
+    w.clusterId,
+    w.protocol,
+    w.meter,
+    w.quantity,
+  ]);
+  const text = csvOf([['start', 'cluster', 'cluster_id', 'protocol', 'meter', 'quantity'], ...rows]);
+  const url = URL.createObjectURL(new Blob([text], { type: 'text/csv;charset=utf-8' }));
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = `usage-${usage.from.slice(0, 10)}-${usage.to.slice(0, 10)}.csv`;
+  link.click();
+  URL.revokeObjectURL(url);
+}
+
+function Totals({ usage }: { usage: Usage }) {
+  const totals = useMemo(() => totalsOf(usage.windows), [usage.windows]);
+  const protocols = PROTOCOLS.filter((protocol) => METERS.some((meter) => totals.get(meter)?.has(protocol)));
+  return (
+    <Paper>
+      <Table.ScrollContainer minWidth={520} type="native">
+        <Table aria-label="Totals">
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th scope="col">Meter</Table.Th>
+              {protocols.map((protocol) => (
+                <Table.Th key={protocol} scope="col" ta="right">
+                  {PROTOCOL_LABEL[protocol]}
+                </Table.Th>
+              ))}
+              <Table.Th scope="col" ta="right">
+                Total
+              </Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {METERS.map((meter) => {
+              const total = BigInt(usage.totals[meter] ?? '0');
+              return (
+                <Table.Tr key={meter}>
+                  <Table.Th scope="row" fw={500}>
+                    {METER_LABEL[meter]}
+                  </Table.Th>
+                  {protocols.map((protocol) => (
+                    <Table.Td key={protocol} ta="right">
+                      {meterText(meter, Number(totals.get(meter)?.get(protocol) ?? 0n))}
+                    </Table.Td>
+                  ))}
+                  <Table.Td
+                    ta="right"
+                    fw={600}
+                    title={countText(total)}
+                    data-meter={meter}
+                    data-total={total.toString()}
+                  >
+                    {meterText(meter, Number(total))}
+                  </Table.Td>
+                </Table.Tr>
+              );
+            })}
+          </Table.Tbody>
+        </Table>
+      </Table.ScrollContainer>
+    </Paper>
+  );
+}
+
+/** What was used: a chart by meter and protocol, the totals, and everything as CSV. */
+export function UsagePage() {
+  const { tenantId } = useSession();
+  const clusters = useQuery(clustersQuery(tenantId));
+  const [clusterId, setClusterId] = useState<string>();
+  const [rangeName, setRangeName] = useState('hour');
+  const [meter, setMeter] = useState<Meter>('messages_in');
+  const [nowMs, setNow] = useState(() => Date.now());
+  const range = RANGES[rangeName]!;
+  const usage = useQuery({
+    ...usageQuery(tenantId, filterOf(range, clusterId, nowMs)),
+    placeholderData: keepPreviousData,
+    refetchInterval: 30_000,
+  });
+  const series = useMemo(() => usage.data && seriesOf(usage.data, meter), [usage.data, meter]);
+  const format = useCallback((value: number) => meterText(meter, value), [meter]);
+  const nothing = usage.data?.windows.length === 0;
+  return (
+    <>
+      <PageHeader
+        title="Usage"
+        description="Counted in the data plane, per minute. The bill is made of exactly these numbers."
+        actions={
+          <Button
+            variant="default"
+            leftSection={<IconDownload size={16} aria-hidden />}
+            disabled={!usage.data || nothing === true}
+            onClick={() => usage.data && download(usage.data, clusters.data ?? [])}
+          >
+            Download CSV
+          </Button>
+        }
+      />
+      <Stack gap="lg">
+        <Group align="flex-end">
+          <Select
+            label="Cluster"
+            data={[
+              { value: '', label: 'All clusters' },
+              ...(clusters.data ?? []).map((c) => ({ value: c.id, label: c.name })),
+            ]}
+            value={clusterId ?? ''}
+            onChange={(value) => setClusterId(value || undefined)}
+            allowDeselect={false}
+            w={{ base: '100%', sm: 220 }}
+          />
+          <Select
+            label="Time"
+            data={Object.entries(RANGES).map(([value, { label }]) => ({ value, label }))}
+            value={rangeName}
+            onChange={(value) => {
+              setNow(Date.now());
+              setRangeName(value ?? 'hour');
+            }}
+            allowDeselect={false}
+            w={{ base: '100%', sm: 240 }}
+          />
+          <Select
+            label="Meter"
+            data={METERS.map((value) => ({ value, label: METER_LABEL[value] }))}
+            value={meter}
+            onChange={(value) => setMeter((value as Meter | null) ?? 'messages_in')}
+            allowDeselect={false}
+            w={{ base: '100%', sm: 200 }}
+          />
+        </Group>
+        {usage.isPending && <LoadingState rows={6} />}
+        {usage.error && <ErrorState error={usage.error} retry={() => void usage.refetch()} />}
+        {nothing && (
+          <EmptyState icon={<IconChartLine size={28} />} title="No usage in this time">
+            Usage appears about a minute after a client connects or sends something.
+          </EmptyState>
+        )}
+        {usage.data && !nothing && series && (
+          <>
+            <Paper p="lg" component="section" aria-label={METER_LABEL[meter]}>
+              <Title order={2} size="h4" mb="sm">
+                {METER_LABEL[meter]}
+              </Title>
+              {series.lines.length === 0 ? (
+                <Text c="dimmed">Nothing was counted by this meter.</Text>
+              ) : (
+                <UsageChart
+                  series={series}
+                  label={`${METER_LABEL[meter]}, ${range.label.toLowerCase()}, by protocol`}
+                  format={format}
+                />
+              )}
+            </Paper>
+            <Totals usage={usage.data} />
+          </>
+        )}
+      </Stack>
+    </>
+  );
+}
