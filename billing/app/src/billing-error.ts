@@ -1,0 +1,24 @@
+/** Every way billing refuses; the HTTP status is what its one caller, the control plane's API, sees. */
+export const BILLING_ERRORS = {
+  'config-invalid': 500,
+  'socket-in-use': 500,
+  unauthenticated: 401,
+  'not-found': 404,
+  'price-unusable': 500,
+  'usage-unplaced': 500,
+} as const;
+export type BillingErrorCode = keyof typeof BILLING_ERRORS;
+
+export class BillingError extends Error {
+  readonly code: BillingErrorCode;
+
+  constructor(code: BillingErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'BillingError';
+    this.code = code;
+  }
+
+  get status(): number {
+    return BILLING_ERRORS[this.code];
+  }
+}

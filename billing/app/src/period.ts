@@ -1,0 +1,11 @@
+/** A billing period: half-open, borders at midnight UTC. */
+export interface BillingPeriod {
+  readonly from: Date;
+  readonly to: Date;
+}
+
+/** The UTC calendar month that `at` lies in. Months of 28 to 31 days; daylight saving does not exist in UTC. */
+export function monthOf(at: Date): BillingPeriod {
+  const [year, month] = [at.getUTCFullYear(), at.getUTCMonth()];
+  return { from: new Date(Date.UTC(year, month, 1)), to: new Date(Date.UTC(year, month + 1, 1)) };
+}
