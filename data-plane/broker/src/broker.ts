@@ -36,6 +36,7 @@ export class BrokerNode implements Broker, AdmissionDirectory<BrokerNamespace> {
   readonly #departed = new Map<string, UsageTotals>();
   /** Administration of one namespace happens one after the other. */
   readonly #turns = new Map<string, Promise<void>>();
+  #default: BrokerNamespace | undefined;
   #sweep: Cancel | null = null;
   #isReady = false;
 
@@ -99,8 +100,7 @@ export class BrokerNode implements Broker, AdmissionDirectory<BrokerNamespace> {
     return this.#byName.get(name);
   }
   get defaultNamespace(): BrokerNamespace | undefined {
-    for (const namespace of this.#namespaces.values()) if (namespace.record.isDefault) return namespace;
-    return undefined;
+    return this.#default;
   }
 
   /**
@@ -156,6 +156,7 @@ export class BrokerNode implements Broker, AdmissionDirectory<BrokerNamespace> {
       if (this.#byName.get(namespace.name) === namespace) this.#byName.delete(namespace.name);
       namespace.record = record;
       this.#byName.set(record.name, namespace);
+      this.#electDefault();
     }
     for (const name of topicsRemoved) await namespace.topics.remove(name);
     const refused: string[] = [];
@@ -167,19 +168,21 @@ export class BrokerNode implements Broker, AdmissionDirectory<BrokerNamespace> {
     if (refused.length > 0) throw new Error(`topics could not be made (${refused.join('; ')})`);
   }
 
+  /** Streams go first: after a crash in between, the namespace is still there to be removed again. */
   async #remove(id: string): Promise<void> {
     const namespace = this.#namespaces.get(id);
     if (namespace !== undefined) {
       this.#namespaces.delete(id);
       if (this.#byName.get(namespace.name) === namespace) this.#byName.delete(namespace.name);
+      this.#electDefault();
       namespace.shut('namespace-deleted');
       namespace.measure();
       if (this.#departed.size < DEPARTED_MAX) this.#departed.set(id, { ...namespace.totals(), storedBytes: 0 });
     }
+    await this.#removeStreams((name) => parseStreamName(name)?.namespaceId === id);
     if (this.#parts.meta.namespaces.has(id)) {
       await this.#parts.meta.propose({ kind: 'remove-namespace', namespaceId: id });
     }
-    await this.#removeStreams((name) => parseStreamName(name)?.namespaceId === id);
   }
 
   async #open(record: NamespaceRecord): Promise<BrokerNamespace> {
@@ -189,19 +192,26 @@ export class BrokerNode implements Broker, AdmissionDirectory<BrokerNamespace> {
     this.#restored.delete(record.id);
     this.#namespaces.set(record.id, namespace);
     this.#byName.set(record.name, namespace);
+    this.#electDefault();
     return namespace;
   }
 
-  /** A crash between a command and the deletion of its streams leaves streams that no record names. */
+  #electDefault(): void {
+    this.#default = [...this.#namespaces.values()].find(({ record }) => record.isDefault);
+  }
+
+  /** A crash between a topic's removal and that of its streams leaves streams that no record names. */
   async #removeOrphans(): Promise<void> {
-    const { meta } = this.#parts;
+    const { meta, runtime } = this.#parts;
+    if (meta.lostTail) {
+      runtime.log.error({}, 'meta lost its last entry: streams that nobody owns are kept, for they may be wanted');
+      return;
+    }
     await this.#removeStreams((name) => {
       const identity = parseStreamName(name);
-      if (identity === null) return false;
+      if (identity?.kind !== 'partition') return false;
       const namespace = meta.namespaces.get(identity.namespaceId);
-      if (namespace === undefined) return true;
-      if (identity.kind !== 'partition') return false;
-      return ![...namespace.topics.values()].some((topic) => topic.id === identity.topicId);
+      return namespace !== undefined && ![...namespace.topics.values()].some(({ id }) => id === identity.topicId);
     });
   }
   async #removeStreams(which: (name: StreamName) => boolean): Promise<void> {

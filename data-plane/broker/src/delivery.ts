@@ -101,13 +101,7 @@ export class Delivery {
   }
 
   /** Batches that a storing protocol appended to a topic: their records are messages for subscribers. */
-  appended(
-    partition: StoredPartition,
-    baseOffset: number,
-    batches: readonly Buffer[],
-    commit: Commit,
-    publisher: Connection,
-  ): void {
+  appended(partition: StoredPartition, batches: readonly Buffer[], commit: Commit, publisher: Connection): void {
     const { index } = this.#host;
     if (index.isEmpty || !this.#mayHaveSubscribers(partition)) return;
     const stored = this.#decode(partition, batches);

@@ -1,9 +1,9 @@
 class TrieNode<T> {
   children: Map<string, TrieNode<T>> | null = null;
   /** Values of the filter that ends here. */
-  values: T[] | null = null;
+  values: Set<T> | null = null;
   /** Values of the filter `<here>/#`. */
-  hashValues: T[] | null = null;
+  hashValues: Set<T> | null = null;
 
   get isEmpty(): boolean {
     return this.children === null && this.values === null && this.hashValues === null;
@@ -23,7 +23,7 @@ export class FilterTrie<T> {
     return this.#size;
   }
 
-  /** Adds a value under a valid filter. The same value may be added under many filters. */
+  /** Adds a value under a valid filter. The same value may be added under many filters; once under each. */
   add(filter: string, value: T): void {
     const levels = filter.split('/');
     const hash = levels.at(-1) === '#';
@@ -35,12 +35,12 @@ export class FilterTrie<T> {
       if (child === undefined) node.children.set(level, (child = new TrieNode()));
       node = child;
     }
-    if (hash) (node.hashValues ??= []).push(value);
-    else (node.values ??= []).push(value);
+    if (hash) (node.hashValues ??= new Set()).add(value);
+    else (node.values ??= new Set()).add(value);
     this.#size++;
   }
 
-  /** Removes one occurrence of the value under the filter; false when it is not there. */
+  /** Removes the value from under the filter; false when it is not there. */
   remove(filter: string, value: T): boolean {
     const levels = filter.split('/');
     const hash = levels.at(-1) === '#';
@@ -53,10 +53,8 @@ export class FilterTrie<T> {
     }
     const last = path.at(-1)!;
     const values = hash ? last.hashValues : last.values;
-    const index = values === null ? -1 : values.indexOf(value);
-    if (index < 0) return false;
-    values!.splice(index, 1);
-    if (values!.length === 0) {
+    if (values === null || !values.delete(value)) return false;
+    if (values.size === 0) {
       if (hash) last.hashValues = null;
       else last.values = null;
     }

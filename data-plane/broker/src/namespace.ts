@@ -192,14 +192,8 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.offsets.removeTopic(topic.name);
     for (const partition of topic.partitions) this.inboxes.removeSource(partition);
   }
-  appended(
-    partition: StoredPartition,
-    baseOffset: number,
-    batches: readonly Buffer[],
-    commit: Commit,
-    publisher: Connection,
-  ): void {
-    this.#delivery.appended(partition, baseOffset, batches, commit, publisher);
+  appended(partition: StoredPartition, batches: readonly Buffer[], commit: Commit, publisher: Connection): void {
+    this.#delivery.appended(partition, batches, commit, publisher);
   }
   publishWill(message: Message): void {
     this.#delivery.publishMessage(message, null);

@@ -24,14 +24,8 @@ export interface TopicHost {
   /** Topics or their bindings changed. */
   topicsChanged(): void;
   topicRemoved(topic: StoredTopic): void;
-  /** Batches `[baseOffset, …)` were appended by a protocol that stores; `commit` settles when they are stable. */
-  appended(
-    partition: StoredPartition,
-    baseOffset: number,
-    batches: readonly Buffer[],
-    commit: Commit,
-    publisher: Connection,
-  ): void;
+  /** Batches were appended by a protocol that stores; `commit` settles when they are stable. */
+  appended(partition: StoredPartition, batches: readonly Buffer[], commit: Commit, publisher: Connection): void;
 }
 
 /** One partition: a stream, and the batch that messages of other protocols gather in. */
@@ -89,7 +83,7 @@ export class StoredPartition implements Partition {
     for (const batch of batches) commit = this.stream.append(batch);
     publisher.usage.messagesIn += count;
     publisher.usage.bytesIn += records.length;
-    host.appended(this, baseOffset, batches, commit!, publisher);
+    host.appended(this, batches, commit!, publisher);
     return { baseOffset, commit: commit! };
   }
   read(offset: number, bytesMax: number): readonly Buffer[] | Promise<readonly Buffer[]> {

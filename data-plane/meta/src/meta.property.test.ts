@@ -173,6 +173,7 @@ describe('a damaged log', () => {
     const meta = new Meta({ store, runtime: testRuntime() });
     await meta.start();
     expect(meta.namespaces.has('a')).toBe(true);
+    expect(meta.lostTail).toBe(true);
     expect((await store.open(META_STREAM)).endOffset).toBe(1);
   });
 

@@ -31,6 +31,7 @@ export class Meta {
   readonly #watchers = new Set<Watcher>();
   #log: Log | null = null;
   #state = new MetaState();
+  #lostTail = false;
   #snapshotBytes = 0;
   #bytesSinceSnapshot = 0;
   #flushing: Promise<void> | null = null;
@@ -44,9 +45,16 @@ export class Meta {
   /** Reads the log. Throws MetaError `log-corrupt` unless what cannot be read is the very end, which is cut off. */
   async start(): Promise<void> {
     const log = await this.#store.open(META_STREAM);
-    this.#state = await replay(log, this.#runtime);
+    const { state, cut } = await replay(log, this.#runtime);
+    this.#state = state;
+    this.#lostTail = cut;
     this.#bytesSinceSnapshot = log.sizeBytes;
     this.#log = log;
+  }
+
+  /** True when `start` had to cut off an unreadable end: something that was stable may be missing. */
+  get lostTail(): boolean {
+    return this.#lostTail;
   }
 
   /** Live views: they change with every command. */
@@ -136,7 +144,7 @@ export class Meta {
 }
 
 /** The state a log amounts to. A snapshot counts from its end mark on: one that was cut off changes nothing. */
-async function replay(log: Log, runtime: Runtime): Promise<MetaState> {
+async function replay(log: Log, runtime: Runtime): Promise<{ state: MetaState; cut: boolean }> {
   let state = new MetaState();
   let snapshot: MetaState | null = null;
   for (let at = log.startOffset; at < log.endOffset;) {
@@ -147,7 +155,7 @@ async function replay(log: Log, runtime: Runtime): Promise<MetaState> {
       if (entry === null || (typeof entry !== 'string' && !applyAll(snapshot ?? state, entry))) {
         await cutTail(log, chunk, runtime);
         if (snapshot !== null) await dropOpenSnapshot(log);
-        return state;
+        return { state, cut: true };
       }
       if (entry === 'snapshot-begin') snapshot = new MetaState();
       else if (entry === 'snapshot-end') {
@@ -158,7 +166,7 @@ async function replay(log: Log, runtime: Runtime): Promise<MetaState> {
     }
   }
   if (snapshot !== null) await dropOpenSnapshot(log);
-  return state;
+  return { state, cut: false };
 }
 
 function applyAll(state: MetaState, commands: readonly Command[]): boolean {
