@@ -31,6 +31,10 @@ const TYPE = {
   auth: 15,
 } as const;
 const PINGRESP_BYTES = 2;
+/** Why a connection is not read from; several may hold at once. */
+const PAUSED_FOR_COMMITS = 1;
+const PAUSED_FOR_READERS = 2;
+const PAUSED_UNTIL_IT_READS = 4;
 const NEVER_EXPIRES = 0xffff_ffff;
 /** Bytes of a CONNACK or DISCONNECT around its reason string. */
 const REASON_STRING_OVERHEAD_BYTES = 64;
@@ -64,8 +68,6 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   silenceMsMax: number;
   /** Something arrived since the last sweep. */
   active = true;
-  /** We do not read because commits are late: the silence is not the client's. */
-  paused = false;
   /** When the sweep last saw it active, or when it ended. Monotonic ms. */
   lastSeenMs: number;
   ended = false;
@@ -74,8 +76,7 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   #lost = false;
   #dirty = false;
   #gone = false;
-  /** We do not read because the client does not. */
-  #unread = false;
+  #paused = 0;
   #refusedNow: RefusalCode | null = null;
   readonly #framing: Framing;
   readonly #forget: (connection: MqttConnection) => void;
@@ -247,17 +248,13 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
     if (this.ended) return;
     this.#attached?.delivery.pump();
     this.output.flush();
-    if (this.#unread || this.transport.writableLength <= this.context.limits.writableBytesMax) return;
     // a client that sends and never reads would have answers piled up for it
-    this.#unread = true;
-    this.transport.pause();
+    if (this.transport.writableLength > this.context.limits.writableBytesMax) this.#pause(PAUSED_UNTIL_IT_READS);
   }
 
   onDrain(): void {
-    if (this.#unread) {
-      this.#unread = false;
-      if (!this.paused) this.transport.resume();
-    }
+    this.#resume(PAUSED_UNTIL_IT_READS);
+    this.context.readerCaughtUp();
     this.#attached?.delivery.drained();
   }
 
@@ -342,14 +339,34 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
     });
   }
 
-  pauseReading(): void {
-    this.paused = true;
-    this.transport.pause();
+  pauseForCommits(): void {
+    this.#pause(PAUSED_FOR_COMMITS);
   }
-  resumeReading(): void {
-    this.paused = false;
+  resumeAfterCommits(): void {
+    this.#resume(PAUSED_FOR_COMMITS);
+  }
+  pauseForReaders(): void {
+    if ((this.#paused & PAUSED_FOR_READERS) !== 0) return;
+    this.#pause(PAUSED_FOR_READERS);
+    this.context.waitForReaders(this);
+  }
+  readersCaughtUp(): void {
+    this.#resume(PAUSED_FOR_READERS);
+  }
+  /** We do not read for reasons of our own: the silence is not the client's. */
+  get pausedByUs(): boolean {
+    return (this.#paused & (PAUSED_FOR_COMMITS | PAUSED_FOR_READERS)) !== 0;
+  }
+
+  #pause(reason: number): void {
+    if (this.#paused === 0 && !this.ended) this.transport.pause();
+    this.#paused |= reason;
+  }
+  #resume(reason: number): void {
+    if ((this.#paused & reason) === 0) return;
+    this.#paused &= ~reason;
     this.active = true;
-    if (!this.#unread) this.transport.resume();
+    if (this.#paused === 0 && !this.ended) this.transport.resume();
   }
 }
 

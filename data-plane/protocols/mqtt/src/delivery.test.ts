@@ -222,6 +222,39 @@ describe('a slow reader', () => {
   });
 });
 
+describe('a publisher whose reader is behind', () => {
+  it('waits until it has caught up, or for a bounded time, and not at all for one that is stuck', () => {
+    const { reader, v4writer, runtime } = pair(
+      { qos: 0 },
+      { readerSlowBytes: 500, writableBytesMax: 1000, readerWaitMs: 50 },
+    );
+    reader.writableLength = 501;
+    v4writer.send(...burst(2, 0));
+    expect(v4writer.paused).toBe(true);
+    reader.drain();
+    expect(v4writer.paused).toBe(false);
+    reader.writableLength = 501;
+    v4writer.send(...burst(2, 0));
+    runtime.advance(49);
+    expect(v4writer.paused).toBe(true);
+    runtime.advance(1);
+    expect(v4writer.paused).toBe(false);
+    reader.writableLength = 1001;
+    v4writer.send(...burst(2, 0));
+    expect(v4writer.paused).toBe(false);
+  });
+  it('the same for what waits for acknowledgements', () => {
+    const { reader, v4writer } = pair({ qos: 1 }, { inFlightMax: 2, pendingMessagesMax: 8 });
+    v4writer.send(...burst(2, 1));
+    v4writer.send(...burst(5, 1));
+    expect(v4writer.paused).toBe(true);
+    for (let got = reader.take(); got.length > 0;) {
+      got = reader.send(...idsOf(got).map((messageId) => ({ cmd: 'puback', messageId }) as Packet));
+    }
+    expect(v4writer.paused).toBe(false);
+  });
+});
+
 describe('a client that sends and never reads', () => {
   it('is not read from any more until it has read; its keep-alive runs on', () => {
     const { join, runtime } = setUp({ writableBytesMax: 1000 });

@@ -90,7 +90,18 @@ export class Delivery implements Receiver {
       else this.#encodeRun(run, qos, retain, subscriptionIds);
     } else if (asIs && !(mayExpire(run) && this.#mustWait(run.count))) this.#copyAtLeastOnce(run, first);
     else this.#encodeRun(run, qos, retain, subscriptionIds);
+    if (this.#slow) this.#subscriber.context.slowReader = true;
     this.#subscriber.markDirty();
+  }
+
+  /** Behind, but not so far that messages are lost: its publishers slow down for it. */
+  get #slow(): boolean {
+    const { context, writableLength } = this.#subscriber;
+    const { readerSlowBytes, pendingMessagesMax, pendingBytesMax } = context.limits;
+    if (writableLength > readerSlowBytes) return !this.#dropping;
+    const pending = this.#pending;
+    if (pending === null || this.#dropping) return false;
+    return pending.messages > pendingMessagesMax / 2 || pending.bytes > pendingBytesMax / 2;
   }
 
   #copyAtMostOnce(run: PublishRun, first: number): void {
@@ -312,7 +323,10 @@ export class Delivery implements Receiver {
       const { context, output } = this.#subscriber;
       const sent = pending.send(output, this.#inFlight, this.#window, context.runtime.nowMs());
       this.#count(sent.messages, sent.contentBytes);
-      if (pending.messages === 0) this.#dropping = false;
+      if (pending.messages === 0) {
+        this.#dropping = false;
+        context.readerCaughtUp();
+      }
     }
     if (this.#inbox !== null && this.#subacksDue === 0) this.#pumpInbox(this.#inbox);
   }

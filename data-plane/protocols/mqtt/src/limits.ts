@@ -24,6 +24,10 @@ export interface MqttLimits {
   pendingBytesMax: number;
   /** Bytes the kernel has not taken: above it QoS 0 messages for this client are dropped and QoS 1 and 2 wait. */
   writableBytesMax: number;
+  /** The same, or half of what may wait pending: above it the publishers of its messages are slowed down. */
+  readerSlowBytes: number;
+  /** Longest pause of a publisher for slow readers at a time; bounds what one stuck reader does to others. */
+  readerWaitMs: number;
   /** Acknowledgements that wait for commits: above it the publisher is not read from. */
   ackPendingMax: number;
   /** Bytes of publishes whose acknowledgement waits: above it the publisher is not read from. */
@@ -46,6 +50,8 @@ export const MQTT_LIMITS: MqttLimits = {
   pendingMessagesMax: 100_000,
   pendingBytesMax: 16 * 1024 * 1024,
   writableBytesMax: 16 * 1024 * 1024,
+  readerSlowBytes: 4 * 1024 * 1024,
+  readerWaitMs: 100,
   ackPendingMax: 8192,
   ackPendingBytesMax: 8 * 1024 * 1024,
   filtersPerPacketMax: 1024,

@@ -65,7 +65,7 @@ export class MqttServer {
     const { limits, runtime } = this.#context;
     const nowMs = runtime.monotonicMs();
     for (const connection of this.#connections) {
-      if ((connection.active || connection.paused) && connection.attached) {
+      if ((connection.active || connection.pausedByUs) && connection.attached) {
         connection.active = false;
         connection.lastSeenMs = nowMs;
       }

@@ -36,8 +36,9 @@ export interface Publisher {
   markDirty(): void;
   fail(code: FaultCode, detail: string): void;
   refused(refusal: Refusal): void;
-  pauseReading(): void;
-  resumeReading(): void;
+  pauseForCommits(): void;
+  resumeAfterCommits(): void;
+  pauseForReaders(): void;
 }
 
 /**
@@ -249,8 +250,11 @@ export class Publishing {
     this.#scratchAt = 0;
     if (run.count === 0) return;
     const publisher = this.#publisher;
+    const { context } = publisher;
+    context.slowReader = false;
     try {
       const outcome = publisher.namespace.publish(run, publisher.link);
+      if (context.slowReader) publisher.pauseForReaders();
       const { refusal, commit } = outcome;
       if (refusal !== null) publisher.refused(refusal);
       if (run.qos > 0) this.#acknowledgeRun(refusal, commit);
@@ -344,7 +348,7 @@ export class Publishing {
     const { limits } = this.#publisher.context;
     if (!this.#paused && (acks.acks > limits.ackPendingMax || acks.publishBytes > limits.ackPendingBytesMax)) {
       this.#paused = true;
-      this.#publisher.pauseReading();
+      this.#publisher.pauseForCommits();
     }
     return at;
   }
@@ -366,7 +370,7 @@ export class Publishing {
     const low = acks.acks <= limits.ackPendingMax / 2 && acks.publishBytes <= limits.ackPendingBytesMax / 2;
     if (this.#paused && low) {
       this.#paused = false;
-      publisher.resumeReading();
+      publisher.resumeAfterCommits();
     }
   };
 

@@ -1,5 +1,5 @@
 import type { Broker } from '@robustmq/broker';
-import type { Runtime } from '@robustmq/wire';
+import type { Cancel, Runtime } from '@robustmq/wire';
 import type { MqttLimits } from './limits.ts';
 import { MqttRun } from './mqtt-run.ts';
 import { SlabPool } from './output.ts';
@@ -10,6 +10,11 @@ const SCRATCH_BYTES = 64 * 1024;
 /** What a connection does once per loop turn. */
 export interface Flushable {
   flushTurn(): void;
+}
+
+/** A publisher that is not read from because readers are slow. */
+export interface WaitsForReaders {
+  readersCaughtUp(): void;
 }
 
 /** What the connections of one server share; everything reused between packets lives here, once. */
@@ -24,6 +29,10 @@ export class ServerContext {
   readonly scratch: Buffer = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   /** Messages dropped because their reader was too slow. */
   droppedMessages = 0;
+  /** Set while a run is published: some receiver of it is slow but not stuck. */
+  slowReader = false;
+  #waiting: WaitsForReaders[] = [];
+  #cancelWait: Cancel | null = null;
   #dirty: Flushable[] = [];
   #spare: Flushable[] = [];
 
@@ -37,6 +46,21 @@ export class ServerContext {
   afterTurn(connection: Flushable): void {
     if (this.#dirty.push(connection) === 1) this.runtime.afterPoll(this.#flush);
   }
+
+  /** Has `readersCaughtUp` called when some reader has caught up, or after `readerWaitMs`, whichever is first. */
+  waitForReaders(publisher: WaitsForReaders): void {
+    this.#waiting.push(publisher);
+    this.#cancelWait ??= this.runtime.after(this.limits.readerWaitMs, this.readerCaughtUp);
+  }
+
+  readonly readerCaughtUp = (): void => {
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#cancelWait?.();
+    this.#cancelWait = null;
+    for (const publisher of waiting) publisher.readersCaughtUp();
+  };
 
   readonly #flush = (): void => {
     const due = this.#dirty;
