@@ -61,15 +61,20 @@ export function billingServer({ database, internalToken, now, log }: BillingServ
 }
 
 /**
- * Listens on a unix socket that only this user can open. A socket file left by a killed process is replaced; one that
- * answers is somebody else's: throws `socket-in-use`.
+ * Makes way for a unix socket: its directory, and the end of a socket file left by a killed process. One that answers
+ * is somebody else's: throws `socket-in-use`.
  */
-export async function listenOnSocket(app: FastifyInstance, path: string): Promise<void> {
+export async function claimSocket(path: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   if (await answers(path)) {
     throw new BillingError('socket-in-use', `another billing process answers on ${path}: stop it first`);
   }
   await rm(path, { force: true });
+}
+
+/** Listens on a claimed unix socket that only this user can open. */
+export async function listenOnSocket(app: FastifyInstance, path: string): Promise<void> {
+  await claimSocket(path);
   const umask = process.umask(0o177);
   try {
     await app.listen({ path });

@@ -2,7 +2,7 @@ import { Database } from '@robustmq/db';
 import { pino } from 'pino';
 import { z } from 'zod';
 import { BillingError } from './billing-error.ts';
-import { billingServer, listenOnSocket } from './http-server.ts';
+import { billingServer, claimSocket, listenOnSocket } from './http-server.ts';
 import { seedPrices } from './prices.ts';
 
 const STOP_MS_MAX = 4_500;
@@ -24,6 +24,8 @@ function readEnvironment(env: NodeJS.ProcessEnv): z.infer<typeof Environment> {
 async function main(): Promise<void> {
   const env = readEnvironment(process.env);
   const log = pino({ name: 'billing' });
+  // First of all: whoever waits for the socket must not take a dead one for a ready billing.
+  await claimSocket(env.ROBUSTMQ_BILLING_SOCKET);
   const database = await Database.open({ url: env.DATABASE_URL, connectionsMax: CONNECTIONS_MAX });
   await seedPrices(database);
   const app = billingServer({

@@ -108,7 +108,11 @@ describe('Agent with a control plane and nodes', { timeout: 30_000 }, () => {
     await startAgent();
     await eventually('refused', () => phaseOf(2)?.phase === 'failed');
     expect(phaseOf(2)?.error).toBe('no room for this namespace');
-    await eventually('cluster 1', isReady(1));
+    control.desire([namespaceSpec(1, 2), namespaceSpec(3), namespaceSpec(2, 1, undefined, 'refused-2')]);
+    await eventually('cluster 3', isReady(3));
+    // Another tenant's failure is nobody else's to read.
+    expect([phaseOf(1)?.error, phaseOf(3)?.error]).toEqual([undefined, undefined]);
+    await eventually('cluster 1', isReady(1, 2));
   });
 
   it('restarts a killed node and serves again', async () => {

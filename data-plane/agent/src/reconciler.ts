@@ -104,7 +104,10 @@ export class Reconciler {
   #observed(spec: NamespaceSpec): NamespaceObserved {
     const lane = this.#lanes.get(spec.node);
     const seen = lane?.node.admin ? lane.namespaces.find((one) => one.clusterId === spec.clusterId) : undefined;
-    const error = lane?.namespaceError(spec.clusterId) ?? seen?.error ?? (lane?.failure && sentenceOf(lane.failure));
+    // What fails on a running node failed for one namespace, and is nobody else's to read; a node that does not start
+    // fails for all of them.
+    const startFailure = lane?.node.admin ? undefined : lane?.failure && sentenceOf(lane.failure);
+    const error = lane?.namespaceError(spec.clusterId) ?? seen?.error ?? startFailure;
     const applied = seen?.phase === 'ready' && seen.observedGeneration >= spec.generation;
     return {
       clusterId: spec.clusterId,
