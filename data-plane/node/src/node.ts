@@ -202,22 +202,14 @@ export class Node implements AdminTarget {
     return { ...served, clusterId: spec.clusterId, phase: 'failed', error: sentence };
   }
   /** Makes a namespace as `config` says; for configurations that do not come from an agent. */
-  async apply(config: NamespaceConfig): Promise<void> {
+  apply(config: NamespaceConfig): Promise<void> {
     const { broker, feed } = this.#graph;
-    try {
-      await broker.applyNamespace(config);
-    } finally {
-      feed.namespacesChanged();
-    }
+    return feed.during(config.id, () => broker.applyNamespace(config));
   }
 
-  async removeNamespace(clusterId: string): Promise<void> {
+  removeNamespace(clusterId: string): Promise<void> {
     const { broker, feed } = this.#graph;
-    try {
-      await broker.removeNamespace(clusterId);
-    } finally {
-      feed.namespacesChanged();
-    }
+    return feed.during(clusterId, () => broker.removeNamespace(clusterId));
   }
 
   namespaces(): readonly NamespaceObserved[] {
@@ -276,7 +268,7 @@ async function buildGraph(config: NodeConfig, runtime: Runtime, onFailed: (error
       ledger.beforeFlush();
     });
     await broker.start();
-    feed.namespacesChanged();
+    feed.recovered();
     return { config, runtime, store, journal, meta, broker, feed, ledger, counts };
   } catch (error) {
     await journal.close().catch(() => undefined);

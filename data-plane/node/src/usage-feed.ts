@@ -9,8 +9,9 @@ type UsageMeter = BrokerNamespace['usage'];
 
 interface Metered {
   readonly id: string;
-  readonly name: string;
   readonly meter: UsageMeter;
+  /** What `visitChanged` saw last, per protocol: all counters in one number, which grows with each of them. */
+  readonly sums: number[];
   /** Null once the namespace was removed; its meter is read one last time then. */
   namespace: BrokerNamespace | null;
 }
@@ -23,6 +24,7 @@ export class UsageFeed implements UsageSource {
   readonly #broker: BrokerNode;
   readonly #runtime: Runtime;
   readonly #dedicated: string | null;
+  readonly #changing = new Set<string>();
   #metered: Metered[] = [];
 
   /** `dedicated`: the cluster that pays for this node's time, null on a shared one. */
@@ -32,23 +34,43 @@ export class UsageFeed implements UsageSource {
     this.#dedicated = dedicated;
   }
 
-  /** To be called after every change of the set of namespaces, before a client can use it. */
-  namespacesChanged(): void {
-    const known = new Map(this.#metered.map((one) => [one.meter, one]));
-    for (const { id, name } of this.#broker.namespaces()) {
-      const namespace = this.#broker.byId(id)!;
-      const metered = known.get(namespace.usage);
-      if (metered === undefined) this.#metered.push({ id, name, meter: namespace.usage, namespace });
+  /** To be called once the broker has recovered. */
+  recovered(): void {
+    for (const { id } of this.#broker.namespaces()) this.#look(id);
+  }
+  /** Runs a change of a namespace. Its clients may come before the change is done, so it is watched meanwhile. */
+  async during(id: string, change: () => Promise<void>): Promise<void> {
+    this.#changing.add(id);
+    try {
+      await change();
+    } finally {
+      this.#changing.delete(id);
+      this.#look(id);
     }
-    for (const one of this.#metered) if (this.#broker.byId(one.id)?.usage !== one.meter) one.namespace = null;
+  }
+  #look(id: string): void {
+    const namespace = this.#broker.byId(id);
+    let isKnown = false;
+    for (const one of this.#metered) {
+      if (one.id !== id) continue;
+      if (one.meter === namespace?.usage) isKnown = true;
+      else one.namespace = null;
+    }
+    if (namespace === undefined || isKnown) return;
+    this.#metered.push({ id, meter: namespace.usage, namespace, sums: PROTOCOLS.map(() => 0) });
   }
 
   visitChanged(visit: (namespaceId: string, protocol: UsageProtocol, counters: LiveCounters) => void): void {
-    for (const { id, meter } of this.#metered) {
-      const { mqtt, kafka, amqp } = meter.protocols;
-      if (mqtt.messagesIn + mqtt.messagesOut > 0) visit(id, 'mqtt', mqtt);
-      if (kafka.messagesIn + kafka.messagesOut > 0) visit(id, 'kafka', kafka);
-      if (amqp.messagesIn + amqp.messagesOut > 0) visit(id, 'amqp', amqp);
+    for (const id of this.#changing) this.#look(id);
+    for (const { id, meter, sums } of this.#metered) {
+      for (let i = 0; i < PROTOCOLS.length; i++) {
+        const protocol = PROTOCOLS[i]!;
+        const counters = meter.protocols[protocol];
+        const sum = counters.messagesIn + counters.messagesOut + counters.bytesIn + counters.bytesOut;
+        if (sum === sums[i]) continue;
+        sums[i] = sum;
+        visit(id, protocol, counters);
+      }
     }
   }
 
@@ -79,18 +101,18 @@ export class UsageFeed implements UsageSource {
 
   /** For metrics. */
   *protocols(): Generator<ProtocolSample> {
-    for (const { name, meter, namespace } of this.#metered) {
+    for (const { meter, namespace } of this.#metered) {
       if (namespace === null) continue;
       for (const protocol of PROTOCOLS) {
         const { openConnections: connections, messagesIn, messagesOut, bytesIn, bytesOut } = meter.protocols[protocol];
-        yield { namespace: name, protocol, connections, messagesIn, messagesOut, bytesIn, bytesOut };
+        yield { namespace: namespace.name, protocol, connections, messagesIn, messagesOut, bytesIn, bytesOut };
       }
     }
   }
   /** For metrics. */
   *storedBytes(): Generator<{ namespace: string; storedBytes: number }> {
-    for (const { name, meter, namespace } of this.#metered)
-      if (namespace !== null) yield { namespace: name, storedBytes: meter.storedBytes };
+    for (const { meter, namespace } of this.#metered)
+      if (namespace !== null) yield { namespace: namespace.name, storedBytes: meter.storedBytes };
   }
 }
 
