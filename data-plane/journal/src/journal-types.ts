@@ -34,12 +34,16 @@ export interface Stream {
   append(batch: Buffer): Commit;
   /**
    * Whole stable batches beginning with the one that holds `from`, until `bytesMax`; at least one if any is stable.
-   * Synchronous when the tail cache holds them, else a promise. Throws JournalError `offset-out-of-range`.
+   * Synchronous when the tail cache holds them, else a promise. The buffers are shared with the store and other readers:
+   * never write to them. Rejects with JournalError `corrupt` (see `resumeAt`) for damaged batches. Throws JournalError `offset-out-of-range`.
    */
   read(from: number, bytesMax: number): readonly Buffer[] | Promise<readonly Buffer[]>;
   /** Offset of the first record with timestamp ≥ `timestampMs`, or null when there is none. */
   offsetAtTime(timestampMs: number): Promise<{ offset: number; timestampMs: number } | null>;
-  /** Calls back once when `stableOffset` exceeds `offset` (at once if it does). Returns a function that forgets it. */
+  /**
+   * Calls back once when `stableOffset` exceeds `offset` (at once if it does). Returns a function that forgets it. Runs
+   * when the stable offsets of all streams of the flush have moved, and before the callbacks of its commit.
+   */
   onStableBeyond(offset: number, callback: () => void): () => void;
   /** DeleteRecords and retention. */
   trim(before: number): Promise<void>;

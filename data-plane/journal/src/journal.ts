@@ -1,4 +1,4 @@
-import type { LogStore } from '@robustmq/store';
+import { StoreError, type LogStore } from '@robustmq/store';
 import type { Cancel, Runtime } from '@robustmq/wire';
 import { Commit } from './commit.ts';
 import { JournalError } from './journal-error.ts';
@@ -11,6 +11,9 @@ const TAIL_CACHE_BYTES_MAX = 64 * 1024 * 1024;
 const MEMORY_FLUSH_DELAY_MS = 1000;
 /** … or as soon as this much of it waits. */
 const MEMORY_FLUSH_BYTES = 8 * 1024 * 1024;
+
+/** Streams trimmed by retention at a time: their trims share a flush. */
+const RETENTION_STREAMS_MAX = 32;
 
 export interface JournalOptions {
   readonly store: LogStore;
@@ -110,14 +113,18 @@ export class Journal {
 
   /** One pass over all open streams: lets go what their policies no longer keep. The node's timer calls it. */
   async enforceRetention(nowMs: number): Promise<void> {
-    for (const stream of [...this.#streams.values()]) {
-      if (this.#closed || this.#failure !== null) return;
-      try {
-        await stream.enforceRetention(nowMs);
-      } catch (error) {
-        this.#runtime.log.warn({ stream: stream.name, error }, 'retention failed');
+    const streams = [...this.#streams.values()].values();
+    const work = async (): Promise<void> => {
+      for (const stream of streams) {
+        if (this.#closed || this.#failure !== null) return;
+        try {
+          await stream.enforceRetention(nowMs);
+        } catch (error) {
+          this.#runtime.log.warn({ stream: stream.name, error }, 'retention failed');
+        }
       }
-    }
+    };
+    await Promise.all(Array.from({ length: RETENTION_STREAMS_MAX }, work));
   }
 
   /** Flushes what was appended, settles its commits, and closes the store. */
@@ -217,7 +224,10 @@ export class Journal {
     }
     this.#flushing = this.#store.flush().then(
       () => this.#flushed(commit, streams),
-      (error: unknown) => this.#fail(error, commit),
+      (error: unknown) => {
+        this.#flushing = null;
+        this.#fail(error, commit);
+      },
     );
   }
 
@@ -230,7 +240,6 @@ export class Journal {
   }
 
   #fail(error: unknown, commit: Commit | null): void {
-    this.#flushing = null;
     if (this.#failure === null) {
       this.#failure = new JournalError('failed', error instanceof Error ? error.message : 'flush', { cause: error });
       this.#runtime.log.error({ error }, 'the medium failed; the journal takes no more');
@@ -245,6 +254,8 @@ export class Journal {
 
   /** The medium did not take an append: the commit says why, in the way a failed flush does. */
   #refused(error: unknown): Commit {
+    // A medium may fail between two flushes, by its own work; then this is how the journal learns of it.
+    if (error instanceof StoreError && error.code === 'failed') this.#fail(error, null);
     const commit = new Commit(++this.#sequence);
     const failure = this.#failure ?? (error instanceof Error ? error : new JournalError('failed', 'append'));
     commit.settle(failure);

@@ -6,3 +6,5 @@ export { FileLogStore, SEGMENT_BYTES_MAX, WAL_BYTES_MAX, type FileLogStoreOption
 export { OPEN_SEGMENTS_MAX } from './file/segment.ts';
 export type { Damage } from './file/damage.ts';
 export { ENGINES, openLogStore, type EngineName, type EngineOptions } from './engines.ts';
+export { FaultyLogStore, type Faults } from './faulty-log-store.ts';
+export { SimulatedDisk } from './testing/simulated-disk.ts';

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Log as TextLog } from '@robustmq/wire';
 import type { Log, LogStore } from '../log.ts';
 import { StoreError } from '../store-error.ts';
@@ -100,6 +100,8 @@ export class FileLogStore implements LogStore {
     const disk = options.disk ?? new NodeDisk();
     await disk.makeDirectory(join(options.directory, 'wal'));
     await disk.makeDirectory(join(options.directory, 'streams'));
+    // A new directory is on the disk only when its parent is synced; one that may not even be read was made by others.
+    await disk.syncDirectory(dirname(options.directory)).catch(() => undefined);
     const lock = await disk.lock(options.directory);
     const store = new FileLogStore({ ...options, disk }, lock);
     try {

@@ -115,6 +115,8 @@ export class SegmentCache {
       if (index.coveredBytes < segment.sizeBytes) {
         const rebuilt = await scanSegment(file, segment, index, null, this.#onDamage);
         index.intervals.push(...rebuilt.maker.done);
+        // Kept for the next time; an index that cannot be written is only slow.
+        await writeIndex(this.#disk, segment.indexPath, index).catch(() => undefined);
         this.#onDamage({
           kind: 'index',
           file: segment.indexPath,
@@ -147,6 +149,18 @@ export async function readIndex(disk: Disk, path: string, segmentBytes: number):
   try {
     const bytes = Buffer.allocUnsafe(await file.size());
     return SegmentIndex.decode(bytes.subarray(0, await file.read(bytes, 0)), segmentBytes);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Puts a whole index in the place of what is there, synced. */
+export async function writeIndex(disk: Disk, path: string, index: SegmentIndex): Promise<void> {
+  await disk.unlink(path);
+  const file = await disk.open(path, 'create');
+  try {
+    await file.write([SegmentIndex.encode(index.intervals)], 0);
+    await file.sync();
   } finally {
     await file.close();
   }

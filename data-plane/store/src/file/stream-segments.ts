@@ -11,6 +11,7 @@ import {
   scanSegment,
   segmentBase,
   segmentFileName,
+  writeIndex,
   type OpenSegment,
   type Segment,
   type SegmentCache,
@@ -194,7 +195,7 @@ export class StreamSegments {
     await open.file.sync();
     intervals.splice(kept, intervals.length, ...maker.done);
     // Were the old index to come back after a loss of power, it would describe what is written here next.
-    await this.#rewriteIndex(tail, open.index);
+    await writeIndex(this.#world.disk, tail.indexPath, open.index);
     await this.#world.disk.syncDirectory(this.#directory);
     this.#sizeBytes -= tail.sizeBytes - end;
     tail.sizeBytes = end;
@@ -259,7 +260,7 @@ export class StreamSegments {
     if (scan.end !== segment.sizeBytes || index.intervals.length !== indexed) {
       await file.sync();
       segment.sizeBytes = scan.end;
-      await this.#rewriteIndex(segment, index);
+      await writeIndex(disk, segment.indexPath, index);
     }
     segment.maxTimestampMs = index.maxTimestampMs;
     this.#endOffset = scan.nextOffset;
@@ -317,16 +318,6 @@ export class StreamSegments {
     const file = await disk.open(segment.indexPath, at === 0 ? 'create' : 'write');
     try {
       await file.write([SegmentIndex.encode(maker.done)], at);
-    } finally {
-      await file.close();
-    }
-  }
-  async #rewriteIndex(segment: Segment, index: SegmentIndex): Promise<void> {
-    await this.#world.disk.unlink(segment.indexPath);
-    const file = await this.#world.disk.open(segment.indexPath, 'create');
-    try {
-      await file.write([SegmentIndex.encode(index.intervals)], 0);
-      await file.sync();
     } finally {
       await file.close();
     }
