@@ -236,6 +236,20 @@ it('keeps its log short', async () => {
   expect((await boot(store, runtime)).ledger.openWindow().usage).toMatchObject([{ value: '100000' }]);
 });
 
+it('reports a medium that takes no more', async () => {
+  const store = new MemoryLogStore();
+  const runtime = steppedRuntime();
+  const source = new Process();
+  const failures: unknown[] = [];
+  const options = { store, runtime, source, nodeId: 'n1', windowMs: 60_000, flush: () => store.flush() };
+  const ledger = await UsageLedger.open({ ...options, onFailed: (error) => failures.push(error) });
+  ledger.start();
+  await store.close();
+  source.of(CLUSTER).messagesIn = 1;
+  runtime.advance(1_000);
+  expect(failures).toMatchObject([{ code: 'closed' }]);
+});
+
 it('refuses logs that cannot be read', async () => {
   const store = new MemoryLogStore();
   const log = await store.open(USAGE_TOTALS_LOG);

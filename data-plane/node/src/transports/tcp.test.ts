@@ -209,6 +209,31 @@ describe.each([
     await until(() => cut.server.closes === 1);
   });
 
+  it('ends a connection whose handler cannot be made, or gives no buffer', async () => {
+    let made = 0;
+    const { client, port, listener } = await pair(sharedReads, (t) => {
+      made++;
+      if (made === 2) throw new Error('no handler');
+      const handler = new InPlaceRecorder(t);
+      handler.readBuffer = () => {
+        if (made > 2) throw new Error('no buffer');
+        return handler.own;
+      };
+      return handler;
+    });
+    for (let i = 0; i < 2; i++) {
+      const next = connect({ host: '127.0.0.1', port });
+      open[0]!.clients.push(next);
+      next.on('error', () => {});
+      next.write('x');
+      await once(next, 'close');
+    }
+    expect(made).toBe(3);
+    made = 0;
+    client.write('fine');
+    await until(() => listener.connections === 1);
+  });
+
   it('ends one connection when its handler throws', async () => {
     const { client, server, port, servers } = await pair(sharedReads, (t) => new Recorder(t));
     server.onBytes = () => {

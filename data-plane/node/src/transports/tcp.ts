@@ -73,10 +73,8 @@ export class TcpListener implements Listener {
     if (handle === null) return this.#events(accepted);
     const transport = new TcpTransport(this, this.#options.info, accepted);
     this.#accept(transport);
-    const { handler } = transport;
     // A handler that assembles requests in place costs one closure; all others share buffer and callback.
-    const buffer =
-      handler.readBuffer === undefined ? SHARED_READ_BUFFER : () => handler.readBuffer?.() ?? SHARED_READ_BUFFER;
+    const buffer = transport.handler.readBuffer === undefined ? SHARED_READ_BUFFER : () => transport.readBuffer();
     releaseHandle(accepted);
     transport.attach(new Socket({ handle, onread: { buffer, callback: onSharedRead } } as object));
   }
@@ -97,7 +95,12 @@ export class TcpListener implements Listener {
 
   #accept(transport: TcpTransport): void {
     this.#open.add(transport);
-    transport.handler = this.#options.accept(transport);
+    try {
+      transport.handler = this.#options.accept(transport);
+    } catch (error) {
+      this.handlerFailed(error);
+      transport.destroy();
+    }
   }
 
   /** Called by its transports only. */
@@ -224,6 +227,19 @@ class TcpTransport implements Transport {
     if (this.#attached) this.#socket.destroy();
   }
 
+  /** Where the next read lands. Node calls it while it reads, where nothing may throw. */
+  readBuffer(): Buffer {
+    try {
+      return this.handler.readBuffer?.() ?? SHARED_READ_BUFFER;
+    } catch (error) {
+      this.#failed(error);
+      return SHARED_READ_BUFFER;
+    }
+  }
+  /** Bytes that Node read into a buffer of its own. */
+  receivedElsewhere(chunk: Buffer): void {
+    this.#guard(() => handOver(this.handler, chunk, (bytes, length) => this.received(bytes, length)));
+  }
   received(chunk: Buffer, length: number): void {
     if (this.#ended) return;
     try {
@@ -265,8 +281,7 @@ function onSharedRead(this: ConnectionSocket, length: number, buffer: Buffer): b
 }
 
 function onDataEvent(this: Socket, chunk: Buffer): void {
-  const connection = (this as ConnectionSocket)[CONNECTION];
-  handOver(connection.handler, chunk, (bytes, length) => connection.received(bytes, length));
+  (this as ConnectionSocket)[CONNECTION].receivedElsewhere(chunk);
 }
 function onError(this: Socket, error: Error): void {
   (this as ConnectionSocket)[CONNECTION].failed(error);

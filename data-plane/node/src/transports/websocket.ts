@@ -90,7 +90,7 @@ export class WebSocketListener implements Listener {
     this.#upgrades.handleUpgrade(request, socket, head, (webSocket) => {
       const transport = new WebSocketTransport(this, this.#options, webSocket, socket);
       this.#open.add(transport);
-      transport.handler = this.#options.accept(transport);
+      transport.accept(this.#options.accept);
     });
   }
 
@@ -131,6 +131,12 @@ class WebSocketTransport implements Transport {
       this.#error = error;
     });
     webSocket.on('close', () => this.#closed());
+  }
+
+  accept(accept: Accept): void {
+    this.#guard(() => {
+      this.handler = accept(this);
+    });
   }
 
   get writableLength(): number {
