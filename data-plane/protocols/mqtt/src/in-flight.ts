@@ -3,6 +3,8 @@ const PACKET_IDS = 65_535;
 /** Sequence numbers between the oldest open exchange and the newest: less than PACKET_IDS, so ids never clash. */
 const SPAN_MAX = 32_768;
 const SPAN_INITIAL = 16;
+/** Before the first exchange: most connections never have one. */
+const NONE = new Uint8Array(0);
 
 /** What an outbound exchange waits for. */
 export const FREE = 0;
@@ -13,14 +15,14 @@ export type ExchangeState = typeof FREE | typeof AWAITS_PUBACK | typeof AWAITS_P
 
 /**
  * Outbound QoS 1 and 2 exchanges by sequence number; the packet id is `sequence % 65535 + 1`. One byte per sequence in a
- * ring that begins at 16 and grows to 32 KiB only for a client that leaves the oldest open.
+ * ring that begins at 16 with the first exchange and grows to 32 KiB only for a client that leaves the oldest open.
  *
  * Invariants: the sequence at `#oldest` is open or the table is empty; `#next - #oldest` ≤ SPAN_MAX.
  */
 export class InFlight {
   /** Open exchanges. */
   open = 0;
-  #states = new Uint8Array(SPAN_INITIAL);
+  #states = NONE;
   #oldest = 0;
   #next = 0;
 
@@ -70,7 +72,7 @@ export class InFlight {
   }
 
   #grow(span: number): void {
-    let size = this.#states.length;
+    let size = Math.max(SPAN_INITIAL, this.#states.length);
     while (size < span) size *= 2;
     const grown = new Uint8Array(size);
     for (let s = this.#oldest; s < this.#next; s++) {
