@@ -8,7 +8,11 @@ export default defineConfig({
     outDir: 'dist',
     target: 'node24',
     sourcemap: true,
-    rolldownOptions: { external: [/^[^./]/], output: { entryFileNames: 'main.js', codeSplitting: false } },
+    rolldownOptions: {
+      external: [/^(?!@oxc-project)[^./\0]/],
+      output: { entryFileNames: 'main.js', codeSplitting: false },
+    },
   },
-  ssr: { external: true },
+  // the decorators' helpers are no package of ours: they go into the bundle
+  ssr: { external: true, noExternal: [/^@oxc-project/] },
 });

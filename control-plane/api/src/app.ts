@@ -43,10 +43,13 @@ export async function createApp(
   });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(settings, keys, database), adapter, {
     bufferLogs: true,
+    // Fastify's own JSON parser (it refuses __proto__) and no other: forms and texts are answered 415
+    bodyParser: false,
     abortOnError: false,
   });
   app.useLogger(app.get(Logger));
   const fastify = adapter.getInstance();
+  fastify.removeContentTypeParser('text/plain');
   addResponseHeaders(fastify);
   app.get(Metrics).watch(fastify);
   await servePortal(fastify, settings.portalDir);

@@ -2,7 +2,11 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 
-const port = z.coerce.number().int().min(1).max(65_535);
+const port = z.coerce
+  .number({ error: 'must be a port number' })
+  .int('must be a port number')
+  .min(1, 'must be a port number')
+  .max(65_535, 'must be a port number');
 
 /** `20000-29999` → both ends included. */
 const PortRange = z
@@ -15,14 +19,14 @@ const PortRange = z
   .refine(({ first, last }) => first >= 1024 && last <= 65_535 && last - first >= 3, 'must hold at least four ports');
 
 const Environment = z.object({
-  DATABASE_URL: z.string().min(1, 'is needed'),
+  DATABASE_URL: z.string({ error: 'is needed' }),
   REDIS_URL: z.string().optional(),
   ROBUSTMQ_HOME: z.string().default(join(homedir(), '.robustmq')),
   ROBUSTMQ_BIND: z.string().default('127.0.0.1'),
   ROBUSTMQ_HTTP_PORT: port.default(8080),
   ROBUSTMQ_AGENT_PORT: port.default(8081),
   ROBUSTMQ_KEYS_FILE: z.string().optional(),
-  ROBUSTMQ_OPERATOR_TOKEN: z.string().min(16, 'must have at least 16 characters'),
+  ROBUSTMQ_OPERATOR_TOKEN: z.string({ error: 'is needed' }).min(16, 'must have at least 16 characters'),
   ROBUSTMQ_PORTAL_DIR: z.string().optional(),
   ROBUSTMQ_BILLING_SOCKET: z.string().optional(),
   ROBUSTMQ_INTERNAL_TOKEN: z.string().optional(),

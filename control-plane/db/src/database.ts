@@ -62,7 +62,8 @@ export class Database {
     } catch (error) {
       await client.$disconnect();
       if (error instanceof DatabaseError) throw error;
-      const reason = error instanceof Error ? error.message.trim().split('\n').at(-1) : String(error);
+      const told = error instanceof Error ? error.message.trim().split('\n').at(-1)! : String(error);
+      const reason = /Message: `(.+)`/.exec(told)?.[1] ?? told;
       throw new DatabaseError(`The database cannot be reached: ${reason}`, { cause: error });
     }
     return new Database(client);

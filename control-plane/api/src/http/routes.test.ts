@@ -1,0 +1,263 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Problem, roleAllows, ROUTES, type Role, type Route, type RouteName } from '@robustmq/contracts';
+import { auditChainBreak } from '@robustmq/db';
+import { TestAgent } from '../testing/test-agent.ts';
+import { startTestApi, until, type SignedUp, type TestApi } from '../testing/test-api.ts';
+
+let api: TestApi;
+let agent: TestAgent;
+let owner: SignedUp;
+let stranger: SignedUp;
+const tokens = {} as Record<Role, string>;
+const ids: Record<string, string> = {};
+const routes = Object.entries(ROUTES) as [RouteName, Route][];
+const inTenant = routes.filter(([, route]) => typeof route.access === 'object');
+
+beforeAll(async () => {
+  api = await startTestApi();
+  agent = await TestAgent.joined(api);
+  [owner, stranger] = [await api.signUp('Mine'), await api.signUp('Theirs')];
+  tokens.owner = owner.token;
+  for (const role of ['admin', 'developer', 'viewer'] as const) {
+    const person = await api.signUp();
+    const body = { email: person.email, role };
+    expect((await api.call('POST', `${owner.at}/members`, { token: owner.token, body })).status).toBe(201);
+    tokens[role] = person.token;
+  }
+  const post = async (path: string, body: object) =>
+    (await api.call<{ id: string }>('POST', owner.at + path, { token: owner.token, body })).body;
+  const cluster = await post('/clusters', { name: 'orders' });
+  const get = () => api.call<{ phase: string }>('GET', `${owner.at}/clusters/${cluster.id}`, { token: owner.token });
+  await until(get, (answer) => answer.body.phase === 'Ready');
+  const credential = await post(`/clusters/${cluster.id}/credentials`, { name: 'c' });
+  await post(`/clusters/${cluster.id}/topics`, { name: 'the.topic' });
+  const key = await post('/api-keys', { name: 'k', role: 'viewer' });
+  Object.assign(ids, { tenantId: owner.tenantId, clusterId: cluster.id, credentialId: credential.id });
+  Object.assign(ids, { apiKeyId: key.id, topicName: 'the.topic', userId: owner.userId });
+});
+afterAll(async () => {
+  agent.close();
+  await api.stop();
+});
+
+const fill = (path: string, values: Record<string, string>) =>
+  path.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name]!);
+/** A body that is wrong everywhere, so that a request that passes the gate changes nothing. */
+const body = (route: Route) => (route.body ? { body: [] } : {});
+const request = (route: Route, token: string | undefined, values = ids) =>
+  api.call(route.method.toUpperCase(), fill(route.path, values), { ...(token ? { token } : {}), ...body(route) });
+
+describe('every route of the contract', () => {
+  it('is served, and nothing else is served under /v1', () => {
+    const fastify = api.app.getHttpAdapter().getInstance();
+    const served = (method: string, path: string) =>
+      (fastify as { hasRoute(route: { method: string; url: string }): boolean }).hasRoute({ method, url: path });
+    const wanted = routes.map(
+      ([, route]) => `${route.method.toUpperCase()} ${route.path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
+    );
+    for (const one of wanted) expect(served(...(one.split(' ') as [string, string])), one).toBe(true);
+    const tree = (fastify as { printRoutes(options: object): string }).printRoutes({ commonPrefix: false });
+    const extra = tree
+      .split('\n')
+      .flatMap((line) => {
+        const match = /(\/v1\/\S*) \(([^)]*)\)/.exec(line);
+        return match ? match[2]!.split(', ').map((method) => `${method} ${match[1]}`) : [];
+      })
+      .filter((one) => !one.startsWith('HEAD ') && !wanted.includes(one));
+    expect(extra.sort()).toEqual(['GET /v1/openapi.json', 'GET /v1/operator/agents', 'POST /v1/operator/join-tokens']);
+  });
+
+  it.each(routes.filter(([, route]) => route.access !== 'public'))('%s wants a signed-in caller', async (_, route) => {
+    expect(await request(route, undefined)).toMatchObject({ status: 401, body: { code: 'unauthenticated' } });
+  });
+
+  it.each(inTenant)('%s finds nothing in somebody else’s tenant, as if it did not exist', async (_, route) => {
+    const theirs = await request(route, stranger.token);
+    const absent = await request(route, stranger.token, { ...ids, tenantId: randomUUID() });
+    const malformed = await request(route, stranger.token, { ...ids, tenantId: 'x' });
+    for (const answer of [theirs, absent, malformed]) {
+      expect(answer).toMatchObject({ status: 404, body: { code: 'not-found' } });
+      expect({ ...answer.body, requestId: '', instance: '' }).toEqual({ ...theirs.body, requestId: '', instance: '' });
+    }
+  });
+
+  const below = inTenant.filter(([, route]) =>
+    /\{(clusterId|credentialId|apiKeyId|topicName|userId)\}/.test(route.path),
+  );
+  it.each(below)('%s does not reach somebody else’s things through the caller’s own tenant', async (name, route) => {
+    const values = { ...ids, tenantId: stranger.tenantId };
+    const bodies: Partial<Record<RouteName, object>> = {
+      updateMember: { role: 'viewer' },
+      createCredential: { name: 'x' },
+      createTopic: { name: 'x' },
+    };
+    const answer = await api.call(route.method.toUpperCase(), fill(route.path, values), {
+      token: stranger.token,
+      ...(route.body ? { body: bodies[name] } : {}),
+    });
+    expect(answer).toMatchObject({ status: 404, body: { code: 'not-found' } });
+  });
+
+  const matrix = inTenant.flatMap(([name, route]) =>
+    (['viewer', 'developer', 'admin', 'owner'] as const).map((role) => [name, role, route] as const),
+  );
+  it.each(matrix)('%s answers the role %s as the contract says', async (_, role, route) => {
+    if (typeof route.access !== 'object') return;
+    const allowed = roleAllows(role, route.access.role);
+    // an allowed write without a body would be carried out: it is enough that others are refused
+    if (allowed && route.method !== 'get' && !route.body) return;
+    const answer = await request(route, tokens[role]);
+    if (!allowed) expect(answer).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+    else if (route.body) expect(answer).toMatchObject({ status: 400, body: { code: 'validation-failed' } });
+    else expect([200, 503]).toContain(answer.status);
+  });
+
+  it('leaves a chain of audit rows, refused writes included', async () => {
+    const list = await api.call<{ items: { action: string; result: string; seq: number }[] }>(
+      'GET',
+      `${owner.at}/audit-events?limit=200`,
+      { token: tokens.admin },
+    );
+    const actions = new Set(list.body.items.map((event) => `${event.action} ${event.result}`));
+    for (const wanted of ['tenant.create ok', 'cluster.create ok', 'credential.create ok', 'createTopic denied'])
+      expect(actions).toContain(wanted);
+    expect(list.body.items.map((event) => event.seq)).toEqual(list.body.items.map((_, n, all) => all.length - n));
+    const rows = await api.database.withTenant(owner.tenantId, (tx) =>
+      tx.auditEvent.findMany({ orderBy: { seq: 'asc' } }),
+    );
+    expect(auditChainBreak(rows)).toBeUndefined();
+    const altered = rows.map((row, n) => (n === 3 ? { ...row, actorId: 'somebody else' } : row));
+    expect(auditChainBreak(altered)?.seq).toBe(4);
+    expect(auditChainBreak(rows.filter((_, n) => n !== 5))?.seq).toBe(7);
+  });
+});
+
+describe('every error', () => {
+  const raw = async (method: string, path: string, headers: Record<string, string>, text?: string) => {
+    const response = await fetch(api.url + path, { method, headers, ...(text === undefined ? {} : { body: text }) });
+    return { response, problem: Problem.parse(await response.json()) };
+  };
+  const json = { 'content-type': 'application/json' };
+
+  it.each([
+    ['an unknown path', 'GET', '/v1/nothing', {}, undefined, 'not-found'],
+    ['an unknown method', 'PUT', '/v1/me', {}, undefined, 'method-not-allowed'],
+    ['malformed JSON', 'POST', '/v1/auth/login', json, '{', 'bad-request'],
+    [
+      'a body of another type',
+      'POST',
+      '/v1/auth/login',
+      { 'content-type': 'text/plain' },
+      'x',
+      'unsupported-media-type',
+    ],
+    [
+      'a form',
+      'POST',
+      '/v1/auth/login',
+      { 'content-type': 'application/x-www-form-urlencoded' },
+      'a=b',
+      'unsupported-media-type',
+    ],
+    ['a body that is too large', 'POST', '/v1/auth/login', json, `"${'x'.repeat(1 << 20)}"`, 'payload-too-large'],
+    ['no body at all', 'POST', '/v1/auth/login', {}, undefined, 'validation-failed'],
+    ['__proto__', 'POST', '/v1/auth/login', json, '{"__proto__":{"x":1}}', 'bad-request'],
+  ])('is a problem: %s', async (_, method, path, headers, text, code) => {
+    const { response, problem } = await raw(method, path, headers as Record<string, string>, text);
+    expect(problem).toMatchObject({ code, status: response.status, type: `/problems/${code}`, instance: path });
+    expect(response.headers.get('content-type')).toContain('application/problem+json');
+    expect(response.headers.get('x-request-id')).toBe(problem.requestId);
+  });
+
+  it('points at every wrong value', async () => {
+    const answer = await api.call('POST', `${owner.at}/clusters/${ids['clusterId']}/topics`, {
+      token: owner.token,
+      body: { name: '', partitions: 0, bindings: ['ok', ''] },
+    });
+    expect(answer.body.errors?.map((error) => error.pointer).sort()).toEqual(['/bindings/1', '/name', '/partitions']);
+    const query = await api.call('GET', `${owner.at}/clusters?limit=0&cursor=zzz`, { token: owner.token });
+    expect(query.body.errors?.[0]?.pointer).toBe('?limit');
+    const cursor = await api.call('GET', `${owner.at}/clusters?cursor=zzz`, { token: owner.token });
+    expect(cursor.body.errors?.[0]?.pointer).toBe('?cursor');
+  });
+
+  it('keeps a request id that a caller gives, when it is one', async () => {
+    const given = await raw('GET', '/v1/nothing', { 'x-request-id': 'my-request-1' });
+    expect(given.problem.requestId).toBe('my-request-1');
+    const odd = await raw('GET', '/v1/nothing', { 'x-request-id': 'a b<script>' });
+    expect(odd.problem.requestId).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it('says that billing is down and keeps serving', async () => {
+    const answer = await api.call('GET', `${owner.at}/invoices/preview`, { token: owner.token });
+    expect(answer).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+  });
+
+  it('carries rate limit and security headers', async () => {
+    const { headers } = await api.call('GET', '/v1/me', { token: owner.token });
+    expect(headers.get('ratelimit-policy')).toBe('"default";q=100000;w=60');
+    expect(headers.get('ratelimit')).toMatch(/^"default";r=\d+;t=\d+$/);
+    expect(headers.get('content-security-policy')).toContain("default-src 'self'");
+    expect(headers.get('cache-control')).toBe('no-store');
+  });
+});
+
+describe('Idempotency-Key', () => {
+  const post = (key: string, bodyOf: object, token = owner.token) =>
+    api.call<{ id: string; code: string; password?: string }>(
+      'POST',
+      `${owner.at}/clusters/${ids['clusterId']}/credentials`,
+      {
+        token,
+        body: bodyOf,
+        headers: { 'idempotency-key': key },
+      },
+    );
+
+  it('answers the same result without doing it again, secrets included', async () => {
+    const first = await post('once', { name: 'idempotent' });
+    const second = await post('once', { name: 'idempotent' });
+    expect(first.status).toBe(201);
+    expect(second.status).toBe(201);
+    expect(second.body.password).toBe(first.body.password);
+    expect(second.body.id).toBe(first.body.id);
+    const kept = await api.database.withTenant(owner.tenantId, (tx) => tx.idempotencyKey.findMany());
+    expect(Buffer.from(kept.at(-1)!.body).toString('latin1')).not.toContain(first.body.password);
+  });
+
+  it('refuses another body, and two callers do not meet', async () => {
+    expect((await post('once', { name: 'another' })).body.code).toBe('idempotency-key-reused');
+    expect((await post('once', { name: 'somebodys' }, tokens.developer)).status).toBe(201);
+    expect((await post('\u00e9', { name: 'x' }).catch(() => ({ status: 400 }))).status).toBe(400);
+  });
+
+  it('does it once for many at once', async () => {
+    const answers = await Promise.all(Array.from({ length: 6 }, () => post('race', { name: 'racing' })));
+    const done = answers.filter((answer) => answer.status === 201);
+    expect(new Set(done.map((answer) => answer.body.id)).size).toBe(1);
+    for (const answer of answers) expect([201, 409]).toContain(answer.status);
+    const codes = new Set(answers.filter((answer) => answer.status === 409).map((answer) => answer.body.code));
+    expect([...codes].every((code) => code === 'idempotency-in-flight')).toBe(true);
+  });
+
+  it('keeps nothing of a refused request', async () => {
+    expect((await post('refused', { name: 'racing' })).body.code).toBe('name-taken');
+    expect((await post('refused', { name: 'fresh-name' })).status).toBe(201);
+  });
+});
+
+describe('the request budget', () => {
+  it('is per caller and says when it is full again', async () => {
+    const small = await startTestApi({ requestsPerMinuteMax: 3 });
+    const person = await small.signUp();
+    for (let n = 0; n < 3; n += 1)
+      expect((await small.call('GET', '/v1/me', { token: person.token })).status).toBe(200);
+    const refused = await small.call('GET', '/v1/me', { token: person.token });
+    expect(refused).toMatchObject({ status: 429, body: { code: 'too-many-requests' } });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect((await small.call('GET', '/v1/me')).status).toBe(401);
+    expect((await small.call('GET', '/health/ready')).status).toBe(200);
+    await small.stop();
+  });
+});
