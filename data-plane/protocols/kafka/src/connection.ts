@@ -1,7 +1,7 @@
-import type { Connection as BrokerConnection, Namespace, Refusal } from '@robustmq/broker';
+import type { ClientEvent, Connection as BrokerConnection, Namespace, Refusal } from '@robustmq/broker';
 import { type Transport, type TransportHandler, WireError } from '@robustmq/wire';
 import { type Api, type Decoded, type Encodable, type Schema } from './schema.ts';
-import { type ApiCodec, codecOf, MessageReader, MessageWriter } from './codec.ts';
+import { type ApiCodec, codecOf, MessageReader, type MessageWriter } from './codec.ts';
 import { FrameError, Frames } from './frames.ts';
 import type { KafkaServer } from './server.ts';
 import type { World } from './world.ts';
@@ -119,6 +119,8 @@ export class KafkaConnection implements TransportHandler {
   #paused = false;
   #serving = false;
   #draining = false;
+  /** Since the last bytes, in whole sweeps. */
+  #idleMs = 0;
   #closed = false;
   /** Says goodbye after what is queued was answered. */
   #ending = false;
@@ -143,6 +145,7 @@ export class KafkaConnection implements TransportHandler {
 
   onData(chunk: Buffer, length: number): void {
     if (this.#closed) return;
+    this.#idleMs = 0;
     if (this.#paused || this.#serving) this.#frames.hold(chunk, 0, length);
     else this.#serve(chunk, 0, length);
   }
@@ -155,6 +158,13 @@ export class KafkaConnection implements TransportHandler {
     this.#close();
   }
 
+  /** Called every `periodMs`: ends connections nobody uses (a peer that vanished without a word, too). */
+  sweep(periodMs: number): void {
+    if (this.#pending.length > 0) return;
+    this.#idleMs += periodMs;
+    if (this.#idleMs > this.server.limits.idleMsMax) this.fail('idle');
+  }
+
   /** Binds the connection to its namespace after authentication; false when the quota refuses, with the reason. */
   bind(namespace: Namespace, principal: string): Refusal | null {
     const opened = namespace.connect({
@@ -162,7 +172,8 @@ export class KafkaConnection implements TransportHandler {
       principal,
       clientId: this.clientId,
       remoteAddress: this.transport.remoteAddress,
-      disconnect: (reason) => this.fail(reason),
+      // the broker must not be called back from here: the end comes with this turn's end
+      disconnect: (reason) => this.server.runtime.afterPoll(() => this.fail(reason)),
     });
     if ('refused' in opened) return opened;
     this.session = { namespace, connection: opened, world: this.server.worldOf(namespace) };
@@ -216,7 +227,7 @@ export class KafkaConnection implements TransportHandler {
   /** Bytes that follow no format end this connection and nothing else. */
   refuse(error: unknown): void {
     if (error instanceof WireError || error instanceof FrameError) {
-      this.#event('malformed-request', error.message);
+      this.event('protocol', 'malformed-request', error.message);
       this.fail(error.message);
       return;
     }
@@ -224,13 +235,14 @@ export class KafkaConnection implements TransportHandler {
     this.fail('internal error');
   }
 
-  #event(code: string, detail: string): void {
+  /** Writes a client event: a refusal the tenant should be able to read. */
+  event(stage: ClientEvent['stage'], code: string, detail: string): void {
     this.server.broker.clientEvent({
       namespace: this.session?.namespace.id ?? null,
       protocol: 'kafka',
       remoteAddress: this.transport.remoteAddress,
       clientId: this.clientId,
-      stage: 'protocol',
+      stage,
       code,
       detail,
     });
@@ -249,7 +261,7 @@ export class KafkaConnection implements TransportHandler {
     const correlationId = r.i32();
     const route = this.server.routes.get(apiKey);
     if (route === undefined) {
-      this.#event('unknown-api', `api key ${apiKey}`);
+      this.event('protocol', 'unknown-api', `api key ${apiKey}`);
       return this.fail(`unknown api key ${apiKey}`);
     }
     const { api } = route;

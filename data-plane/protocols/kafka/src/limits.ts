@@ -16,6 +16,8 @@ export interface KafkaLimits {
   readonly fetchWaitMsMax: number;
   /** A connection that has not authenticated by then is closed. */
   readonly authenticationMsMax: number;
+  /** A connection that sends nothing for this long, and is owed nothing, is closed. */
+  readonly idleMsMax: number;
   /** Partitions of a topic that a Metadata or Produce request creates. */
   readonly defaultPartitions: number;
   readonly partitionsPerTopicMax: number;
@@ -43,6 +45,7 @@ export const DEFAULT_LIMITS: KafkaLimits = {
   fetchSizeBytesMax: 16 * 1024 * 1024,
   fetchWaitMsMax: 60_000,
   authenticationMsMax: 30_000,
+  idleMsMax: 600_000,
   defaultPartitions: 1,
   partitionsPerTopicMax: 1_000,
   autoCreateTopicsMax: 100,

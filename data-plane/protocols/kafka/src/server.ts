@@ -64,7 +64,7 @@ export class KafkaServer {
       minVersion: api.minVersion,
       maxVersion: api.maxVersion,
     }));
-    this.#cancelSweep = this.runtime.every(SWEEP_PERIOD_MS, () => this.#sweepWorlds());
+    this.#cancelSweep = this.runtime.every(SWEEP_PERIOD_MS, () => this.#sweep());
   }
 
   readonly accept: Accept = (transport) => {
@@ -89,6 +89,11 @@ export class KafkaServer {
   /** A connection joins the world of its namespace; `forget` takes it out again. */
   worldOf(namespace: Namespace): World {
     let entry = this.#worlds.get(namespace.id);
+    if (entry !== undefined && entry.world.namespace !== namespace) {
+      // deleted and made anew under its id: nothing of before may be seen
+      entry.world.close();
+      entry = undefined;
+    }
     if (entry === undefined) {
       entry = { world: new World(namespace, this.runtime, this.limits), connections: 0, idleSinceMs: 0 };
       this.#worlds.set(namespace.id, entry);
@@ -100,8 +105,9 @@ export class KafkaServer {
   forget(connection: KafkaConnection): void {
     this.#connections.delete(connection);
     if (connection.session === null) return;
-    const entry = this.#worlds.get(connection.session.namespace.id);
-    if (entry !== undefined && --entry.connections === 0) entry.idleSinceMs = this.runtime.monotonicMs();
+    const { world, namespace } = connection.session;
+    const entry = this.#worlds.get(namespace.id);
+    if (entry?.world === world && --entry.connections === 0) entry.idleSinceMs = this.runtime.monotonicMs();
   }
 
   takeWriter(): MessageWriter {
@@ -142,21 +148,12 @@ export class KafkaServer {
   #admit(connection: KafkaConnection, username: string | null, password: Buffer | null): Refusal | null {
     const { listener, serverName, remoteAddress } = connection.transport;
     const admission = this.broker.admit({ protocol: 'kafka', listener, serverName, remoteAddress, username, password });
-    const refusal = 'refused' in admission ? admission : connection.bind(admission.namespace, admission.principal);
-    if (refusal === null) return null;
-    this.broker.clientEvent({
-      namespace: 'refused' in admission ? listener.namespace : admission.namespace.id,
-      protocol: 'kafka',
-      remoteAddress,
-      clientId: connection.clientId,
-      stage: 'authenticate',
-      code: refusal.refused,
-      detail: refusal.message,
-    });
-    return refusal;
+    // the broker writes the client event of a refusal
+    return 'refused' in admission ? admission : connection.bind(admission.namespace, admission.principal);
   }
 
-  #sweepWorlds(): void {
+  #sweep(): void {
+    for (const connection of this.#connections) connection.sweep(SWEEP_PERIOD_MS);
     const before = this.runtime.monotonicMs() - WORLD_IDLE_MS;
     for (const [id, entry] of this.#worlds) {
       if (entry.connections > 0 || entry.idleSinceMs > before || entry.world.groups.hasMembers) continue;

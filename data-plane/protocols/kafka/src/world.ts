@@ -9,12 +9,14 @@ import { ProducerStates } from './producer-states.ts';
  * groups of the same name in two clusters never meet.
  */
 export class World {
+  readonly namespace: Namespace;
   readonly groups: GroupCoordinator;
   readonly #limits: KafkaLimits;
   /** By topic id and partition index. */
   readonly #producers = new Map<string, ProducerStates[]>();
 
   constructor(namespace: Namespace, runtime: Runtime, limits: KafkaLimits) {
+    this.namespace = namespace;
     this.#limits = limits;
     this.groups = new GroupCoordinator(namespace, runtime, limits);
   }

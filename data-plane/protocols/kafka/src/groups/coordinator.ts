@@ -34,13 +34,13 @@ export class GroupCoordinator {
   readonly #runtime: Runtime;
   readonly #limits: KafkaLimits;
   readonly #groups = new Map<string, Group>();
-  readonly #cancelSweep: Cancel;
+  /** Runs only while there are groups. */
+  #cancelSweep: Cancel | null = null;
 
   constructor(namespace: Namespace, runtime: Runtime, limits: KafkaLimits) {
     this.#namespace = namespace;
     this.#runtime = runtime;
     this.#limits = limits;
-    this.#cancelSweep = runtime.every(EXPIRY_PERIOD_MS, () => this.#sweep());
   }
 
   get hasMembers(): boolean {
@@ -62,6 +62,7 @@ export class GroupCoordinator {
       if (this.#groups.size >= groupsPerNamespaceMax) return fail(ERROR.GROUP_MAX_SIZE_REACHED);
       group = new Group(groupId, this.#runtime, this.#limits);
       this.#groups.set(groupId, group);
+      this.#cancelSweep ??= this.#runtime.every(EXPIRY_PERIOD_MS, () => this.#sweep());
     }
     group.join(request, answer, call);
     this.#forgetIfVacant(group);
@@ -150,7 +151,7 @@ export class GroupCoordinator {
   }
 
   close(): void {
-    this.#cancelSweep();
+    this.#stopSweep();
     for (const group of this.#groups.values()) group.close();
     this.#groups.clear();
   }
@@ -163,6 +164,12 @@ export class GroupCoordinator {
     if (!group.vacant) return;
     group.close();
     this.#groups.delete(group.groupId);
+    if (this.#groups.size === 0) this.#stopSweep();
+  }
+
+  #stopSweep(): void {
+    this.#cancelSweep?.();
+    this.#cancelSweep = null;
   }
 
   #sweep(): void {

@@ -61,7 +61,10 @@ async function describeAsked(
     partitions: call.server.limits.defaultPartitions,
   });
   if (!('refused' in created)) return describeTopic(created, nodeId);
-  if (created.refused !== 'topic-exists') return failed(asked.name, REFUSAL_ERRORS[created.refused]);
+  if (created.refused !== 'topic-exists') {
+    if (created.refused.startsWith('quota')) call.connection.event('protocol', created.refused, created.message);
+    return failed(asked.name, REFUSAL_ERRORS[created.refused]);
+  }
   // somebody else is creating it: served already, or in a moment
   const now = namespace.topics.get(asked.name);
   return now !== undefined ? describeTopic(now, nodeId) : failed(asked.name, ERROR.LEADER_NOT_AVAILABLE);

@@ -102,7 +102,10 @@ function append(topic: Topic, partition: Partition, outcome: PartitionOutcome, b
     }
   }
   const appended = partition.append(batch, session.connection);
-  if ('refused' in appended) return refuse(outcome, REFUSAL_ERRORS[appended.refused], appended.message);
+  if ('refused' in appended) {
+    call.connection.event('publish', appended.refused, `${topic.name}/${partition.index}: ${appended.message}`);
+    return refuse(outcome, REFUSAL_ERRORS[appended.refused], appended.message);
+  }
   outcome.baseOffset = appended.baseOffset;
   outcome.logStartOffset = partition.startOffset;
   outcome.commit = appended.commit;

@@ -34,6 +34,7 @@ async function createOne(wanted: WantedTopic, validateOnly: boolean, call: Call)
   const { topics } = call.session.namespace;
   const outcome = validateOnly ? topics.validate(spec) : await topics.create(spec);
   if (outcome !== null && 'refused' in outcome) {
+    if (outcome.refused.startsWith('quota')) call.connection.event('protocol', outcome.refused, outcome.message);
     return refusedRow(wanted.name, refused(REFUSAL_ERRORS[outcome.refused], outcome.message));
   }
   return {
