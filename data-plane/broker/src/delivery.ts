@@ -53,6 +53,8 @@ export class Delivery {
   /** Where the messages of the run being published are stored; null = nowhere yet. */
   #source: RecordSource | null = null;
   #base = 0;
+  /** A run is being handed out: receivers are being called. */
+  #isBusy = false;
 
   constructor(host: DeliveryHost) {
     this.#host = host;
@@ -60,6 +62,15 @@ export class Delivery {
 
   publish(run: PublishRun, publisher: Connection): PublishOutcome {
     return this.#publish(run, null, publisher);
+  }
+
+  /**
+   * Publishes a will. A receiver that is handed a message may lose its connection over it, which ends in a will: that one
+   * waits for the end of the turn, for a publish must not begin inside another.
+   */
+  publishWill(message: Message): void {
+    if (this.#isBusy) this.#host.runtime.afterPoll(() => void this.publishMessage(message, null));
+    else this.publishMessage(message, null);
   }
 
   publishMessage(message: Message, publisher: Connection | null): PublishOutcome {
@@ -132,12 +143,14 @@ export class Delivery {
       this.#retain(run, route);
       outcome.commit = host.journal.current;
     }
+    this.#isBusy = true;
     const targets = route.targets;
     for (let i = 0; i < targets.length; i++) {
       const target = pick(targets[i]!, publisher);
       if (target !== null) this.#deliver(run, 0, message, route, target);
     }
     for (let i = 0; i < route.groups.length; i++) this.#deliverShared(run, message, route, route.groups[i]!);
+    this.#isBusy = false;
     host.inboxes.endOwed();
     return outcome;
   }

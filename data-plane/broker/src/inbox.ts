@@ -14,6 +14,9 @@ const RECEIVED = 8;
 const DONE = 16;
 const IDS_SHIFT = 8;
 
+const NO_FLOATS = new Float64Array(0);
+const NO_INTEGERS = new Uint32Array(0);
+
 /** What an inbox tells its log. */
 export interface InboxJournal {
   source(index: number): RecordSource | undefined;
@@ -45,10 +48,10 @@ export class SessionInbox implements Inbox {
   /** The session's number in meta. */
   readonly number: number;
   readonly #journal: InboxJournal;
-  #offsets = new Float64Array(0);
-  #sources = new Uint32Array(0);
-  #sizes = new Uint32Array(0);
-  #metas = new Uint32Array(0);
+  #offsets = NO_FLOATS;
+  #sources = NO_INTEGERS;
+  #sizes = NO_INTEGERS;
+  #metas = NO_INTEGERS;
   #mask = -1;
   #head = 1;
   #tail = 1;
@@ -60,8 +63,9 @@ export class SessionInbox implements Inbox {
   /** Untaken entries below were dropped already. */
   #dropFrom = 1;
   #live = 0;
-  #idSets: (readonly number[] | null)[] = [null];
-  #idSetIndex = new Map<string, number>();
+  /** null = no subscription has an id. */
+  #idSets: (readonly number[] | null)[] | null = null;
+  #idSetIndex: Map<string, number> | null = null;
   /** Packet ids held for the publisher side; null = none. */
   held: Set<number> | null = null;
   /** Acknowledgements gathered for one event: a run of sequence numbers. Belongs to the log. */
@@ -143,11 +147,11 @@ export class SessionInbox implements Inbox {
   idSetOf(subscriptionIds: readonly number[] | null): number {
     if (subscriptionIds === null) return 0;
     const key = subscriptionIds.join();
-    const known = this.#idSetIndex.get(key);
+    const known = this.#idSetIndex?.get(key);
     if (known !== undefined) return known;
-    if (this.#live === 0) {
+    if (this.#idSets === null || this.#idSetIndex === null || this.#live === 0) {
       this.#idSets = [null];
-      this.#idSetIndex.clear();
+      this.#idSetIndex = new Map();
     }
     if (this.#idSets.length > ID_SETS_MAX) return 0;
     this.#idSetIndex.set(key, this.#idSets.length);
@@ -218,7 +222,7 @@ export class SessionInbox implements Inbox {
         qos: (meta & QOS_MASK) as QoS,
         retain: (meta & RETAIN) !== 0,
         received: (meta & RECEIVED) !== 0,
-        subscriptionIds: this.#idSets[meta >>> IDS_SHIFT] ?? null,
+        subscriptionIds: this.#idSets?.[meta >>> IDS_SHIFT] ?? null,
       };
     }
   }
@@ -244,7 +248,7 @@ export class SessionInbox implements Inbox {
       redelivery: sequence < this.#redeliverBelow,
       received: (meta & RECEIVED) !== 0,
       message,
-      subscriptionIds: this.#idSets[meta >>> IDS_SHIFT] ?? null,
+      subscriptionIds: this.#idSets?.[meta >>> IDS_SHIFT] ?? null,
     };
   }
   #grow(): void {

@@ -196,7 +196,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.#delivery.appended(partition, batches, commit, publisher);
   }
   publishWill(message: Message): void {
-    this.#delivery.publishMessage(message, null);
+    this.#delivery.publishWill(message);
   }
   deliverRetained(subscription: Subscription, messages: readonly Message[]): void {
     this.#delivery.deliverRetained(subscription, messages);

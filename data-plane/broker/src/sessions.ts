@@ -1,5 +1,5 @@
 import { Commit, type Journal } from '@robustmq/journal';
-import type { Command, Meta, NamespaceRecord, SessionState } from '@robustmq/meta';
+import { MetaError, type Command, type Meta, type NamespaceRecord, type SessionState } from '@robustmq/meta';
 import type { InboxLog } from './inbox-log.ts';
 import type { SessionInbox } from './inbox.ts';
 import type { Runtime } from '@robustmq/wire';
@@ -241,7 +241,10 @@ export class Sessions {
     this.#host.meta.propose(command).then(
       () => commit.settle(null, (error) => log.error({ error }, 'a callback of a subscription threw')),
       (error: unknown) => {
-        log.error({ error, kind: command.kind }, 'meta refused what a session did');
+        // connections that end while the node stops come too late for meta: a restart detaches their sessions itself
+        if (!(error instanceof MetaError && error.code === 'closed')) {
+          log.error({ error, kind: command.kind }, 'meta refused what a session did');
+        }
         commit.settle(error instanceof Error ? error : new Error(String(error)), () => undefined);
       },
     );

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Journal } from '@robustmq/journal';
 import { Meta } from '@robustmq/meta';
-import { MemoryLogStore, type LogStore } from '@robustmq/store';
+import { FileLogStore, MemoryLogStore, type LogStore } from '@robustmq/store';
 import { SILENT_LOG, type Runtime } from '@robustmq/wire';
 import { BrokerNode } from '../broker.ts';
 import type {
@@ -203,11 +203,18 @@ export async function settled(node: TestNode): Promise<void> {
 /** Everything that can be taken from the session's inbox, waiting for what has to be read from the store. */
 export async function takeAll(session: Session): Promise<InboxEntry[]> {
   const entries: InboxEntry[] = [];
-  for (let idle = 0; idle < 3; idle++) {
+  for (let idle = 0; idle < 50; idle++) {
     const some = session.inbox!.take(100);
     if (some.length > 0) idle = 0;
     entries.push(...some);
-    await new Promise((resolve) => setImmediate(resolve));
+    if (entries.length >= session.inbox!.depth) break;
+    // what is on disk takes longer than a few turns
+    await new Promise((resolve) => (idle < 10 ? setImmediate(resolve) : setTimeout(resolve, 5)));
   }
   return entries;
+}
+
+/** The directory as a store. */
+export function openFileStore(directory: string): Promise<LogStore> {
+  return FileLogStore.open({ directory });
 }
