@@ -78,6 +78,34 @@ async function mqtt(username = 'u@demo-abcdef'): Promise<MqttClient> {
   clients.push(client);
   return client;
 }
+function kafka(): Kafka {
+  return new Kafka({
+    brokers: [`127.0.0.1:${ports.kafka}`],
+    sasl: { mechanism: 'plain', username: 'u@demo-abcdef', password: 'p' },
+    logLevel: logLevel.NOTHING,
+    retry: { retries: 2 },
+  });
+}
+async function readTopic(topic: string): Promise<Set<string>> {
+  const admin = kafka().admin();
+  await admin.connect();
+  const offsets = await admin.fetchTopicOffsets(topic);
+  await admin.disconnect();
+  let left = offsets.reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0);
+  const found = new Set<string>();
+  const consumer = kafka().consumer({ groupId: 'reader' });
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  await new Promise<void>((resolve, reject) => {
+    const eachMessage = async ({ message }: { message: { value: Buffer | null } }) => {
+      found.add(String(message.value));
+      if (--left === 0) resolve();
+    };
+    consumer.run({ eachMessage }).catch(reject);
+  });
+  await consumer.disconnect();
+  return found;
+}
 /** All windows so far, without forgetting them. */
 async function windows(admin: AdminClient): Promise<UsageWindow[]> {
   const found: UsageWindow[] = [];
@@ -162,12 +190,7 @@ it('counts exactly what clients count, and forgets windows when it is told to', 
   const publisher = await mqtt();
   const payload = 'x'.repeat(100);
   for (let i = 0; i < 300; i++) await publisher.publishAsync('sensors/1', payload, { qos: i % 3 === 0 ? 1 : 0 });
-  const kafka = new Kafka({
-    brokers: [`127.0.0.1:${ports.kafka}`],
-    sasl: { mechanism: 'plain', username: 'u@demo-abcdef', password: 'p' },
-    logLevel: logLevel.NOTHING,
-  });
-  const producer = kafka.producer();
+  const producer = kafka().producer();
   await producer.connect();
   for (let i = 0; i < 20; i++)
     await producer.send({ topic: 'sensors', messages: [{ key: 'sensors/k', value: payload }] });
@@ -219,6 +242,37 @@ it('loses no acknowledged message and no count when it is killed again and again
   expect(sums['mqtt messages_in']).toBeGreaterThanOrEqual(acknowledged);
   expect(sums['mqtt messages_in']).toBeLessThanOrEqual(sent);
   for (const window of served.values()) expect(all[window.seq - 1]).toEqual(window);
+});
+
+it('keeps and counts every batch Kafka was told is safe when it is killed again and again', async () => {
+  const acknowledged = new Set<string>();
+  let sent = 0;
+  for (let round = 0; round < 3; round++) {
+    const { node, admin } = await boot();
+    if (round === 0) await admin.json('PUT', `/v1/namespaces/${CLUSTER}`, spec(1));
+    const producer = kafka().producer({ retry: { retries: 0 } });
+    await producer.connect();
+    const goal = acknowledged.size + 200;
+    const lanes = [0, 1, 2, 3].map(async (lane) => {
+      for (;;) {
+        const values = [0, 1, 2].map(() => `${round}.${lane}.${sent++}`);
+        const messages = values.map((value) => ({ key: `sensors/${value}`, value }));
+        await producer.send({ topic: 'sensors', acks: -1, messages });
+        for (const value of values) acknowledged.add(value);
+      }
+    });
+    const ended = Promise.allSettled(lanes);
+    while (acknowledged.size < goal) await new Promise((resolve) => setImmediate(resolve));
+    await node.kill();
+    await ended;
+    await producer.disconnect().catch(() => undefined);
+  }
+  const { admin } = await boot();
+  const stored = await readTopic('sensors');
+  for (const value of acknowledged) expect(stored.has(value)).toBe(true);
+  const sums = totals(await untilClosed(admin));
+  expect(sums['kafka messages_in']).toBeGreaterThanOrEqual(acknowledged.size);
+  expect(sums['kafka messages_in']).toBeLessThanOrEqual(sent);
 });
 
 it('lets bare user names in on a dedicated node and counts its time', async () => {
