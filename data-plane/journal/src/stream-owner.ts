@@ -164,8 +164,8 @@ export class StreamOwner implements Stream {
   /** Calls the waiters whose offset is stable, in the order they came. One that throws stops nobody: `onError` gets it. */
   wake(onError: (error: unknown) => void): void {
     if (this.#waiters.size === 0) return;
-    for (const waiter of [...this.#waiters]) {
-      // A waiter may have been forgotten by one called before it.
+    for (const waiter of this.#waiters) {
+      // One that a callback adds is met here too, and is not due.
       if (waiter.offset >= this.#stableOffset || !this.#waiters.delete(waiter)) continue;
       try {
         waiter.callback();

@@ -12,7 +12,7 @@ type Step =
   | { do: 'truncate'; stream: number; part: number }
   | { do: 'remove'; stream: number }
   | { do: 'reopen' }
-  | { do: 'crash'; after: number; power: boolean };
+  | { do: 'crash'; after: number; power: boolean; again: number };
 
 const stream = fc.nat(3);
 const part = fc.double({ min: 0, max: 1, noNaN: true });
@@ -33,7 +33,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('truncate' as const), stream, part }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('remove' as const), stream }) },
   { weight: 1, arbitrary: fc.constant({ do: 'reopen' as const }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('crash' as const), after: fc.nat(40), power: fc.boolean() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('crash' as const),
+      after: fc.nat(40),
+      power: fc.boolean(),
+      again: fc.nat(30),
+    }),
+  },
 );
 
 /** What one stream must and may hold, kept naively. */
@@ -175,14 +183,19 @@ describe('FileLogStore against a naive model', () => {
         await world.open();
         let stopped: Promise<void> | null = null;
         let power = false;
+        let again = 0;
         const restart = async (): Promise<void> => {
           world.disk = power ? world.disk.cutPower() : world.disk.kill();
+          // The recovery is cut short as well, and the one after that is not.
+          stopped = world.disk.stopAfter(again);
+          await Promise.race([world.open(), stopped]);
+          world.disk = power ? world.disk.kill() : world.disk.cutPower();
           stopped = null;
           await world.open();
         };
         for (const step of steps) {
           if (step.do === 'crash') {
-            power = step.power;
+            ({ power, again } = step);
             stopped ??= world.disk.stopAfter(step.after);
             continue;
           }

@@ -121,6 +121,8 @@ export class Registry {
       onDamage({ kind: 'hole', file: path, position: at, detail: 'entries of the stream registry are damaged' });
       at = findFrame(data, at + 1, () => true);
     }
+    // What was read may be unsynced work of a process that was killed; what it says is not written again.
+    await this.#file.sync();
     this.#loadedNextId = this.intact ? this.#nextId : 1;
     this.#fileBytes = at;
     this.#changed.clear();

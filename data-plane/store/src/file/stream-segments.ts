@@ -166,9 +166,12 @@ export class StreamSegments {
       await this.#unlink(gone);
     }
     const tail = this.#segments.at(-1);
-    if (tail === undefined || this.#endOffset <= to) return removedFrom;
-    removedFrom = await this.#world.cache.use(tail, (open) => this.#truncateTail(tail, open, to));
-    if (tail.sizeBytes === 0) await this.#unlink(this.#segments.pop()!);
+    if (tail !== undefined && this.#endOffset > to) {
+      removedFrom = await this.#world.cache.use(tail, (open) => this.#truncateTail(tail, open, to));
+      if (tail.sizeBytes === 0) await this.#unlink(this.#segments.pop()!);
+    }
+    // Once the write-ahead log that says so is gone, nothing but this keeps the files from coming back.
+    if (removedFrom !== null) await this.#world.disk.syncDirectory(this.#directory);
     return removedFrom;
   }
 
@@ -196,7 +199,6 @@ export class StreamSegments {
     intervals.splice(kept, intervals.length, ...maker.done);
     // Were the old index to come back after a loss of power, it would describe what is written here next.
     await writeIndex(this.#world.disk, tail.indexPath, open.index);
-    await this.#world.disk.syncDirectory(this.#directory);
     this.#sizeBytes -= tail.sizeBytes - end;
     tail.sizeBytes = end;
     tail.maxTimestampMs = open.index.maxTimestampMs;
