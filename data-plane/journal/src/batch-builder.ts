@@ -29,8 +29,8 @@ const RECORD_FRAME_BYTES_MAX = 48;
 const EMPTY = Buffer.alloc(0);
 
 /**
- * Builds uncompressed RecordBatches v2, one after the other, in memory that is reused. Adding a record allocates nothing.
- * Timestamps are milliseconds since the epoch; offsets inside the batch begin at 0 and are patched on append.
+ * Builds uncompressed RecordBatches v2, one after the other, in memory that is reused. Adding a record allocates
+ * nothing. Timestamps are milliseconds since the epoch; offsets inside the batch begin at 0 and are patched on append.
  */
 export class BatchBuilder {
   #memory: Buffer;

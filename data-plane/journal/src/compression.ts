@@ -75,8 +75,9 @@ function unsnappyXerial(bytes: Buffer, bytesMax: number): Buffer {
 }
 
 /**
- * Refuses an LZ4 frame that could expand beyond `bytesMax` by walking its block headers: the native decoder has no limit
- * of its own. The bound is what the blocks could hold at most, so a frame of many half-empty 4 MiB blocks may be refused.
+ * Refuses an LZ4 frame that could expand beyond `bytesMax` by walking its block headers: the native decoder has no
+ * limit of its own. The bound is what the blocks could hold at most, so a frame of many half-empty 4 MiB blocks may be
+ * refused.
  */
 function limitLz4(bytes: Buffer, bytesMax: number): void {
   if (bytes.length < 7 || bytes.readUInt32LE(0) !== LZ4_MAGIC)

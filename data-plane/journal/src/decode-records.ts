@@ -41,9 +41,9 @@ export interface DecodeOptions {
 }
 
 /**
- * Visits the records of one batch in order; `visit` returning false ends it. Synchronous, all codecs. Throws JournalError
- * with a `batch-…` code for anything malformed and nothing else; records in front of the fault were visited by then.
- * The CRC is not looked at again (`checkBatch` did).
+ * Visits the records of one batch in order; `visit` returning false ends it. Synchronous, all codecs. Throws
+ * JournalError with a `batch-…` code for anything malformed and nothing else; records in front of the fault were
+ * visited by then. The CRC is not looked at again (`checkBatch` did).
  */
 export function decodeRecords(
   batch: Buffer,

@@ -1,8 +1,8 @@
 import type { Commit } from './commit.ts';
 
 /**
- * Name of a stream on the medium: 1 to 512 bytes of UTF-8. The brand keeps plain text out: the broker's `stream-name.ts`
- * is the only maker, so there is no stream without a namespace.
+ * Name of a stream on the medium: 1 to 512 bytes of UTF-8. The brand keeps plain text out: the broker's
+ * `stream-name.ts` is the only maker, so there is no stream without a namespace.
  */
 export type StreamName = string & { readonly __brand: 'StreamName' };
 
@@ -34,8 +34,9 @@ export interface Stream {
   append(batch: Buffer): Commit;
   /**
    * Whole stable batches beginning with the one that holds `from`, until `bytesMax`; at least one if any is stable.
-   * Synchronous when the tail cache holds them, else a promise. The buffers are shared with the store and other readers:
-   * never write to them. Rejects with JournalError `corrupt` (see `resumeAt`) for damaged batches. Throws JournalError `offset-out-of-range`.
+   * Synchronous when the tail cache holds them, else a promise. The buffers are shared with the store and other
+   * readers: never write to them. Rejects with JournalError `corrupt` (see `resumeAt`) for damaged batches. Throws
+   * JournalError `offset-out-of-range`.
    */
   read(from: number, bytesMax: number): readonly Buffer[] | Promise<readonly Buffer[]>;
   /** Offset of the first record with timestamp ≥ `timestampMs`, or null when there is none. */

@@ -166,7 +166,7 @@ describe('streams', () => {
     return { store, runtime, journal };
   };
 
-  it('read the same from the tail cache and from the store, whole batches from the one that holds the offset', async () => {
+  it('read the same from the tail cache and from the store: whole batches', async () => {
     for (const cache of [0, 300, 1_000_000]) {
       const { journal } = await auto(cache);
       const a = await journal.open(name('a'), FLUSHED);

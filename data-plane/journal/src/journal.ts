@@ -24,12 +24,13 @@ export interface JournalOptions {
 
 /**
  * All streams of one medium, and their group commit. The first append of a turn schedules a flush for the end of that
- * turn (`Runtime.afterPoll`), so everything read from all sockets in the turn rides on one flush; while a flush runs, what
- * is appended gathers in the next commit.
+ * turn (`Runtime.afterPoll`), so everything read from all sockets in the turn rides on one flush; while a flush runs,
+ * what is appended gathers in the next commit.
  *
- * Order when a flush is done: (1) the stable offsets of all its streams move, (2) `onStableBeyond` callbacks run, stream
- * by stream in the order of first append, (3) the commit's callbacks run. So whoever is acknowledged can read what was
- * acknowledged. When the medium fails, every commit settles with the error, `onFailed` runs once, and no append is taken.
+ * Order when a flush is done: (1) the stable offsets of all its streams move, (2) `onStableBeyond` callbacks run,
+ * stream by stream in the order of first append, (3) the commit's callbacks run. So whoever is acknowledged can read
+ * what was acknowledged. When the medium fails, every commit settles with the error, `onFailed` runs once, and no
+ * append is taken.
  */
 export class Journal {
   readonly #store: LogStore;

@@ -142,7 +142,7 @@ describe('BatchBuilder, checkBatch and decodeRecords', () => {
     );
   });
 
-  it('throw nothing but the coded error when the records are random bytes behind a good header, under every codec', () => {
+  it('throw nothing but the coded error on random records behind a good header, under every codec', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 300 }),

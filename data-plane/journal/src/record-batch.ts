@@ -5,7 +5,8 @@ import { JournalError, type JournalErrorCode } from './journal-error.ts';
  * RecordBatch v2 (KIP-98, big-endian), the only stored message format:
  *   0 baseOffset i64 | 8 batchLength i32 (bytes behind it) | 12 partitionLeaderEpoch i32 | 16 magic i8 = 2
  *  17 crc u32 (CRC-32C of 21 to the end) | 21 attributes i16 | 23 lastOffsetDelta i32 | 27 baseTimestamp i64
- *  35 maxTimestamp i64 | 43 producerId i64 | 51 producerEpoch i16 | 53 baseSequence i32 | 57 recordCount i32 | 61 records
+ *  35 maxTimestamp i64 | 43 producerId i64 | 51 producerEpoch i16 | 53 baseSequence i32
+ *  57 recordCount i32 | 61 records
  * The CRC begins behind base offset and leader epoch, so the broker patches both without touching it.
  */
 /** Bytes in front of the first record. */
@@ -65,8 +66,8 @@ export interface BatchFault {
 export type BatchCheck = BatchInfo | BatchFault;
 
 /**
- * Checks one batch at `[at, end)` as a client sent it: layout, magic, CRC, codec, counts. Throws nothing. Records inside
- * are not decoded (they may be compressed and are kept as sent).
+ * Checks one batch at `[at, end)` as a client sent it: layout, magic, CRC, codec, counts. Throws nothing. Records
+ * inside are not decoded (they may be compressed and are kept as sent).
  */
 export function checkBatch(bytes: Buffer, at: number, end: number): BatchCheck {
   const left = Math.min(end, bytes.length) - at;

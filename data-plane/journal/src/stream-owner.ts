@@ -25,8 +25,8 @@ interface Waiter {
 }
 
 /**
- * The single owner of one stream's tail. Invariant: `startOffset ≤ stableOffset ≤ endOffset`, and readers see nothing at
- * or above `stableOffset`.
+ * The single owner of one stream's tail. Invariant: `startOffset ≤ stableOffset ≤ endOffset`, and readers see nothing
+ * at or above `stableOffset`.
  */
 export class StreamOwner implements Stream {
   readonly name: StreamName;
@@ -161,7 +161,9 @@ export class StreamOwner implements Stream {
   makeStable(offset: number): void {
     if (offset > this.#stableOffset) this.#stableOffset = offset;
   }
-  /** Calls the waiters whose offset is stable, in the order they came. One that throws stops nobody: `onError` gets it. */
+  /**
+   * Calls the waiters whose offset is stable, in the order they came. One that throws stops nobody: `onError` gets it.
+   */
   wake(onError: (error: unknown) => void): void {
     if (this.#waiters.size === 0) return;
     for (const waiter of this.#waiters) {

@@ -5,7 +5,8 @@ const DEAD_CHUNKS_MAX = 1024;
 
 /**
  * Consecutive chunks of one stream in memory, oldest first: the whole log of the memory engine, the part of a file log
- * that is still in a write-ahead log, the journal's tail cache. Amortised O(1) at both ends, O(log n) to find an offset.
+ * that is still in a write-ahead log, the journal's tail cache. Amortised O(1) at both ends, O(log n) to find an
+ * offset.
  */
 export class ChunkRun {
   #chunks: (Chunk | undefined)[] = [];
@@ -73,7 +74,9 @@ export class ChunkRun {
     }
     return low - this.#head;
   }
-  /** Index of the first chunk with a timestamp ≥ `timestampMs`; `count` when there is none. Timestamps need no order. */
+  /**
+   * Index of the first chunk with a timestamp ≥ `timestampMs`; `count` when there is none. Timestamps need no order.
+   */
   indexOfTime(timestampMs: number): number {
     for (let i = this.#head; i < this.#chunks.length; i++) {
       if (this.#chunks[i]!.timestampMs >= timestampMs) return i - this.#head;

@@ -67,8 +67,9 @@ export class FaultyLogStore implements LogStore {
   }
 
   /**
-   * The process dies: what was not flushed is lost, but for a random part of it if the faults say so. Nobody gets anything
-   * from this object any more; the medium underneath is as a new process would find it, and can be wrapped again.
+   * The process dies: what was not flushed is lost, but for a random part of it if the faults say so. Nobody gets
+   * anything from this object any more; the medium underneath is as a new process would find it, and can be wrapped
+   * again.
    */
   async crash(): Promise<LogStore> {
     this.#crashed = true;

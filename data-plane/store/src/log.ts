@@ -22,7 +22,10 @@ export interface Log {
   readonly stableOffset: number;
   /** Bytes held on the medium for this log. */
   readonly sizeBytes: number;
-  /** Takes over `chunk.bytes`; readable at once, stable after the medium's next `flush`. `baseOffset` must be `endOffset`. */
+  /**
+   * Takes over `chunk.bytes`; readable at once, stable after the medium's next `flush`. `baseOffset` must be
+   * `endOffset`.
+   */
   append(chunk: Chunk): void;
   /**
    * Whole chunks in order, beginning with the one that holds `from`, until `bytesMax` is reached; at least one if there

@@ -133,7 +133,9 @@ class World {
     }
   }
 
-  /** Everything acknowledged is there, nothing else but what was appended, and what is there is the model from now on. */
+  /**
+   * Everything acknowledged is there, nothing else but what was appended, and what is there is the model from now on.
+   */
   async verify(): Promise<void> {
     const store = this.store!;
     const names = new Set(store.list());

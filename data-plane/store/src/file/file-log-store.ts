@@ -44,8 +44,8 @@ interface SealedLog {
 }
 
 /**
- * A directory as a medium: one write-ahead log for all streams (`wal/`), segment files per stream (`streams/<id>/`), and
- * the registry of names. See the room's README for the layout and for what survives what.
+ * A directory as a medium: one write-ahead log for all streams (`wal/`), segment files per stream (`streams/<id>/`),
+ * and the registry of names. See the room's README for the layout and for what survives what.
  */
 export class FileLogStore implements LogStore {
   readonly #directory: string;
@@ -245,8 +245,8 @@ export class FileLogStore implements LogStore {
     for (const log of logs) log.makeStable(log.flushingOffset);
   }
   /**
-   * Seals the full write-ahead log and begins a new one. While the one before is still being checkpointed the flush waits:
-   * acknowledgements wait with it, and that is what slows writers down to what the segments can take.
+   * Seals the full write-ahead log and begins a new one. While the one before is still being checkpointed the flush
+   * waits: acknowledgements wait with it, and that is what slows writers down to what the segments can take.
    */
   async #rotate(): Promise<void> {
     if (this.#sealed !== null) {
@@ -346,8 +346,8 @@ export class FileLogStore implements LogStore {
 }
 
 /**
- * The frames without what later ones take back: all of removed streams, and chunks above a truncation. Their segments may
- * be gone or cut already, so replaying them would show holes that are none.
+ * The frames without what later ones take back: all of removed streams, and chunks above a truncation. Their segments
+ * may be gone or cut already, so replaying them would show holes that are none.
  */
 function withoutTakenBack(frames: readonly RecoveredFrame[]): RecoveredFrame[] {
   const ends = new Map<number, number>();

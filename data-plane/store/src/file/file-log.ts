@@ -26,8 +26,8 @@ export interface FileLogHost {
 }
 
 /**
- * One stream of a file store. Its chunks lie, oldest first, in the segments, in `#sealed` (the full write-ahead log whose
- * checkpoint is under way), and in `#active`; the last two are in memory and bounded by two write-ahead logs.
+ * One stream of a file store. Its chunks lie, oldest first, in the segments, in `#sealed` (the full write-ahead log
+ * whose checkpoint is under way), and in `#active`; the last two are in memory and bounded by two write-ahead logs.
  */
 export class FileLog implements Log {
   readonly stream: RegisteredStream;

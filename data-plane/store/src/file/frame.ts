@@ -77,7 +77,9 @@ export function frameBytesAreGood(source: Buffer, at: number, header: FrameHeade
   return end <= source.length && crc32c(source, start, end) === header.bytesCrc;
 }
 
-/** Position of the next whole header at or behind `from` that `accept` takes, or −1. For finding the way behind damage. */
+/**
+ * Position of the next whole header at or behind `from` that `accept` takes, or −1. For finding the way behind damage.
+ */
 export function findFrame(source: Buffer, from: number, accept: (header: FrameHeader) => boolean): number {
   const first = MAGIC >>> 24;
   for (let at = source.indexOf(first, from + 4); at !== -1; at = source.indexOf(first, at + 1)) {

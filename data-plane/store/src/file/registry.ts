@@ -63,8 +63,8 @@ export class Registry {
     return this.#define(name, this.#nextId);
   }
   /**
-   * Brings back a stream that the write-ahead log says was made. Ids below those the file has accounted for are alive or
-   * were removed since, and a removed one must not take its name from a stream made after it.
+   * Brings back a stream that the write-ahead log says was made. Ids below those the file has accounted for are alive
+   * or were removed since, and a removed one must not take its name from a stream made after it.
    */
   replayDefine(name: string, id: number): void {
     if (id >= this.#loadedNextId && !this.#byId.has(id)) this.#define(name, id);

@@ -31,7 +31,9 @@ export interface OpenSegment {
   readonly index: SegmentIndex;
 }
 
-/** One place in the cache. A segment in use is never closed, so there is one index object for whoever writes and reads. */
+/**
+ * One place in the cache. A segment in use is never closed, so there is one index object for whoever writes and reads.
+ */
 interface Entry {
   readonly opening: Promise<OpenSegment>;
   users: number;

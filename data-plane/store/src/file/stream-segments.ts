@@ -250,7 +250,8 @@ export class StreamSegments {
     const scan = await scanSegment(file, segment, index, replayedFrom, onDamage);
     index.intervals.push(...scan.maker.done);
     if (scan.end < segment.sizeBytes) {
-      const detail = `stream ${this.#streamId}: ${segment.sizeBytes - scan.end} bytes behind offset ${scan.nextOffset} cut off`;
+      const lost = segment.sizeBytes - scan.end;
+      const detail = `stream ${this.#streamId}: ${lost} bytes behind offset ${scan.nextOffset} cut off`;
       onDamage({ kind: 'torn-tail', file: segment.path, position: scan.end, detail });
       await file.truncate(scan.end);
     }

@@ -67,10 +67,10 @@ export interface RecoveredLog {
 }
 
 /**
- * Reads the files left behind, oldest first. Flush n + 1 begins only when flush n is synced, and a file only when the one
- * before is complete; so a damaged frame with a later flush or a later file behind it is a hole, and one without is the
- * torn tail of a flush that nobody was told of, and is cut off. Files are whole in memory: that is where their chunks are
- * served from until the next checkpoint.
+ * Reads the files left behind, oldest first. Flush n + 1 begins only when flush n is synced, and a file only when the
+ * one before is complete; so a damaged frame with a later flush or a later file behind it is a hole, and one without is
+ * the torn tail of a flush that nobody was told of, and is cut off. Files are whole in memory: that is where their
+ * chunks are served from until the next checkpoint.
  */
 export async function recoverLog(disk: Disk, directory: string, onDamage: OnDamage): Promise<RecoveredLog> {
   const numbers = (await disk.list(directory)).map(walNumber).filter((number) => number !== null);

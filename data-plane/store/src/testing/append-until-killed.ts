@@ -1,6 +1,7 @@
 /*
- * The victim of the kill test: `node append-until-killed.ts <directory> <walBytesMax> <segmentBytesMax>` appends to a few
- * streams and prints "stream endOffset" for whatever a flush has made stable. Exits with 3 when the directory is locked.
+ * The victim of the kill test: `node append-until-killed.ts <directory> <walBytesMax> <segmentBytesMax>` appends to a
+ * few streams and prints "stream endOffset" for whatever a flush has made stable. Exits with 3 when the directory is
+ * locked.
  */
 import { FileLogStore } from '../file/file-log-store.ts';
 import { StoreError } from '../store-error.ts';

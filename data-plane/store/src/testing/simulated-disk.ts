@@ -22,9 +22,9 @@ interface Platter {
 }
 
 /**
- * A disk in memory, as one process sees it, that can fail a chosen operation, stop at one (as if the process were killed there), and lose what was
- * not synced. Takes chance from `random` (0 ≤ x < 1), so a run can be repeated from its seed. `kill` and `cutPower` end this view and return that of
- * the next process. For tests and the simulator.
+ * A disk in memory, as one process sees it, that can fail a chosen operation, stop at one (as if the process were
+ * killed there), and lose what was not synced. Takes chance from `random` (0 ≤ x < 1), so a run can be repeated from
+ * its seed. `kill` and `cutPower` end this view and return that of the next process. For tests and the simulator.
  */
 export class SimulatedDisk implements Disk {
   readonly #random: () => number;
