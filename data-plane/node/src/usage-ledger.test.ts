@@ -210,6 +210,27 @@ it('takes the last counts of a namespace that goes, and counts its next life on 
   expect(ledger.openWindow().usage).toMatchObject([{ meter: 'messages_in', value: '10' }]);
 });
 
+it('cuts nothing twice after a restart, when the windows it was cut into are trimmed', async () => {
+  const runtime = steppedRuntime();
+  let store = new RecordedStore();
+  let node = await boot(store, runtime);
+  node.ledger.start();
+  node.process.of(CLUSTER).messagesIn = 200;
+  await node.commit();
+  runtime.advance(60_000);
+  await turns(2);
+  expect(summary(await node.ledger.windows(0, 10))).toEqual([[1, 'mqtt', 'messages_in', '200', '200', 0]]);
+  await node.ledger.trim(1);
+  store = await store.survivors(store.steps.length);
+  node = await boot(store, runtime);
+  expect(node.ledger.openWindow().usage).toEqual([]);
+  node.ledger.start();
+  node.process.of(CLUSTER).messagesIn = 1;
+  runtime.advance(60_000);
+  await turns(2);
+  expect(summary(await node.ledger.windows(0, 10))).toEqual([[2, 'mqtt', 'messages_in', '1', '201', 1]]);
+});
+
 it('keeps the epoch of the medium, and makes another for another medium', async () => {
   const store = new MemoryLogStore();
   const first = await boot(store, steppedRuntime());

@@ -98,6 +98,8 @@ export class UsageLedger {
   #levelsAtMs: number;
   #levelsLoggedAtMs: number;
   #round = 0;
+  /** Windows up to this one are in the last checkpoint's closed quantities. */
+  #checkpointSeq = 0;
   #checkpointBytes = 0;
   #bytesSinceCheckpoint = 0;
   #timer: Cancel | null = null;
@@ -178,7 +180,14 @@ export class UsageLedger {
   /** Forgets windows through `throughSeq`: somebody else keeps them now. Unstable ones stay. */
   async trim(throughSeq: number): Promise<void> {
     const before = Math.min(throughSeq, this.#windowsLog.stableOffset);
-    if (before > this.#windowsLog.startOffset) await this.#windowsLog.trim(before);
+    if (before <= this.#windowsLog.startOffset) return;
+    // What was closed is known from the windows, or from a checkpoint behind them. Without either, the next start would
+    // cut the same counts into windows once more.
+    if (before > this.#checkpointSeq) {
+      this.#checkpoint();
+      await this.#options.flush();
+    }
+    await this.#windowsLog.trim(before);
   }
 
   /** What the window that is open holds so far. For people: it still grows, and is not what is billed. */
@@ -272,6 +281,7 @@ export class UsageLedger {
     const at = this.#totalsLog.endOffset;
     const sets = [...this.#sets.values()].map(({ set }) => set);
     const checkpoint = { epoch: this.#epoch, windowsSeq: this.#windowsLog.endOffset };
+    this.#checkpointSeq = checkpoint.windowsSeq;
     this.#checkpointBytes = this.#append(encodeRecord(this.#windowStartMs, sets, checkpoint));
     this.#bytesSinceCheckpoint = 0;
     this.#options
@@ -371,6 +381,7 @@ export class UsageLedger {
       this.#bytesSinceCheckpoint += bytes.length;
       if (checkpoint !== null) ({ epoch: this.#epoch, windowsSeq } = checkpoint);
     }
+    this.#checkpointSeq = windowsSeq;
     for (const set of sets.values()) this.#sets.set(`${set.protocol} ${set.clusterId}`, newFed(set));
     for await (const { baseOffset, bytes } of chunksOf(this.#windowsLog)) {
       const entry = JSON.parse(bytes.toString()) as LoggedWindows;
