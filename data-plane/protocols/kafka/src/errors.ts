@@ -69,8 +69,8 @@ export const REFUSAL_ERRORS: Readonly<Record<RefusalCode, ErrorCode>> = {
   'partition-unknown': ERROR.UNKNOWN_TOPIC_OR_PARTITION,
   'batch-corrupt': ERROR.CORRUPT_MESSAGE,
   'batch-unsupported': ERROR.UNSUPPORTED_FOR_MESSAGE_FORMAT,
-  // retriable in every client, unlike UNKNOWN_SERVER_ERROR
-  unavailable: ERROR.COORDINATOR_NOT_AVAILABLE,
+  // retried by every client, unlike UNKNOWN_SERVER_ERROR
+  unavailable: ERROR.LEADER_NOT_AVAILABLE,
 };
 
 /** What a failed read or commit of the journal means to a client. */

@@ -98,6 +98,13 @@ describe('Produce', () => {
     world.blue.storageFails = new Error('disk');
     expect(await produce(batchOf(['a']))).toMatchObject({ errorCode: ERROR.KAFKA_STORAGE_ERROR, baseOffset: -1 });
   });
+  it('a medium that failed is KAFKA_STORAGE_ERROR too, and refusals of the broker are client events', async () => {
+    partition.broken = true;
+    expect((await produce(batchOf(['a']))).errorCode).toBe(ERROR.KAFKA_STORAGE_ERROR);
+    partition.broken = false;
+    await produce(batchOf(['x'.repeat(1024 * 1024)]));
+    expect(world.broker.events).toMatchObject([{ stage: 'publish', code: 'message-too-large', namespace: 'ns-blue' }]);
+  });
   it('refuses what it must, each partition alone', async () => {
     const corrupt = batchOf(['a']);
     corrupt[corrupt.length - 2]! ^= 1;

@@ -67,21 +67,3 @@ export function recordsFrom(slices: readonly Buffer[], offset: number): number {
   }
   return total;
 }
-
-/** Largest timestamp in stored batches and the offset after the batch that has it (−1, −1 when empty). */
-export function maxTimestampOf(slices: readonly Buffer[]): { timestampMs: number; offset: number } {
-  const found = { timestampMs: -1, offset: -1 };
-  for (const slice of slices) {
-    for (let at = 0; ;) {
-      const size = batchSizeAt(slice, at);
-      if (size < 0) break;
-      const timestampMs = slice.readInt32BE(at + 35) * 2 ** 32 + slice.readUInt32BE(at + 39);
-      if (timestampMs > found.timestampMs) {
-        found.timestampMs = timestampMs;
-        found.offset = slice.readInt32BE(at) * 2 ** 32 + slice.readUInt32BE(at + 4) + slice.readInt32BE(at + 23);
-      }
-      at += size;
-    }
-  }
-  return found;
-}

@@ -72,11 +72,19 @@ describe('authentication', () => {
     expect(client.ended).toBe(true);
   });
   it('tells a full cluster as 58 with the reason', async () => {
-    world.red.full = true;
+    world.red.full = 'quota-connections';
     const client = world.client();
     await world.ask(client, SaslHandshake, 1, { mechanism: 'PLAIN' });
     const answer = await world.ask(client, SaslAuthenticate, 1, { authBytes: plain('joe@red', 'secret') });
     expect(answer).toMatchObject({ errorCode: 58, errorMessage: expect.stringContaining('quota') });
+  });
+  it('ends the connection without a word where coming again helps', async () => {
+    world.red.full = 'quota-connection-rate';
+    const client = world.client();
+    await world.ask(client, SaslHandshake, 1, { mechanism: 'PLAIN' });
+    client.send(SaslAuthenticate, 1, { authBytes: plain('joe@red', 'secret') });
+    await world.settle();
+    expect([client.closed, client.received.length]).toEqual([true, 0]);
   });
   it('takes bare tokens after handshake version 0', async () => {
     const client = world.client();

@@ -102,6 +102,8 @@ export class Group {
     member.seenMs = this.#runtime.monotonicMs();
     if (this.state === 'PreparingRebalance') return refuse(ERROR.REBALANCE_IN_PROGRESS);
     if (this.state === 'Stable') return answer(this.#synced(member));
+    const sizeBytes = request.assignments.reduce((sum, { assignment }) => sum + assignment.length, 0);
+    if (sizeBytes > this.#limits.groupSizeBytesMax) return refuse(ERROR.GROUP_MAX_SIZE_REACHED);
     member.onSynced = answer;
     call.onAbandoned = () => {
       if (member.onSynced === answer) member.onSynced = null;

@@ -2,7 +2,6 @@ import type { Namespace, Partition } from '@robustmq/broker';
 import type { Call } from '../connection.ts';
 import { ERROR, type ErrorCode, storageError } from '../errors.ts';
 import type { ListOffsets, OffsetForLeaderEpoch } from '../messages/fetch.ts';
-import { maxTimestampOf } from '../record-batch.ts';
 import type { Decoded } from '../schema.ts';
 
 const LATEST = -1;
@@ -10,8 +9,6 @@ const EARLIEST = -2;
 /** KIP-734, version 7. */
 const MAX_TIMESTAMP = -3;
 const LEADER_EPOCH = 0;
-/** Bytes read at once when the record with the largest timestamp is looked for. */
-const SCAN_SIZE_BYTES = 1024 * 1024;
 
 interface OffsetRow {
   partitionIndex: number;
@@ -66,30 +63,20 @@ async function listOne(
   return row;
 }
 
-/** The broker keeps no index of the largest timestamp, so the batches are walked. */
+/** The broker finds the first record at or after a time; the largest time that finds one is what is looked for. */
 async function findMaxTimestamp(partition: Partition, row: OffsetRow): Promise<void> {
-  const end = partition.stableOffset;
-  for (let at = partition.startOffset; at < end;) {
-    const slices = await partition.read(at, SCAN_SIZE_BYTES);
-    if (slices.length === 0) return;
-    const found = maxTimestampOf(slices);
-    if (found.timestampMs > row.timestamp) {
-      row.timestamp = found.timestampMs;
+  let low = 0;
+  let high = Number.MAX_SAFE_INTEGER;
+  while (low <= high) {
+    const middle = low + Math.floor((high - low) / 2);
+    const found = await partition.offsetAtTime(middle);
+    if (found === null || found.offset >= partition.stableOffset) high = middle - 1;
+    else {
       row.offset = found.offset;
-    }
-    at = endOf(slices, at);
-  }
-}
-
-function endOf(slices: readonly Buffer[], from: number): number {
-  let next = from + 1;
-  for (const slice of slices) {
-    for (let at = 0; at + 61 <= slice.length;) {
-      next = slice.readInt32BE(at) * 2 ** 32 + slice.readUInt32BE(at + 4) + slice.readInt32BE(at + 23) + 1;
-      at += 12 + slice.readInt32BE(at + 8);
+      row.timestamp = found.timestampMs;
+      low = Math.max(middle, found.timestampMs) + 1;
     }
   }
-  return next;
 }
 
 /** OffsetForLeaderEpoch: there is one epoch, 0; it ends where the partition ends. */

@@ -34,14 +34,20 @@ export function handleOffsetCommit(
     }),
   }));
   if (accepted.length === 0) return call.reply({ topics });
-  namespace.offsets.commit(groupId, accepted).onSettled((error) => {
+  const answer = (error: unknown): void => {
     if (error !== null) {
       for (const { partitions } of topics) {
         for (const row of partitions) if (row.errorCode === ERROR.NONE) row.errorCode = ERROR.KAFKA_STORAGE_ERROR;
       }
     }
     call.reply({ topics });
-  });
+  };
+  try {
+    namespace.offsets.commit(groupId, accepted).onSettled(answer);
+  } catch (error) {
+    call.server.runtime.log.error({ error, namespace: namespace.id }, 'kafka: offset commit failed');
+    answer(error);
+  }
 }
 
 function checkCommit(

@@ -50,6 +50,7 @@ export function handleProduce(request: ProduceRequest, call: Call<typeof Produce
   afterCommits(outcomes, () => call.reply({ responses }));
 }
 
+const NOT_STORED = 'the records could not be stored';
 const NO_TRANSACTIONS = 'transactions are not supported by this cluster yet';
 
 function emptyOutcome(index: number): PartitionOutcome {
@@ -101,7 +102,8 @@ function append(topic: Topic, partition: Partition, outcome: PartitionOutcome, b
       return;
     }
   }
-  const appended = partition.append(batch, session.connection);
+  const appended = tryAppend(partition, batch, call);
+  if (appended === null) return refuse(outcome, ERROR.KAFKA_STORAGE_ERROR, NOT_STORED);
   if ('refused' in appended) {
     call.connection.event('publish', appended.refused, `${topic.name}/${partition.index}: ${appended.message}`);
     return refuse(outcome, REFUSAL_ERRORS[appended.refused], appended.message);
@@ -111,6 +113,16 @@ function append(topic: Topic, partition: Partition, outcome: PartitionOutcome, b
   outcome.commit = appended.commit;
   if (!idempotent) return;
   session.world.producersOf(topic, partition).appended(sequence, appended.baseOffset, appended.commit);
+}
+
+/** null when the medium takes nothing more. */
+function tryAppend(partition: Partition, batch: Buffer, call: Call): ReturnType<Partition['append']> | null {
+  try {
+    return partition.append(batch, call.session.connection);
+  } catch (error) {
+    call.server.runtime.log.error({ error, namespace: call.session.namespace.id }, 'kafka: append failed');
+    return null;
+  }
 }
 
 /** Calls `done` when every commit has settled; a failed one turns its partition into KAFKA_STORAGE_ERROR. */
@@ -124,7 +136,7 @@ function afterCommits(outcomes: readonly PartitionOutcome[], done: () => void): 
     waiting++;
     outcome.commit.onSettled((error) => {
       if (error !== null) {
-        refuse(outcome, ERROR.KAFKA_STORAGE_ERROR, 'the records could not be stored');
+        refuse(outcome, ERROR.KAFKA_STORAGE_ERROR, NOT_STORED);
         outcome.baseOffset = -1;
       }
       settled();

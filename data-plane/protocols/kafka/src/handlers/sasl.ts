@@ -1,9 +1,11 @@
+import type { RefusalCode } from '@robustmq/broker';
 import type { Call } from '../connection.ts';
-import { ERROR, REFUSAL_ERRORS } from '../errors.ts';
+import { ERROR } from '../errors.ts';
 import type { SaslAuthenticate, SaslHandshake } from '../messages/sasl.ts';
 import type { Decoded } from '../schema.ts';
 
 const MECHANISMS = ['PLAIN'];
+const PASSING: readonly RefusalCode[] = ['unavailable', 'quota-connection-rate'];
 
 /** SaslHandshake: version 0 is followed by bare tokens, version 1 by SaslAuthenticate requests. */
 export function handleSaslHandshake(
@@ -35,9 +37,9 @@ export function handleSaslAuthenticate(
   connection.clientId = call.clientId;
   const refusal = call.server.authenticatePlain(connection, request.authBytes);
   if (refusal !== null) {
-    // a quota or a suspension met while authenticating is told as 58 with its message (limits table)
-    const mapped = REFUSAL_ERRORS[refusal.refused];
-    const errorCode = mapped === ERROR.COORDINATOR_NOT_AVAILABLE ? mapped : ERROR.SASL_AUTHENTICATION_FAILED;
+    // 58 makes clients give up for good; what passes by itself just ends the connection, and they come again
+    if (PASSING.includes(refusal.refused)) return connection.fail(refusal.message);
+    const errorCode = ERROR.SASL_AUTHENTICATION_FAILED;
     call.reply({ errorCode, errorMessage: refusal.message, authBytes: Buffer.alloc(0) });
     return connection.endAfterReply();
   }

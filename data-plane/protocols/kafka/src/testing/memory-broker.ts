@@ -67,7 +67,7 @@ export class MemoryNamespace implements Namespace {
   readonly usage: ProtocolUsage = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 };
   readonly open = new Set<ConnectionInfo>();
   /** Refuses further connections. */
-  full = false;
+  full: RefusalCode | null = null;
   /** True: appends stay unstable until `settle`. */
   manual = false;
   /** What commits settle with. */
@@ -81,7 +81,7 @@ export class MemoryNamespace implements Namespace {
   }
 
   connect(info: ConnectionInfo): Connection | Refusal {
-    if (this.full) return refusal('quota-connections');
+    if (this.full !== null) return refusal(this.full);
     this.open.add(info);
     return { namespace: this, info, usage: this.usage, close: () => void this.open.delete(info) };
   }
@@ -159,6 +159,8 @@ export class MemoryPartition implements Partition {
   sizeBytes = 0;
   /** True: reads go through a promise. */
   slow = false;
+  /** True: appends throw, as on a failed medium. */
+  broken = false;
   readonly #namespace: MemoryNamespace;
   readonly #batches: { base: number; next: number; bytes: Buffer }[] = [];
   #waiters: { offset: number; callback: () => void }[] = [];
@@ -168,6 +170,7 @@ export class MemoryPartition implements Partition {
     this.#namespace = namespace;
   }
   append(records: Buffer): { baseOffset: number; commit: Commit } | Refusal {
+    if (this.broken) throw new Error('the medium failed');
     if (records.length > this.#namespace.messageSizeBytesMax) return refusal('message-too-large');
     if (records.readUInt32BE(17) !== crc32c(records, 21)) return refusal('batch-corrupt');
     const base = this.endOffset;
