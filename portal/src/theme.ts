@@ -28,7 +28,12 @@ export const theme = createTheme({
   cursorType: 'pointer',
   components: {
     Table: { defaultProps: { verticalSpacing: 'sm', horizontalSpacing: 'md' } },
-    Modal: { defaultProps: { centered: true, closeButtonProps: { 'aria-label': 'Close' } } },
+    Modal: {
+      defaultProps: { centered: true, closeButtonProps: { 'aria-label': 'Close' } },
+      styles: { title: { fontWeight: 650, overflowWrap: 'anywhere' } },
+    },
+    // A badge is a word: it never shrinks to its first letters.
+    Badge: { styles: { root: { minWidth: 'max-content' } } },
     Paper: { defaultProps: { withBorder: true, radius: 'md' } },
   },
 });

@@ -47,9 +47,18 @@ export function wordsOf(error: unknown): { title: string; detail: string } {
   return { title: 'Something went wrong', detail: error instanceof Error ? error.message : String(error) };
 }
 
+interface ErrorStateProps {
+  readonly error: unknown;
+  readonly retry?: (() => void) | undefined;
+  /** Says what failed, where the error itself does not. */
+  readonly title?: string;
+}
+
 /** A failure, with its field errors and, where it can help, a button to try again. */
-export function ErrorState({ error, retry }: { error: unknown; retry?: (() => void) | undefined }) {
-  const { title, detail } = wordsOf(error);
+export function ErrorState({ error, retry, title: given }: ErrorStateProps) {
+  const words = wordsOf(error);
+  const { detail } = words;
+  const title = given ?? words.title;
   return (
     <Alert color="red" variant="light" icon={<IconAlertCircle aria-hidden />} title={title} role="alert">
       <Stack gap="xs" align="flex-start">

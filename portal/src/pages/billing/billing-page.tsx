@@ -33,15 +33,15 @@ function Fact({ label, children }: { label: string; children: ReactNode }) {
 function Lines({ invoice }: { invoice: InvoicePreview }) {
   return (
     <Paper>
-      <Table.ScrollContainer minWidth={640} type="native">
+      <Table.ScrollContainer minWidth={300} type="native">
         <Table aria-label="Bill preview">
           <Table.Thead>
             <Table.Tr>
               <Table.Th scope="col">What</Table.Th>
-              <Table.Th scope="col" ta="right">
+              <Table.Th scope="col" ta="right" visibleFrom="sm">
                 Quantity
               </Table.Th>
-              <Table.Th scope="col" ta="right">
+              <Table.Th scope="col" ta="right" visibleFrom="sm">
                 Unit price
               </Table.Th>
               <Table.Th scope="col" ta="right">
@@ -57,23 +57,28 @@ function Lines({ invoice }: { invoice: InvoicePreview }) {
                   <Text size="xs" c="dimmed">
                     {periodText(line.serviceFrom, line.serviceTo)}
                   </Text>
+                  <Text size="xs" hiddenFrom="sm">
+                    {decimalText(line.quantity)} {line.unit} × {priceText(line.unitPrice, line.amount.currency)}
+                  </Text>
                 </Table.Td>
-                <Table.Td ta="right">
+                <Table.Td ta="right" visibleFrom="sm" className="amount">
                   {decimalText(line.quantity)} {line.unit}
                 </Table.Td>
-                <Table.Td ta="right">
+                <Table.Td ta="right" visibleFrom="sm" className="amount">
                   {priceText(line.unitPrice, line.amount.currency)} / {line.unit}
                 </Table.Td>
-                <Table.Td ta="right">{moneyText(line.amount)}</Table.Td>
+                <Table.Td ta="right" className="amount">
+                  {moneyText(line.amount)}
+                </Table.Td>
               </Table.Tr>
             ))}
           </Table.Tbody>
           <Table.Tfoot>
             <Table.Tr>
-              <Table.Th scope="row" colSpan={3} ta="right">
-                Total
-              </Table.Th>
-              <Table.Td ta="right" fw={700}>
+              <Table.Th scope="row">Total</Table.Th>
+              <Table.Td visibleFrom="sm" />
+              <Table.Td visibleFrom="sm" />
+              <Table.Td ta="right" fw={700} className="amount">
                 {moneyText(invoice.total)}
               </Table.Td>
             </Table.Tr>

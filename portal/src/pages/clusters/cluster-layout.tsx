@@ -22,7 +22,7 @@ export function useCluster(): Cluster {
 }
 
 const TABS = [
-  { value: '', label: 'Overview', to: '/clusters/$clusterId' },
+  { value: 'overview', label: 'Overview', to: '/clusters/$clusterId' },
   { value: 'connect', label: 'Connect', to: '/clusters/$clusterId/connect' },
   { value: 'credentials', label: 'Credentials', to: '/clusters/$clusterId/credentials' },
   { value: 'topics', label: 'Topics', to: '/clusters/$clusterId/topics' },
@@ -49,7 +49,7 @@ export function ClusterLayout() {
   }
   if (error && !cluster) return <ErrorState error={error} retry={() => void refetch()} />;
   if (!cluster) return <LoadingState />;
-  const tab = pathname.split('/')[3] ?? '';
+  const tab = pathname.split('/')[3] || 'overview';
   return (
     <ClusterContext value={cluster}>
       <Breadcrumbs mb="xs" aria-label="Breadcrumb" component="nav">

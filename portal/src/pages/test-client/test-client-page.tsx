@@ -85,7 +85,7 @@ function Connection({ client, mayMake }: { client: Client; mayMake: boolean }) {
               {connected ? 'Disconnect' : 'Connect'}
             </Button>
           </Group>
-          {client.error !== null && <ErrorState error={client.error} />}
+          {client.error !== null && <ErrorState error={client.error} title="Could not connect" />}
           {connected ? (
             <Text size="sm" c="dimmed">
               {client.username === '' ? (

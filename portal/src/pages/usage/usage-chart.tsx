@@ -8,6 +8,20 @@ const HEIGHT = 300;
 const COLOR: Record<string, string> = { mqtt: 'indigo', kafka: 'teal', amqp: 'orange', storage: 'grape' };
 const LABEL: Record<string, string> = { mqtt: 'MQTT', kafka: 'Kafka', amqp: 'AMQP', storage: 'Storage' };
 
+const CLOCK = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
+const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+const FULL = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+const DAY_SECONDS = 86_400;
+
+/** Marks of the time axis: days where they are a day apart, else the clock, with the day at midnight. */
+function timeMarks(seconds: readonly number[], stepSeconds: number): string[] {
+  return seconds.map((second) => {
+    const time = new Date(second * 1000);
+    const midnight = time.getHours() === 0 && time.getMinutes() === 0;
+    return stepSeconds >= DAY_SECONDS || midnight ? DAY.format(time) : CLOCK.format(time);
+  });
+}
+
 interface UsageChartProps {
   readonly series: Series;
   /** What the chart shows, for those who do not see it. */
@@ -33,9 +47,15 @@ export function UsageChart({ series, label, format }: UsageChartProps) {
         height: HEIGHT,
         cursor: { drag: { x: false, y: false } },
         scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
-        axes: [axis, { ...axis, size: 84, values: (_plot, values) => values.map(format) }],
+        axes: [
+          { ...axis, values: (_plot, seconds, _axis, _space, step) => timeMarks(seconds, step) },
+          { ...axis, size: 84, values: (_plot, values) => values.map(format) },
+        ],
         series: [
-          { label: 'Time' },
+          {
+            label: 'Time',
+            value: (_plot, second: number | null) => (second === null ? '–' : FULL.format(second * 1000)),
+          },
           ...series.lines.map(({ protocol }) => {
             const shade = colors[COLOR[protocol] ?? 'gray']!;
             const stroke = scheme === 'dark' ? shade[4] : shade[7];
