@@ -52,6 +52,7 @@ describe('group commit', () => {
     store.waiting.shift()!.done();
     await settle();
     expect([first.settled, second.settled, stream.stableOffset, stream.endOffset]).toEqual([true, false, 1, 2]);
+    expect(journal.unflushedBytes).toBe(batch(['3']).length);
     runtime.turn();
     store.waiting.shift()!.done();
     await second.promise();

@@ -49,6 +49,8 @@ export class Journal {
   #scheduled = false;
   #flushing: Promise<void> | null = null;
   readonly #toWake = new Set<StreamOwner>();
+  #gatheringBytes = 0;
+  #flushingBytes = 0;
   #memoryBytes = 0;
   #memoryTimer: Cancel | null = null;
   #failure: Error | null = null;
@@ -101,6 +103,10 @@ export class Journal {
     this.#gathering = commit;
     this.#schedule();
     return commit;
+  }
+  /** Bytes appended and not yet on the medium, the running flush included: what a limit on writers looks at. */
+  get unflushedBytes(): number {
+    return this.#gatheringBytes + this.#flushingBytes;
   }
   /** `callback` runs right before each flush and may append; what it appends is in that flush. */
   beforeFlush(callback: () => void): void {
@@ -172,6 +178,7 @@ export class Journal {
       stream.dirty = true;
       this.#dirty.push(stream);
     }
+    this.#gatheringBytes += sizeBytes;
     if (stream.policy.durability === 'flushed') return this.current;
     stream.makeStable(stream.endOffset);
     this.#wakeLater(stream);
@@ -216,6 +223,8 @@ export class Journal {
     const streams = this.#dirty;
     this.#gathering = null;
     this.#dirty = [];
+    this.#flushingBytes = this.#gatheringBytes;
+    this.#gatheringBytes = 0;
     this.#memoryBytes = 0;
     this.#memoryTimer?.();
     this.#memoryTimer = null;
@@ -234,6 +243,7 @@ export class Journal {
 
   #flushed(commit: Commit | null, streams: readonly StreamOwner[]): void {
     this.#flushing = null;
+    this.#flushingBytes = 0;
     for (const stream of streams) stream.makeStable(stream.flushingOffset);
     for (const stream of streams) stream.wake(this.#callbackFailed);
     commit?.settle(null, this.#callbackFailed);

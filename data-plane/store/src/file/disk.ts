@@ -133,6 +133,8 @@ class NodeFile implements DiskFile {
     let at = position;
     while (rest.length > 0) {
       let written = await coded(this.path, this.#writeOnce(rest, at));
+      if (written === 0 && rest.some((buffer) => buffer.length > 0))
+        throw new StoreError('io', `${this.path}: wrote nothing`);
       at += written;
       let skip = 0;
       while (skip < rest.length && written >= rest[skip]!.length) written -= rest[skip++]!.length;
