@@ -60,7 +60,9 @@ export class AgentSession {
     let release: (() => void) | undefined;
     const look = setInterval(() => this.#push(), LOOK_MS);
     try {
-      for await (const frame of this.#call as AsyncIterable<AgentFrame>) {
+      // leaving the loop must not destroy the stream: the last frame and the status are still to be sent
+      const frames: AsyncIterable<AgentFrame> = this.#call.iterator({ destroyOnReturn: false });
+      for await (const frame of frames) {
         if (this.#over) break;
         if (release === undefined) {
           if (!frame.hello) throw refuse(status.FAILED_PRECONDITION, 'the first frame must be Hello');
