@@ -267,7 +267,10 @@ export class KafkaConnection implements TransportHandler {
     const { api } = route;
     if (version < api.minVersion || version > api.maxVersion) {
       // KIP-511: only ApiVersions has an answer that a client of any version can read
-      if (apiKey !== API_VERSIONS_KEY) return this.fail(`${api.name} version ${version} is not served`);
+      if (apiKey !== API_VERSIONS_KEY) {
+        this.event('protocol', 'unsupported-version', `${api.name} version ${version}`);
+        return this.fail(`${api.name} version ${version} is not served`);
+      }
       const header = { apiKey, version: 0, correlationId, clientId: '' };
       const call = new Call(this, header, codecOf(api, 0), false);
       this.#pending.push(call);
@@ -277,9 +280,9 @@ export class KafkaConnection implements TransportHandler {
     const codec = codecOf(api, version);
     if (codec.flexible) skipTags(r);
     this.clientId = clientId;
+    if (route.authenticated && this.session === null && !this.server.admitAnonymous(this)) return;
     const request = codec.request.decode(r);
     if (r.remaining !== 0) throw new WireError('out-of-range', r.at, `${r.remaining} bytes after ${api.name}`);
-    if (route.authenticated && this.session === null && !this.server.admitAnonymous(this)) return;
     const call = new Call(this, { apiKey, version, correlationId, clientId }, codec, owned);
     this.#pending.push(call);
     const done = route.handle(request, call);

@@ -75,6 +75,16 @@ describe('Produce', () => {
     world.server.sharedReadBuffer.fill(0xee);
     expect((partition.read(0, 1) as Buffer[])[0]!.subarray(16)).toEqual(batchOf(['first']).subarray(16));
   });
+  it('takes large batches as they lie, and refuses their size before authentication', async () => {
+    const sent = batchOf(['v'.repeat(900_000)]);
+    const early = world.client();
+    early.write(Buffer.from('00200000', 'hex'));
+    expect(early.closed).toBe(true);
+    expect((await produce(Buffer.from(sent), 9)).errorCode).toBe(0);
+    client.write(client.frame(Produce, 9, produceRequest(Buffer.alloc(2_000_000), 0)));
+    expect((partition.read(0, 1) as Buffer[])[0]!.subarray(16)).toEqual(sent.subarray(16));
+    expect(client.closed).toBe(true);
+  });
   it('answers only when the commit has settled, in order', async () => {
     world.blue.manual = true;
     client.send(Produce, 7, produceRequest(batchOf(['a']), 1));
