@@ -59,7 +59,7 @@ export function fromHeaders(headers: RecordHeaders | null): MessageProperties | 
   return found;
 }
 
-/** A message of its own (its bytes are copied) from a record that is being visited. */
+/** The message of a record that is being visited. Its payload is a view: who keeps it for long copies it. */
 export function toMessage(
   record: RecordView,
   topic: string,
@@ -70,7 +70,7 @@ export function toMessage(
   const value = record.value();
   return {
     topic,
-    payload: value === null ? EMPTY : Buffer.from(value),
+    payload: value ?? EMPTY,
     qos,
     retain,
     properties: fromHeaders(headers),

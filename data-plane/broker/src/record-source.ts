@@ -55,7 +55,8 @@ export class RecordSource {
   readonly #topicOf: (key: Buffer | null) => string;
   readonly #cache: MessageCache;
   readonly #runtime: Runtime;
-  #decoded: DecodedBatch[] = [];
+  /** By base offset. */
+  readonly #decoded: DecodedBatch[] = [];
   #waiting: Set<() => void> | null = null;
   /** The stream was removed: nothing can be read any more. */
   isGone = false;
@@ -100,16 +101,26 @@ export class RecordSource {
   }
   /** Only the cache calls it. */
   forget(batch: DecodedBatch): void {
-    this.#decoded = this.#decoded.filter((one) => one !== batch);
+    const at = this.#lastAtOrBelow(batch.base);
+    if (this.#decoded[at] === batch) this.#decoded.splice(at, 1);
   }
 
   #find(offset: number): DecodedBatch | undefined {
-    // newest last, and readers are mostly at the newest
-    for (let i = this.#decoded.length - 1; i >= 0; i--) {
-      const batch = this.#decoded[i]!;
-      if (offset >= batch.base && offset < batch.next) return batch;
+    const batch = this.#decoded[this.#lastAtOrBelow(offset)];
+    return batch !== undefined && offset < batch.next ? batch : undefined;
+  }
+  /** Index of the last batch that begins at or below the offset; −1 when there is none. */
+  #lastAtOrBelow(offset: number): number {
+    let low = 0;
+    let high = this.#decoded.length;
+    // readers are mostly at the newest
+    if (high > 0 && this.#decoded[high - 1]!.base <= offset) return high - 1;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#decoded[middle]!.base <= offset) low = middle + 1;
+      else high = middle;
     }
-    return undefined;
+    return low - 1;
   }
   #await(batches: Promise<readonly Buffer[]>, offset: number): void {
     this.#waiting = new Set();
@@ -137,16 +148,23 @@ export class RecordSource {
     let base = -1;
     let sizeBytes = 0;
     const messages: (Message | null)[] = [];
+    let lastKey: Buffer | null = null;
+    let topic = '';
     try {
       decodeRecords(batch, (record: RecordView) => {
         if (base < 0) base = record.offset;
-        messages[record.offset - base] = toMessage(record, this.#topicOf(record.key()), 1, false);
+        const key = record.key();
+        // runs of one topic are the rule: its name is made once
+        if (lastKey === null || key === null || !lastKey.equals(key)) topic = this.#topicOf(key);
+        lastKey = key;
+        messages[record.offset - base] = toMessage(record, topic, 1, false);
         sizeBytes += MESSAGE_OVERHEAD_BYTES + Math.max(0, record.valueEnd - record.valueStart);
       });
     } catch (error) {
       if (!(error instanceof JournalError)) throw error;
       this.#runtime.log.warn({ stream: this.stream.name, error }, 'a stored batch is not readable as messages');
     }
+    // it may have been decoded by an earlier load
     if (base >= 0 && this.#find(base) === undefined) this.#add(base, readNextOffset(batch), messages, sizeBytes);
   }
   #unreadable(offset: number, error: unknown): void {
@@ -157,7 +175,7 @@ export class RecordSource {
   }
   #add(base: number, next: number, messages: readonly (Message | null)[], sizeBytes: number): void {
     const batch: DecodedBatch = { source: this, base, next, messages, sizeBytes: sizeBytes + MESSAGE_OVERHEAD_BYTES };
-    this.#decoded.push(batch);
+    this.#decoded.splice(this.#lastAtOrBelow(base) + 1, 0, batch);
     this.#cache.add(batch);
   }
 }

@@ -37,7 +37,7 @@ export class RetainedMessages {
       const headers = record.headers();
       const qos = Number(headers?.[0]?.[0] === QOS_HEADER ? (headers[0][1]?.toString('latin1') ?? 0) : 0);
       const message = toMessage(record, topic, (qos <= 2 ? qos : 0) as QoS, true, headers?.slice(1) ?? null);
-      retained.#place(message);
+      retained.#place({ ...message, payload: Buffer.from(message.payload) });
     });
     return retained;
   }
