@@ -15,7 +15,7 @@ export function mosquittoPub(cluster: TestCluster, args: readonly string[], inpu
   });
 }
 
-/** A running `mosquitto_sub` that has its subscriptions acknowledged before `open` resolves. */
+/** A running `mosquitto_sub` (line-buffered, so that its output is seen at once) that has its subscriptions acknowledged before `open` resolves. */
 export class MosquittoSub {
   readonly lines: string[] = [];
   readonly #child: ChildProcess;
@@ -38,7 +38,7 @@ export class MosquittoSub {
   /** `args` beside host, port and login, e.g. `['-t', 'a/#', '-F', '%t %p']`. */
   static async open(cluster: TestCluster, args: readonly string[]): Promise<MosquittoSub> {
     const port = String(portOf(cluster.endpoints.mqtt));
-    const child = start('mosquitto_sub', ['-d', '-h', '127.0.0.1', '-p', port, ...login(cluster), ...args], {
+    const child = start('stdbuf', ['-oL', 'mosquitto_sub', '-d', '-h', '127.0.0.1', '-p', port, ...login(cluster), ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const sub = new MosquittoSub(child);
