@@ -2,11 +2,13 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DEFAULT_QUOTAS, type NamespaceObserved, type NamespaceSpec } from '@robustmq/contracts';
 import { SILENT_LOG } from '@robustmq/wire';
 import { AdminServer, socketPathIn, SOCKET_PATH_BYTES_MAX, type AdminTarget } from './admin-http.ts';
 import { systemRuntime } from './runtime.ts';
+
+vi.setConfig({ testTimeout: 30_000 });
 
 const CLUSTER = '01975c00-0000-7000-8000-000000000001';
 const TENANT = '01975c00-0000-7000-8000-0000000000aa';

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { Kafka, logLevel } from 'kafkajs';
 import { connectAsync, type MqttClient } from 'mqtt';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import {
   DEFAULT_QUOTAS,
   NamespaceObserved,
@@ -17,6 +17,9 @@ const CLUSTER = '01975c00-0000-7000-8000-000000000001';
 const TENANT = '01975c00-0000-7000-8000-0000000000aa';
 const TOKEN = 'admin-secret';
 const WINDOW_MS = 500;
+
+// Processes start and die here, on machines that do other things too.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 let scratch: Scratch;
 let nodes: SpawnedNode[];

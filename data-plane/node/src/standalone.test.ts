@@ -5,12 +5,15 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Kafka, logLevel } from 'kafkajs';
 import { connectAsync, type MqttClient } from 'mqtt';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { freePort, Scratch, SpawnedNode } from './testing/spawned-node.ts';
 
 const CERT = fileURLToPath(new URL('./testing/localhost.cert.pem', import.meta.url));
 const KEY = fileURLToPath(new URL('./testing/localhost.key.pem', import.meta.url));
 const run = promisify(execFile);
+
+// Processes start and die here, on machines that do other things too.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 let scratch: Scratch;
 let nodes: SpawnedNode[];

@@ -1,9 +1,11 @@
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { SILENT_LOG, type ListenerInfo, type Transport, type TransportHandler } from '@robustmq/wire';
 import { systemRuntime } from '../runtime.ts';
 import { TcpListener } from './tcp.ts';
+
+vi.setConfig({ testTimeout: 30_000 });
 
 const INFO: ListenerInfo = { name: 'test', tls: false, namespace: null };
 

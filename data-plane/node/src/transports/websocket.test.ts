@@ -1,9 +1,11 @@
 import { once } from 'node:events';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { SILENT_LOG, type Transport, type TransportHandler } from '@robustmq/wire';
 import { systemRuntime } from '../runtime.ts';
 import { FRAME_BYTES_MAX, WebSocketListener } from './websocket.ts';
+
+vi.setConfig({ testTimeout: 30_000 });
 
 class Recorder implements TransportHandler {
   readonly transport: Transport;
