@@ -6,7 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import { Transport, type GrpcOptions } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AGENT_LINK_PROTO } from '@robustmq/contracts';
-import { Database } from '@robustmq/db';
+import type { Database } from '@robustmq/db';
 import { createPostgresBackend, setDefaultBackendFactory } from 'bullmq';
 import { Logger } from 'nestjs-pino';
 import { AppModule } from './app-module.ts';

@@ -1,7 +1,7 @@
 import {
   ClusterId,
   ClusterKey,
-  DesiredState,
+  type DesiredState,
   PasswordVerifiers,
   Plan,
   Quotas,
