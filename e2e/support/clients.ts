@@ -38,9 +38,13 @@ export class MosquittoSub {
   /** `args` beside host, port and login, e.g. `['-t', 'a/#', '-F', '%t %p']`. */
   static async open(cluster: TestCluster, args: readonly string[]): Promise<MosquittoSub> {
     const port = String(portOf(cluster.endpoints.mqtt));
-    const child = start('stdbuf', ['-oL', 'mosquitto_sub', '-d', '-h', '127.0.0.1', '-p', port, ...login(cluster), ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const child = start(
+      'stdbuf',
+      ['-oL', 'mosquitto_sub', '-d', '-h', '127.0.0.1', '-p', port, ...login(cluster), ...args],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
     const sub = new MosquittoSub(child);
     await eventually('mosquitto_sub is subscribed', 10_000, () => {
       if (child.exitCode !== null) throw new Error(`mosquitto_sub ended: ${sub.#debug}`);
@@ -104,7 +108,10 @@ export async function consume(
   count: number,
   timeoutMs = 30_000,
 ): Promise<ConsumedRecord[]> {
-  const consumer = kafkaOf(cluster).consumer({ groupId: `e2e-${Math.random().toString(36).slice(2)}` });
+  const consumer = kafkaOf(cluster).consumer({
+    groupId: `e2e-${Math.random().toString(36).slice(2)}`,
+    maxWaitTimeInMs: 200,
+  });
   const records: ConsumedRecord[] = [];
   try {
     await consumer.connect();

@@ -83,7 +83,12 @@ describe('stock Kafka clients with their default settings', () => {
   it('a group of two shares four partitions, and one takes over all when the other leaves', async () => {
     const seen = new Map<string, string>();
     const member = async (name: string) => {
-      const consumer = kafkaOf(cluster).consumer({ groupId: 'pair', sessionTimeout: 10_000, heartbeatInterval: 500 });
+      const consumer = kafkaOf(cluster).consumer({
+        groupId: 'pair',
+        maxWaitTimeInMs: 200,
+        sessionTimeout: 10_000,
+        heartbeatInterval: 500,
+      });
       const assigned: { partitions: number[] } = { partitions: [] };
       consumer.on(
         consumer.events.GROUP_JOIN,

@@ -119,6 +119,11 @@ export class Child {
       : `${this.#options.name} ended at its start; its log is ${this.logFile}.`;
   }
 
+  /** From now on an exit is no crash: Ctrl-C reaches every process of the terminal's group before `stop` is called. */
+  expectExit(): void {
+    this.#stopping = true;
+  }
+
   /** SIGTERM, then SIGKILL after `graceMs`. Resolves when the process is gone. */
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true;

@@ -202,6 +202,7 @@ export class Cloud {
   /** Stops the data plane first (clients are told), then the control plane, then the database. Safe to call twice. */
   stop(): Promise<void> {
     this.#stopped ??= (async () => {
+      for (const child of this.#children) child.expectExit();
       const agent = this.#children.filter((child) => child.name === 'agent');
       const rest = this.#children.filter((child) => child.name !== 'agent');
       await Promise.all(agent.map((child) => child.stop(CHILD_GRACE_MS)));

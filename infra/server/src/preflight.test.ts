@@ -34,11 +34,16 @@ describe('takeLock', () => {
 describe('checkPorts', () => {
   it('names the port, what it is for and the variable', async () => {
     const port = await freePort('127.0.0.1', 20_050);
-    const settings = readSettings({ ROBUSTMQ_MQTT_PORT: String(port), ROBUSTMQ_HTTP_PORT: String(await freePort('127.0.0.1', port + 1)) });
+    const settings = readSettings({
+      ROBUSTMQ_MQTT_PORT: String(port),
+      ROBUSTMQ_HTTP_PORT: String(await freePort('127.0.0.1', port + 1)),
+    });
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
     const others = new Set([settings.httpPort, settings.agentPort, settings.mqttWsPort, settings.kafkaPort]);
-    await expect(checkPorts(settings, false, others)).rejects.toThrow(`Port ${port} (MQTT) is in use: stop the program that has it, or set ROBUSTMQ_MQTT_PORT`);
+    await expect(checkPorts(settings, false, others)).rejects.toThrow(
+      `Port ${port} (MQTT) is in use: stop the program that has it, or set ROBUSTMQ_MQTT_PORT`,
+    );
     await expect(checkPorts(settings, false, new Set([...others, port]))).resolves.toBeUndefined();
     await new Promise((resolve) => server.close(resolve));
   });

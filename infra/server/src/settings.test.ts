@@ -3,7 +3,13 @@ import { readSettings } from './settings.ts';
 
 describe('readSettings', () => {
   it('has the defaults of the public contract', () => {
-    expect(readSettings({})).toMatchObject({ httpPort: 8080, agentPort: 8081, mqttPort: 1883, mqttWsPort: 8083, kafkaPort: 9092 });
+    expect(readSettings({})).toMatchObject({
+      httpPort: 8080,
+      agentPort: 8081,
+      mqttPort: 1883,
+      mqttWsPort: 8083,
+      kafkaPort: 9092,
+    });
   });
 
   it.each(['http', '0', '65536', '80.5', '-1'])('refuses port %s and names the variable', (text) => {
