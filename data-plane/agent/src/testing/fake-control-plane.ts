@@ -31,7 +31,13 @@ export class FakeControlPlane {
   streams = true;
   /** True = usage is committed and the acknowledgement is lost. */
   loseUsageAcks = false;
+  /** True = frames are read and nothing is said, as a dead middlebox does. */
+  mute = false;
+  /** Life of an access token in milliseconds. */
+  tokenMs = 600_000;
   enrolments = 0;
+  authentications = 0;
+  sessionsOpened = 0;
   usageCalls = 0;
   #keys = generateKeyPairSync('ed25519');
   #agentKeyPem = '';
@@ -110,7 +116,8 @@ export class FakeControlPlane {
     if (!verify(null, Buffer.from(text), key, Buffer.from(signature ?? '', 'base64'))) {
       return reply({ code: status.UNAUTHENTICATED, details: 'wrong assertion' });
     }
-    reply(null, { accessToken: 'token', expiresAtMs: Date.now() + 600_000 });
+    this.authentications += 1;
+    reply(null, { accessToken: 'token', expiresAtMs: Date.now() + this.tokenMs });
   }
 
   #authorised(call: Unary, reply: Reply, work: () => object | undefined): void {
@@ -129,7 +136,9 @@ export class FakeControlPlane {
     if (!this.streams || stream.metadata.get('authorization')[0] !== 'Bearer token') {
       return void stream.emit('error', { code: status.UNAVAILABLE, details: 'no streams here' });
     }
+    this.sessionsOpened += 1;
     stream.on('data', (frame: AgentFrame) => {
+      if (this.mute) return;
       if ('hello' in frame && frame.hello) {
         this.sessions.add(stream);
         this.endpoints = JSON.parse(frame.hello.endpointsJson) as Record<string, unknown>;
