@@ -78,6 +78,8 @@ export function useMqttClient(cluster: Cluster) {
       password: login.password,
       connectTimeout: CONNECT_MS_MAX,
       reconnectPeriod: 2_000,
+      // The library's own timers live in a worker made of a blob, which our content security policy forbids.
+      timerVariant: 'native',
     });
     client.current = opened;
     setUsername(login.username);
