@@ -68,6 +68,7 @@ export class ControlLink {
   #session: SessionStream | undefined;
   /** True once the control plane has said anything on the session. */
   #sessionHeard = false;
+  #applied: { version: number; error: string } | undefined;
   #leaseSeq = 0;
   #heardAtMs = 0;
   #renewTokenAtMs = 0;
@@ -120,9 +121,10 @@ export class ControlLink {
     await this.#quietly('PushStatus', () => this.#call('PushStatus', message));
   }
 
-  /** Tells that a version is applied, or why it is not. Only the session has it: the status report says the same. */
+  /** Tells that a version is applied, or why it is not; said again on every new session. */
   sendApplied(version: number, error: string): void {
-    if (this.connected) this.#session!.write({ applied: { version, error } });
+    this.#applied = { version, error };
+    if (this.connected) this.#session!.write({ applied: this.#applied });
   }
 
   /** Delivers windows; resolves when the control plane has committed them. Throws `link-unavailable` or `link-refused`. */
@@ -223,6 +225,7 @@ export class ControlLink {
       this.#sessionHeard = true;
       this.#log.info('session open');
       void this.sendStatus();
+      if (this.#applied) this.#session?.write({ applied: this.#applied });
     }
     if (frame.state) void this.#take(frame.state);
     if (frame.leaseAck && frame.leaseAck.latestVersion > this.#owner.haveVersion()) void this.#pull(false);

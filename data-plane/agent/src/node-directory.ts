@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rename, rm, stat, symlink, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -111,8 +111,15 @@ export class NodeDirectory {
     };
     await replaceFile(join(this.path, 'ports.json'), JSON.stringify(ports));
     await replaceFile(this.configPath, `${JSON.stringify(config, null, 2)}\n`);
+    await rename(this.startErrorPath, `${this.startErrorPath}.1`).catch(() => undefined);
+  }
+
+  /** Keeps the log and one older piece of it, each of at most 16 MiB. The node goes on writing at the file's new end. */
+  async limitLog(): Promise<void> {
     const log = await stat(this.logPath).catch(() => undefined);
-    if (log && log.size > LOG_BYTES_MAX) await rename(this.logPath, `${this.logPath}.1`);
+    if (!log || log.size < LOG_BYTES_MAX) return;
+    await copyFile(this.logPath, `${this.logPath}.1`);
+    await truncate(this.logPath, 0);
   }
 
   /** Removes everything. The rename comes first, so that a crash half-way leaves no directory that looks like a node. */

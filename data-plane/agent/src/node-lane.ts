@@ -105,6 +105,7 @@ export class NodeLane {
 
   /** Kicks only when no failed step is waiting for its delay: for periodic looks. */
   tick(): void {
+    void this.node.directory.limitLog().catch(() => undefined);
     if (this.#retry === undefined) this.kick();
   }
 
