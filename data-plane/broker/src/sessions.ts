@@ -97,7 +97,7 @@ export class Sessions {
       const { qos, noLocal, retainAsPublished, retainHandling, subscriptionId } = options;
       const put = { filter: text, qos, noLocal, retainAsPublished, retainHandling, subscriptionId };
       const { clientId } = session;
-      commit = this.#propose({ kind: 'put-subscription', namespaceId: record.id, clientId, subscription: put });
+      commit = this.#commit({ kind: 'put-subscription', namespaceId: record.id, clientId, subscription: put });
     }
     return { refusal: null, qos: options.qos, commit };
   }
@@ -112,7 +112,7 @@ export class Sessions {
     const { clientId } = session;
     return {
       existed: true,
-      commit: this.#propose({ kind: 'remove-subscription', namespaceId: record.id, clientId, filter: text }),
+      commit: this.#commit({ kind: 'remove-subscription', namespaceId: record.id, clientId, filter: text }),
     };
   }
 
@@ -234,21 +234,26 @@ export class Sessions {
     this.#propose({ kind: 'put-session', namespaceId: this.#host.record.id, session: record });
   }
 
-  /** A commit that settles when meta has the command; it has the sequence of the journal's commit of this turn. */
-  #propose(command: Command): Commit {
+  /** Tells meta something a client waits for: the commit settles when it is stable. It has the sequence of this turn's. */
+  #commit(command: Command): Commit {
     const commit = new Commit(this.#host.journal.current.sequence);
     const { log } = this.#host.runtime;
+    this.#propose(command, (error) => {
+      commit.settle(error, (thrown) => log.error({ error: thrown }, 'a callback of a subscription threw'));
+    });
+    return commit;
+  }
+  #propose(command: Command, settled?: (error: Error | null) => void): void {
     this.#host.meta.propose(command).then(
-      () => commit.settle(null, (error) => log.error({ error }, 'a callback of a subscription threw')),
+      () => settled?.(null),
       (error: unknown) => {
         // connections that end while the node stops come too late for meta: a restart detaches their sessions itself
         if (!(error instanceof MetaError && error.code === 'closed')) {
-          log.error({ error, kind: command.kind }, 'meta refused what a session did');
+          this.#host.runtime.log.error({ error, kind: command.kind }, 'meta refused what a session did');
         }
-        commit.settle(error instanceof Error ? error : new Error(String(error)), () => undefined);
+        settled?.(error instanceof Error ? error : new Error(String(error)));
       },
     );
-    return commit;
   }
 
   #end(session: BrokerSession): void {
