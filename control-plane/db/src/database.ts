@@ -21,6 +21,24 @@ const isConflict = (error: unknown): boolean =>
 /** Whether a write failed because a unique name, key or id is taken. */
 export const isUniqueViolation = (error: unknown): boolean => codeOf(error) === 'P2002';
 
+/** Prisma's codes for a server that is away, and pg's for one that goes away under a connection. */
+const AWAY = new Set([
+  'P1001',
+  'P1002',
+  'P1008',
+  'P1017',
+  'P2024',
+  'P2028',
+  'P2037',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  '57P01',
+]);
+
+/** Whether work failed because the database does not answer at the moment: the same may work later. */
+export const isDatabaseAway = (error: unknown): boolean =>
+  AWAY.has(String(codeOf(error))) || (error instanceof Error && /Can't reach database server/.test(error.message));
+
 /** The database cannot be used as configured; `message` is one sentence for people. */
 export class DatabaseError extends Error {
   constructor(message: string, options?: ErrorOptions) {

@@ -1,4 +1,4 @@
-export { Database, DatabaseError, DATABASE_CONNECTIONS_MAX, isUniqueViolation } from './database.ts';
+export { Database, DatabaseError, DATABASE_CONNECTIONS_MAX, isDatabaseAway, isUniqueViolation } from './database.ts';
 export { prepareDatabase, APPLICATION_ROLE, QUEUE_SCHEMA, type PrepareOptions } from './prepare-database.ts';
 export {
   startPostgres,

@@ -1,6 +1,7 @@
 import { Catch, HttpException, Logger } from '@nestjs/common';
 import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
 import { ROUTES, type Problem, type ProblemCode, type Route } from '@robustmq/contracts';
+import { isDatabaseAway } from '@robustmq/db';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RpcException } from '@nestjs/microservices';
 import { throwError, type Observable } from 'rxjs';
@@ -80,6 +81,11 @@ export class ProblemFilter implements ExceptionFilter {
 /** The refusal in an error, or `internal` when it is none. */
 export function asProblem(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
+  if (isDatabaseAway(error))
+    return new ProblemError('unavailable', {
+      detail: 'The database does not answer at the moment; clusters keep serving.',
+      headers: { 'retry-after': '2' },
+    });
   const status =
     error instanceof HttpException
       ? error.getStatus()
