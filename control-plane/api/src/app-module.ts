@@ -26,6 +26,7 @@ import { RateLimitGuard } from './http/rate-limit-guard.ts';
 import { RouteInterceptor } from './http/route-interceptor.ts';
 import { TenantWrite } from './http/tenant-write.ts';
 import { UsageController } from './metering/usage-controller.ts';
+import { Housekeeping } from './operations/housekeeping.ts';
 import { Metrics } from './operations/metrics.ts';
 import { OperationsController } from './operations/operations-controller.ts';
 import { AgentPokes } from './provisioning/agent-pokes.ts';
@@ -67,6 +68,7 @@ const PROVIDERS: Provider[] = [
   Provisioner,
   ReconcileWorker,
   Metrics,
+  Housekeeping,
   { provide: LoginThrottle, useFactory: () => new LoginThrottle() },
   // guards run in this order: budget, then access
   { provide: APP_GUARD, useClass: RateLimitGuard },
