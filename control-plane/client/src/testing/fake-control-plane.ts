@@ -52,7 +52,11 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
 }
 
 /** Who calls, and with which role in the tenant of the path. Throws Refusal as the API would. */
-function authorise(state: FakeState, matched: Matched, request: IncomingMessage): { userId: string; tenant: FakeTenant | undefined } {
+function authorise(
+  state: FakeState,
+  matched: Matched,
+  request: IncomingMessage,
+): { userId: string; tenant: FakeTenant | undefined } {
   const { access } = ROUTES[matched.name];
   if (access === 'public') return { userId: '', tenant: undefined };
   const token = (request.headers.authorization ?? '').replace(/^Bearer /, '');

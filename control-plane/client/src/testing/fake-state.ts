@@ -1,5 +1,4 @@
 import { DEFAULT_QUOTAS, type ApiKeyCreated, type Cluster, type Credential, type Member } from '@robustmq/contracts';
-import type { z } from 'zod';
 
 /** A stored cluster and what belongs to it. */
 export interface FakeCluster {
@@ -13,8 +12,8 @@ export interface FakeTenant {
   id: string;
   name: string;
   createdAt: string;
-  members: (z.infer<typeof Member> & { password: string })[];
-  apiKeys: z.infer<typeof ApiKeyCreated>[];
+  members: ((typeof Member)['_output'] & { password: string })[];
+  apiKeys: (typeof ApiKeyCreated)['_output'][];
   clusters: FakeCluster[];
   audit: Record<string, unknown>[];
 }

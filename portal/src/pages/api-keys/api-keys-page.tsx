@@ -1,6 +1,5 @@
 import { ActionIcon, Button, Code, Group, Modal, Select, Stack, Text, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
-import { notifications } from '@mantine/notifications';
 import { bodyOf, type ApiKey, type ApiKeyCreated } from '@robustmq/client';
 import { IconKey, IconPlus, IconTrash } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
@@ -14,6 +13,7 @@ import { PageHeader } from '../../ui/page-header.tsx';
 import { SecretDialog } from '../../ui/secret-dialog.tsx';
 import { EmptyState, ErrorState, LoadingState } from '../../ui/states.tsx';
 import { Time } from '../../ui/time.tsx';
+import { notice } from '../../ui/notice.ts';
 import { ROLES, ROLE_LABEL, type Role } from '../members/roles.ts';
 
 const DAY_MS = 86_400_000;
@@ -140,7 +140,7 @@ export function ApiKeysPage() {
     mutationFn: (key: ApiKey) =>
       api.DELETE('/v1/tenants/{tenantId}/api-keys/{apiKeyId}', { params: { path: { tenantId, apiKeyId: key.id } } }),
     onSuccess: async (_answer, key) => {
-      notifications.show({ message: `Deleted API key ${key.name}` });
+      notice(`Deleted API key ${key.name}`);
       setDeleting(undefined);
       await queryClient.invalidateQueries({ queryKey: query.queryKey });
     },

@@ -1,5 +1,4 @@
 import { Alert, Badge, Button, Group, Paper, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
-import { notifications } from '@mantine/notifications';
 import { bodyOf, type Cluster } from '@robustmq/client';
 import { IconAlertCircle, IconPlugConnected, IconTrash } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
@@ -10,16 +9,18 @@ import { api, useMay } from '../../api/session.ts';
 import { ConfirmDialog } from '../../ui/confirm-dialog.tsx';
 import { CopyField } from '../../ui/copy-field.tsx';
 import { Time } from '../../ui/time.tsx';
+import { notice } from '../../ui/notice.ts';
 import { useCluster } from './cluster-layout.tsx';
 import { endpointLabels } from './endpoint-labels.ts';
 import { bytesText, countText } from './quantity.ts';
 
-const CONDITION: Record<string, string> = {
-  Ready: 'Ready',
-  AgentConnected: 'Agent connected',
-  SpecApplied: 'Settings applied',
-  EndpointsReachable: 'Endpoints reachable',
-};
+/** The conditions in the order they come true. */
+const CONDITIONS = [
+  ['AgentConnected', 'Agent connected'],
+  ['SpecApplied', 'Settings applied'],
+  ['EndpointsReachable', 'Endpoints reachable'],
+  ['Ready', 'Ready'],
+] as const;
 const STATUS_COLOR = { True: 'teal', False: 'orange', Unknown: 'gray' } as const;
 const STATUS_TEXT = { True: 'Yes', False: 'Not yet', Unknown: 'Unknown' } as const;
 
@@ -59,11 +60,13 @@ function Conditions({ cluster }: { cluster: Cluster }) {
   if (cluster.conditions.length === 0) return <Text c="dimmed">Nothing has been reported yet.</Text>;
   return (
     <Stack gap="sm" aria-live="polite">
-      {cluster.conditions.map((condition) => (
+      {CONDITIONS.flatMap(([type, label]) =>
+        cluster.conditions.filter((condition) => condition.type === type).map((condition) => ({ ...condition, label })),
+      ).map((condition) => (
         <Group key={condition.type} justify="space-between" align="flex-start" wrap="nowrap">
           <div style={{ minWidth: 0 }}>
             <Text size="sm" fw={500}>
-              {CONDITION[condition.type] ?? condition.type}
+              {condition.label}
             </Text>
             {condition.message !== '' && (
               <Text size="sm" c="dimmed">
@@ -127,7 +130,7 @@ function DeleteCluster({ cluster }: { cluster: Cluster }) {
         }),
       ),
     onSuccess: async () => {
-      notifications.show({ message: `Deleting cluster ${cluster.name}` });
+      notice(`Deleting cluster ${cluster.name}`);
       await navigate({ to: '/clusters' });
       await queryClient.invalidateQueries({ queryKey: [cluster.tenantId, 'clusters'] });
     },

@@ -40,25 +40,34 @@ const addressOf = (endpoint: string | undefined): Address | undefined => {
   return url ? { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port } : undefined;
 };
 
-function mqttSnippets({ host, port }: Address, facts: SnippetFacts): Snippet[] {
-  const topic = `${facts.topic.replaceAll('.', '/')}/1`;
-  const filter = `${facts.topic.replaceAll('.', '/')}/#`;
-  const [user, password] = [literal(facts.username), literal(facts.password)];
-  const shell = `-h ${shellWord(host)} -p ${port} -u ${shellWord(facts.username)} -P ${shellWord(facts.password)}`;
-  return [
-    {
-      id: 'mosquitto',
-      protocol: 'MQTT',
-      label: 'mosquitto',
-      install: 'apt install mosquitto-clients',
-      code: `# receive\nmosquitto_sub -V 5 ${shell} -q 1 -v -t ${shellWord(filter)}\n\n# send\nmosquitto_pub -V 5 ${shell} -q 1 -t ${shellWord(topic)} -m hello\n`,
-    },
-    {
-      id: 'python-paho',
-      protocol: 'MQTT',
-      label: 'Python',
-      install: 'pip install paho-mqtt',
-      code: `import paho.mqtt.client as mqtt
+/** What an MQTT snippet is made of; `user` and `password` are literals, `shell` the options of mosquitto's tools. */
+interface MqttPlace extends Address {
+  readonly topic: string;
+  readonly filter: string;
+  readonly user: string;
+  readonly password: string;
+  readonly shell: string;
+}
+
+const mosquitto = ({ topic, filter, shell }: MqttPlace): Snippet => ({
+  id: 'mosquitto',
+  protocol: 'MQTT',
+  label: 'mosquitto',
+  install: 'apt install mosquitto-clients',
+  code: `# receive
+mosquitto_sub -V 5 ${shell} -q 1 -v -t ${shellWord(filter)}
+
+# send
+mosquitto_pub -V 5 ${shell} -q 1 -t ${shellWord(topic)} -m hello
+`,
+});
+
+const pythonPaho = ({ host, port, topic, filter, user, password }: MqttPlace): Snippet => ({
+  id: 'python-paho',
+  protocol: 'MQTT',
+  label: 'Python',
+  install: 'pip install paho-mqtt',
+  code: `import paho.mqtt.client as mqtt
 
 client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
 client.username_pw_set(${user}, ${password})
@@ -72,13 +81,14 @@ client.on_message = lambda client, userdata, m: print(m.topic, m.payload.decode(
 client.connect(${literal(host)}, ${port})
 client.loop_forever()
 `,
-    },
-    {
-      id: 'node-mqtt',
-      protocol: 'MQTT',
-      label: 'Node.js',
-      install: 'npm install mqtt',
-      code: `import mqtt from 'mqtt';
+});
+
+const nodeMqtt = ({ host, port, topic, filter, user, password }: MqttPlace): Snippet => ({
+  id: 'node-mqtt',
+  protocol: 'MQTT',
+  label: 'Node.js',
+  install: 'npm install mqtt',
+  code: `import mqtt from 'mqtt';
 
 const client = await mqtt.connectAsync(${literal(`mqtt://${host}:${port}`)}, {
   protocolVersion: 5,
@@ -89,13 +99,14 @@ client.on('message', (topic, payload) => console.log(topic, payload.toString()))
 await client.subscribeAsync(${literal(filter)}, { qos: 1 });
 await client.publishAsync(${literal(topic)}, 'hello', { qos: 1 });
 `,
-    },
-    {
-      id: 'java-hivemq',
-      protocol: 'MQTT',
-      label: 'Java',
-      install: 'com.hivemq:hivemq-mqtt-client:1.3.5',
-      code: `import com.hivemq.client.mqtt.MqttGlobalPublishFilter;
+});
+
+const javaHivemq = ({ host, port, topic, filter, user, password }: MqttPlace): Snippet => ({
+  id: 'java-hivemq',
+  protocol: 'MQTT',
+  label: 'Java',
+  install: 'com.hivemq:hivemq-mqtt-client:1.3.5',
+  code: `import com.hivemq.client.mqtt.MqttGlobalPublishFilter;
 import com.hivemq.client.mqtt.datatypes.MqttQos;
 import com.hivemq.client.mqtt.mqtt5.*;
 
@@ -115,13 +126,14 @@ public class First {
   }
 }
 `,
-    },
-    {
-      id: 'go-paho',
-      protocol: 'MQTT',
-      label: 'Go',
-      install: 'go get github.com/eclipse/paho.mqtt.golang',
-      code: `package main
+});
+
+const goPaho = ({ host, port, topic, filter, user, password }: MqttPlace): Snippet => ({
+  id: 'go-paho',
+  protocol: 'MQTT',
+  label: 'Go',
+  install: 'go get github.com/eclipse/paho.mqtt.golang',
+  code: `package main
 
 import (
 	"fmt"
@@ -143,29 +155,52 @@ func main() {
 	fmt.Println(m.Topic(), string(m.Payload()))
 }
 `,
-    },
-  ];
+});
+
+const MQTT = [mosquitto, pythonPaho, nodeMqtt, javaHivemq, goPaho];
+
+function mqttPlace({ host, port }: Address, facts: SnippetFacts): MqttPlace {
+  const path = facts.topic.replaceAll('.', '/');
+  return {
+    host,
+    port,
+    topic: `${path}/1`,
+    filter: `${path}/#`,
+    user: literal(facts.username),
+    password: literal(facts.password),
+    shell: `-h ${shellWord(host)} -p ${port} -u ${shellWord(facts.username)} -P ${shellWord(facts.password)}`,
+  };
 }
 
-function kafkaSnippets({ host, port }: Address, facts: SnippetFacts): Snippet[] {
-  const broker = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  const topic = literal(facts.topic);
-  const [user, password] = [literal(facts.username), literal(facts.password)];
-  const kcat = `-b ${shellWord(broker)} -X security.protocol=SASL_PLAINTEXT -X sasl.mechanisms=PLAIN -X ${shellWord(`sasl.username=${facts.username}`)} -X ${shellWord(`sasl.password=${facts.password}`)}`;
-  return [
-    {
-      id: 'kcat',
-      protocol: 'Kafka',
-      label: 'kcat',
-      install: 'apt install kafkacat',
-      code: `# produce\necho hello | kcat -P ${kcat} -t ${shellWord(facts.topic)}\n\n# consume from the beginning\nkcat -C ${kcat} -t ${shellWord(facts.topic)} -o beginning\n`,
-    },
-    {
-      id: 'python-kafka',
-      protocol: 'Kafka',
-      label: 'Python',
-      install: 'pip install kafka-python',
-      code: `from kafka import KafkaConsumer, KafkaProducer
+/** What a Kafka snippet is made of; all but `broker`, `topicWord` and `kcat` are literals. */
+interface KafkaPlace {
+  readonly broker: string;
+  readonly topic: string;
+  readonly topicWord: string;
+  readonly user: string;
+  readonly password: string;
+  readonly kcat: string;
+}
+
+const kcat = ({ topicWord, kcat }: KafkaPlace): Snippet => ({
+  id: 'kcat',
+  protocol: 'Kafka',
+  label: 'kcat',
+  install: 'apt install kafkacat',
+  code: `# produce
+echo hello | kcat -P ${kcat} -t ${topicWord}
+
+# consume from the beginning
+kcat -C ${kcat} -t ${topicWord} -o beginning
+`,
+});
+
+const pythonKafka = ({ broker, topic, user, password }: KafkaPlace): Snippet => ({
+  id: 'python-kafka',
+  protocol: 'Kafka',
+  label: 'Python',
+  install: 'pip install kafka-python',
+  code: `from kafka import KafkaConsumer, KafkaProducer
 
 login = dict(
     bootstrap_servers=${literal(broker)},
@@ -181,13 +216,14 @@ consumer = KafkaConsumer(${topic}, auto_offset_reset="earliest", **login)
 for record in consumer:
     print(record.key, record.value)
 `,
-    },
-    {
-      id: 'node-kafkajs',
-      protocol: 'Kafka',
-      label: 'Node.js',
-      install: 'npm install kafkajs',
-      code: `import { Kafka } from 'kafkajs';
+});
+
+const nodeKafkajs = ({ broker, topic, user, password }: KafkaPlace): Snippet => ({
+  id: 'node-kafkajs',
+  protocol: 'Kafka',
+  label: 'Node.js',
+  install: 'npm install kafkajs',
+  code: `import { Kafka } from 'kafkajs';
 
 const kafka = new Kafka({
   brokers: [${literal(broker)}],
@@ -204,13 +240,14 @@ await consumer.run({
   eachMessage: async ({ message }) => console.log(message.key?.toString(), message.value?.toString()),
 });
 `,
-    },
-    {
-      id: 'java-kafka',
-      protocol: 'Kafka',
-      label: 'Java',
-      install: 'org.apache.kafka:kafka-clients:3.9.0',
-      code: `import java.time.Duration;
+});
+
+const javaKafka = ({ broker, topic, user, password }: KafkaPlace): Snippet => ({
+  id: 'java-kafka',
+  protocol: 'Kafka',
+  label: 'Java',
+  install: 'org.apache.kafka:kafka-clients:3.9.0',
+  code: `import java.time.Duration;
 import java.util.*;
 import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.clients.producer.*;
@@ -222,7 +259,9 @@ public class First {
         "bootstrap.servers", ${literal(broker)},
         "security.protocol", "SASL_PLAINTEXT",
         "sasl.mechanism", "PLAIN",
-        "sasl.jaas.config", "org.apache.kafka.common.security.plain.PlainLoginModule required username=" + quote(${user}) + " password=" + quote(${password}) + ";",
+        "sasl.jaas.config",
+            "org.apache.kafka.common.security.plain.PlainLoginModule required"
+                + " username=" + quote(${user}) + " password=" + quote(${password}) + ";",
         "group.id", "my-group",
         "auto.offset.reset", "earliest");
     try (var producer = new KafkaProducer<>(login, new StringSerializer(), new StringSerializer())) {
@@ -239,13 +278,14 @@ public class First {
   }
 }
 `,
-    },
-    {
-      id: 'go-kafka',
-      protocol: 'Kafka',
-      label: 'Go',
-      install: 'go get github.com/segmentio/kafka-go',
-      code: `package main
+});
+
+const goKafka = ({ broker, topic, user, password }: KafkaPlace): Snippet => ({
+  id: 'go-kafka',
+  protocol: 'Kafka',
+  label: 'Go',
+  install: 'go get github.com/segmentio/kafka-go',
+  code: `package main
 
 import (
 	"context"
@@ -274,12 +314,33 @@ func main() {
 	fmt.Println(string(record.Value), err)
 }
 `,
-    },
+});
+
+const KAFKA = [kcat, pythonKafka, nodeKafkajs, javaKafka, goKafka];
+
+function kafkaPlace({ host, port }: Address, facts: SnippetFacts): KafkaPlace {
+  const broker = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const settings = [
+    'security.protocol=SASL_PLAINTEXT',
+    'sasl.mechanisms=PLAIN',
+    `sasl.username=${facts.username}`,
+    `sasl.password=${facts.password}`,
   ];
+  return {
+    broker,
+    topic: literal(facts.topic),
+    topicWord: shellWord(facts.topic),
+    user: literal(facts.username),
+    password: literal(facts.password),
+    kcat: [`-b ${shellWord(broker)}`, ...settings.map((setting) => `-X ${shellWord(setting)}`)].join(' '),
+  };
 }
 
 /** Ready-to-paste programs for every protocol the cluster has an endpoint of. */
 export function snippetsOf(facts: SnippetFacts): Snippet[] {
   const [mqtt, kafka] = [addressOf(facts.mqtt), addressOf(facts.kafka)];
-  return [...(mqtt ? mqttSnippets(mqtt, facts) : []), ...(kafka ? kafkaSnippets(kafka, facts) : [])];
+  return [
+    ...(mqtt ? MQTT.map((snippet) => snippet(mqttPlace(mqtt, facts))) : []),
+    ...(kafka ? KAFKA.map((snippet) => snippet(kafkaPlace(kafka, facts))) : []),
+  ];
 }

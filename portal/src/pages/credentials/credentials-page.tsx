@@ -1,6 +1,5 @@
 import { ActionIcon, Badge, Button, Code, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
-import { notifications } from '@mantine/notifications';
 import { bodyOf, type Cluster, type Credential, type CredentialCreated } from '@robustmq/client';
 import { CredentialName } from '@robustmq/contracts';
 import { IconKey, IconPlus, IconTrash } from '@tabler/icons-react';
@@ -15,6 +14,7 @@ import { formErrorsOf } from '../../ui/form-errors.ts';
 import { SecretDialog } from '../../ui/secret-dialog.tsx';
 import { EmptyState, ErrorState, LoadingState } from '../../ui/states.tsx';
 import { Time } from '../../ui/time.tsx';
+import { notice } from '../../ui/notice.ts';
 import { useCluster } from '../clusters/cluster-layout.tsx';
 
 const pathOf = (cluster: Cluster) => ({ tenantId: cluster.tenantId, clusterId: cluster.id });
@@ -143,7 +143,7 @@ export function CredentialsPage() {
         params: { path: { ...pathOf(cluster), credentialId: credential.id } },
       }),
     onSuccess: async (_answer, credential) => {
-      notifications.show({ message: `Deleted credential ${credential.name}` });
+      notice(`Deleted credential ${credential.name}`);
       setDeleting(undefined);
       await queryClient.invalidateQueries({ queryKey: query.queryKey });
     },

@@ -13,6 +13,7 @@ import { formErrorsOf } from '../../ui/form-errors.ts';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { ErrorState, LoadingState, wordsOf } from '../../ui/states.tsx';
 import { Time } from '../../ui/time.tsx';
+import { notice } from '../../ui/notice.ts';
 import { ROLES, ROLE_LABEL, type Role } from './roles.ts';
 
 function AddDialog({ tenantId, opened, onClose }: { tenantId: string; opened: boolean; onClose: () => void }) {
@@ -25,7 +26,7 @@ function AddDialog({ tenantId, opened, onClose }: { tenantId: string; opened: bo
     mutationFn: (body: { email: string; role: Role }) =>
       bodyOf(api.POST('/v1/tenants/{tenantId}/members', { params: { path: { tenantId } }, body })),
     onSuccess: async (member) => {
-      notifications.show({ message: `Added ${member.email}` });
+      notice(`Added ${member.email}`);
       form.reset();
       onClose();
       await queryClient.invalidateQueries({ queryKey: membersQuery(tenantId).queryKey });
@@ -140,8 +141,7 @@ export function MembersPage() {
           body: { role },
         }),
       ),
-    onSuccess: (member) =>
-      notifications.show({ message: `${member.email} is now ${ROLE_LABEL[member.role].toLowerCase()}` }),
+    onSuccess: (member) => notice(`${member.email} is now ${ROLE_LABEL[member.role].toLowerCase()}`),
     onError: (error) =>
       notifications.show({ color: 'red', title: 'The role was not changed', message: wordsOf(error).detail }),
     onSettled: refresh,
@@ -150,7 +150,7 @@ export function MembersPage() {
     mutationFn: (member: Member) =>
       api.DELETE('/v1/tenants/{tenantId}/members/{userId}', { params: { path: { tenantId, userId: member.userId } } }),
     onSuccess: async (_answer, member) => {
-      notifications.show({ message: `Removed ${member.email}` });
+      notice(`Removed ${member.email}`);
       setRemoving(undefined);
       await refresh();
     },

@@ -23,7 +23,8 @@ import { EmptyState, ErrorState } from '../../ui/states.tsx';
 import { useCluster } from '../clusters/cluster-layout.tsx';
 import { bytesText, countText } from '../clusters/quantity.ts';
 import type { ShownMessage } from './message-buffer.ts';
-import { useMqttClient, type ConnectionState, type Qos } from './use-mqtt-client.ts';
+import type { ConnectionState, Qos } from './mqtt-connection.ts';
+import { useMqttClient } from './use-mqtt-client.ts';
 
 type Client = ReturnType<typeof useMqttClient>;
 
@@ -61,8 +62,8 @@ function Connection({ client, mayMake }: { client: Client; mayMake: boolean }) {
   const connected = client.state !== 'disconnected';
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (connected) client.disconnect();
-    else void client.connect(own ? { username, password } : undefined);
+    if (connected) client.connection.release();
+    else void client.connection.connect(own ? { username, password } : undefined);
   };
   return (
     <Paper p="lg" component="section" aria-label="Connection">
@@ -133,7 +134,7 @@ function Connection({ client, mayMake }: { client: Client; mayMake: boolean }) {
 function Subscribe({ client }: { client: Client }) {
   const [filter, setFilter] = useState('#');
   const [qos, setQos] = useState<Qos>(1);
-  const subscribe = useMutation({ mutationFn: () => client.subscribe(filter, qos) });
+  const subscribe = useMutation({ mutationFn: () => client.connection.subscribe(filter, qos) });
   const disabled = client.state !== 'connected';
   return (
     <Paper p="lg" component="section" aria-label="Subscribe">
@@ -174,7 +175,7 @@ function Subscribe({ client }: { client: Client }) {
                       size="xs"
                       variant="transparent"
                       aria-label={`Unsubscribe from ${subscription.filter}`}
-                      onClick={() => void client.unsubscribe(subscription.filter)}
+                      onClick={() => void client.connection.unsubscribe(subscription.filter)}
                     >
                       <IconX size={12} aria-hidden />
                     </ActionIcon>
@@ -199,7 +200,7 @@ function Publish({ client }: { client: Client }) {
   const [payload, setPayload] = useState('hello');
   const [qos, setQos] = useState<Qos>(1);
   const [retain, setRetain] = useState(false);
-  const publish = useMutation({ mutationFn: () => client.publish(topic, payload, qos, retain) });
+  const publish = useMutation({ mutationFn: () => client.connection.publish(topic, payload, qos, retain) });
   const disabled = client.state !== 'connected';
   return (
     <Paper p="lg" component="section" aria-label="Publish">
@@ -285,7 +286,7 @@ function Messages({ client }: { client: Client }) {
             {countText(count)} received{dropped > 0 ? `, the newest ${countText(list.length)} shown` : ''}
           </Text>
         </Group>
-        <Button variant="default" size="xs" onClick={client.clear} disabled={count === 0}>
+        <Button variant="default" size="xs" onClick={client.connection.clear} disabled={count === 0}>
           Clear
         </Button>
       </Group>

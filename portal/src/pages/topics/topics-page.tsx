@@ -12,7 +12,6 @@ import {
   TextInput,
 } from '@mantine/core';
 import { useForm } from '@mantine/form';
-import { notifications } from '@mantine/notifications';
 import { bodyOf, type Cluster, type Topic } from '@robustmq/client';
 import { TopicName } from '@robustmq/contracts';
 import { IconListTree, IconPlus, IconTrash } from '@tabler/icons-react';
@@ -24,6 +23,7 @@ import { ConfirmDialog } from '../../ui/confirm-dialog.tsx';
 import { DataTable, type DataColumn } from '../../ui/data-table.tsx';
 import { formErrorsOf } from '../../ui/form-errors.ts';
 import { EmptyState, ErrorState, LoadingState } from '../../ui/states.tsx';
+import { notice } from '../../ui/notice.ts';
 import { useCluster } from '../clusters/cluster-layout.tsx';
 import { bytesText } from '../clusters/quantity.ts';
 
@@ -62,7 +62,7 @@ function CreateDialog({ cluster, opened, onClose }: { cluster: Cluster; opened: 
         }),
       ),
     onSuccess: async (topic) => {
-      notifications.show({ message: `Created topic ${topic.name}` });
+      notice(`Created topic ${topic.name}`);
       form.reset();
       onClose();
       await queryClient.invalidateQueries({ queryKey: topicsQuery(cluster.tenantId, cluster.id).queryKey });
@@ -166,7 +166,7 @@ export function TopicsPage() {
         params: { path: { ...pathOf(cluster), topicName: topic.name } },
       }),
     onSuccess: async (_answer, topic) => {
-      notifications.show({ message: `Deleted topic ${topic.name}` });
+      notice(`Deleted topic ${topic.name}`);
       setDeleting(undefined);
       await queryClient.invalidateQueries({ queryKey: query.queryKey });
     },
