@@ -35,7 +35,7 @@ describe('rate', () => {
     ['a billed meter without a price', 'price-missing', { prices: [] }],
     ['two prices at once', 'price-ambiguous', { prices: [price!, price!] }],
     ['another currency', 'currency-mixed', { currency: 'EUR' }],
-    ['an unknown currency', 'currency-unknown', { currency: 'XXX' }],
+    ['an unknown currency', 'currency-unknown', { currency: 'QQQ' }],
     ['a fraction of a byte', 'decimal-invalid', { quantities: [{ ...input().quantities[0]!, quantity: '1.5' }] }],
     ['a negative count', 'decimal-invalid', { quantities: [{ ...input().quantities[0]!, quantity: '-1' }] }],
     ['a price in exponents', 'decimal-invalid', { prices: [{ ...price!, unitPrice: '1e-2' }] }],

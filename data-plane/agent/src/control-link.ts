@@ -76,6 +76,8 @@ export class ControlLink {
   #superseded = false;
   #pulling: Promise<void> | undefined;
   #loops: Promise<void>[] = [];
+  /** States of the session that are being taken. */
+  #taking: Promise<unknown> = Promise.resolve();
 
   constructor(
     transport: LinkTransport,
@@ -107,7 +109,7 @@ export class ControlLink {
     this.#session?.end();
     this.#session?.cancel();
     this.#transport.close();
-    await Promise.all(this.#loops);
+    await Promise.all([...this.#loops, this.#pulling, this.#taking]);
   }
 
   /** Sends the status now, on the session if there is one, else by the unary twin. Never throws: the next one is whole. */
@@ -227,7 +229,7 @@ export class ControlLink {
       void this.sendStatus();
       if (this.#applied) this.#session?.write({ applied: this.#applied });
     }
-    if (frame.state) void this.#take(frame.state);
+    if (frame.state) this.#taking = Promise.all([this.#taking, this.#take(frame.state)]);
     if (frame.leaseAck && frame.leaseAck.latestVersion > this.#owner.haveVersion()) void this.#pull(false);
     if (frame.superseded && frame.superseded.byEpoch > this.#identity.epoch) {
       this.#superseded = true;

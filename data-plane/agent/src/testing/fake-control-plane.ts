@@ -12,6 +12,7 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import { AGENT_LINK_PROTO, type NamespaceObserved, type NamespaceSpec, type UsageWindow } from '@robustmq/contracts';
 import type { AgentFrame, ControlFrame } from '../link-transport.ts';
+import { freePorts } from './fixtures.ts';
 
 type Stream = ServerDuplexStream<AgentFrame, ControlFrame>;
 type Unary = ServerUnaryCall<Record<string, string & number>, object>;
@@ -61,7 +62,8 @@ export class FakeControlPlane {
         }),
       PushUsage: (call: Unary, reply: Reply) => this.#authorised(call, reply, () => this.#takeUsage(call)),
     });
-    this.port = await new Promise<number>((resolve, reject) =>
+    if (this.port === 0) this.port = (await freePorts()).mqtt;
+    await new Promise<number>((resolve, reject) =>
       server.bindAsync(`127.0.0.1:${this.port}`, ServerCredentials.createInsecure(), (error, port) =>
         error ? reject(error) : resolve(port),
       ),

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -51,16 +52,15 @@ export async function scratchDirectory(): Promise<{ dir: string; remove: () => P
   return { dir, remove: () => rm(dir, { recursive: true, force: true }) };
 }
 
-let nextPort = 20_000 + (process.pid % 900) * 12;
-
-/** Four ports below the ephemeral range that nobody listens on. */
+/** Four ports below the ephemeral range that nobody listens on. Chosen at random: test files run beside each other. */
 export async function freePorts(): Promise<NodePorts> {
-  const free: number[] = [];
-  while (free.length < 4) {
-    nextPort += 1;
-    if (await canListen(nextPort)) free.push(nextPort);
+  const free = new Set<number>();
+  while (free.size < 4) {
+    const port = randomInt(12_000, 32_000);
+    if (await canListen(port)) free.add(port);
   }
-  return { mqtt: free[0]!, mqttWs: free[1]!, kafka: free[2]!, amqp: free[3]! };
+  const [mqtt, mqttWs, kafka, amqp] = [...free];
+  return { mqtt: mqtt!, mqttWs: mqttWs!, kafka: kafka!, amqp: amqp! };
 }
 
 function canListen(port: number): Promise<boolean> {
