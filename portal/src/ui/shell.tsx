@@ -140,6 +140,8 @@ export function Shell() {
   useEffect(() => {
     if (!session) void navigate({ to: '/login' });
   }, [session, navigate]);
+  // Between a logout and the login page there is nobody whose things could be asked for.
+  if (!session) return null;
   return (
     <AppShell
       header={{ height: 56 }}
@@ -181,7 +183,7 @@ export function Shell() {
       </AppShell.Navbar>
       <AppShell.Main id="content">
         <div style={{ maxWidth: '72rem', margin: '0 auto' }}>
-          <Outlet key={session?.tenantId} />
+          <Outlet key={session.tenantId} />
         </div>
       </AppShell.Main>
     </AppShell>

@@ -52,7 +52,7 @@ function Lines({ invoice }: { invoice: InvoicePreview }) {
           <Table.Tbody>
             {invoice.lines.map((line) => (
               <Table.Tr key={line.identity}>
-                <Table.Td>
+                <Table.Td style={{ overflowWrap: 'anywhere' }}>
                   {line.description}
                   <Text size="xs" c="dimmed">
                     {periodText(line.serviceFrom, line.serviceTo)}

@@ -8,6 +8,8 @@ const HEIGHT = 300;
 const COLOR: Record<string, string> = { mqtt: 'indigo', kafka: 'teal', amqp: 'orange', storage: 'grape' };
 const LABEL: Record<string, string> = { mqtt: 'MQTT', kafka: 'Kafka', amqp: 'AMQP', storage: 'Storage' };
 
+/** Steps of the value axis: whole numbers, for half a message is none. */
+const STEPS = Array.from({ length: 19 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 const CLOCK = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
 const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
 const FULL = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
@@ -49,7 +51,7 @@ export function UsageChart({ series, label, format }: UsageChartProps) {
         scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
         axes: [
           { ...axis, values: (_plot, seconds, _axis, _space, step) => timeMarks(seconds, step) },
-          { ...axis, size: 84, values: (_plot, values) => values.map(format) },
+          { ...axis, size: 84, incrs: STEPS, values: (_plot, values) => values.map(format) },
         ],
         series: [
           {
