@@ -73,7 +73,9 @@ function wrapped(command: string, args: readonly string[]): [string, string[]] {
   if (process.platform !== 'linux') return [command, [...args]];
   const guarded = ['setpriv', '--pdeathsig', 'INT', command, ...args];
   if (process.getuid?.() === 0) return ['unshare', ['-U', '--map-user=1000', '--map-group=1000', ...guarded]];
-  return ['setpriv', guarded.slice(1)];
+  // without util-linux the server still starts; only the kill -9 of this process would leave it behind
+  const hasSetpriv = spawnSync('setpriv', ['--version'], { stdio: 'ignore' }).status === 0;
+  return hasSetpriv ? ['setpriv', guarded.slice(1)] : [command, [...args]];
 }
 
 /** What a failed program said, as an error a person can act on. */

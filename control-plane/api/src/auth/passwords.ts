@@ -1,5 +1,6 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
+import { ProblemError } from '../http/problem-error.ts';
 
 const derive = promisify(argon2);
 
@@ -12,8 +13,30 @@ const TAG_BYTES = 32;
 const STORED = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64').replace(/=+$/, '');
 
-const argon2id = (password: string, nonce: Uint8Array, memory: number, passes: number, parallelism: number) =>
-  derive('argon2id', { message: password, nonce, memory, passes, parallelism, tagLength: TAG_BYTES });
+/** Passwords worked on at once (46 MiB and a thread of the pool each), and those that may wait for their turn. */
+const ACTIVE_MAX = 2;
+const WAITING_MAX = 200;
+let active = 0;
+const waiting: (() => void)[] = [];
+
+/** Takes turns, so that a flood of logins can use up neither memory nor the thread pool. Throws `unavailable`. */
+async function argon2id(password: string, nonce: Uint8Array, memory: number, passes: number, parallelism: number) {
+  if (waiting.length >= WAITING_MAX)
+    throw new ProblemError('unavailable', {
+      detail: 'Too many people sign in at the same moment.',
+      headers: { 'retry-after': '5' },
+    });
+  if (active >= ACTIVE_MAX) await new Promise<void>((turn) => waiting.push(turn));
+  else active += 1;
+  try {
+    return await derive('argon2id', { message: password, nonce, memory, passes, parallelism, tagLength: TAG_BYTES });
+  } finally {
+    // the turn is handed over, or given back
+    const next = waiting.shift();
+    if (next) next();
+    else active -= 1;
+  }
+}
 
 /** The stored form of a person's password (PHC string). */
 export async function hashPassword(password: string): Promise<string> {
