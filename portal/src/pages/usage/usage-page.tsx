@@ -2,7 +2,7 @@ import { Button, Group, Paper, Select, Stack, Table, Text, Title } from '@mantin
 import type { Cluster, Usage } from '@robustmq/client';
 import { IconChartLine, IconDownload } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { useCallback, useMemo, useState } from 'react';
+import { useCallback, useEffect, useMemo, useState } from 'react';
 import { clustersQuery, usageQuery, type UsageFilter } from '../../api/queries.ts';
 import { useSession } from '../../api/session.ts';
 import { PageHeader } from '../../ui/page-header.tsx';
@@ -18,6 +18,7 @@ const PROTOCOLS = ['mqtt', 'kafka', 'amqp', 'storage'] as const;
 const PROTOCOL_LABEL = { mqtt: 'MQTT', kafka: 'Kafka', amqp: 'AMQP', storage: 'Storage' } as const;
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
+const REFRESH_MS = 15_000;
 
 interface Range {
   readonly label: string;
@@ -128,11 +129,16 @@ export function UsagePage() {
   const [rangeName, setRangeName] = useState('hour');
   const [meter, setMeter] = useState<Meter>('messages_in');
   const [nowMs, setNow] = useState(() => Date.now());
+  // The range ends now, and now moves on while one looks.
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), REFRESH_MS);
+    return () => clearInterval(timer);
+  }, []);
   const range = RANGES[rangeName]!;
   const usage = useQuery({
     ...usageQuery(tenantId, filterOf(range, clusterId, nowMs)),
     placeholderData: keepPreviousData,
-    refetchInterval: 30_000,
+    refetchInterval: REFRESH_MS,
   });
   const series = useMemo(() => usage.data && seriesOf(usage.data, meter), [usage.data, meter]);
   const format = useCallback((value: number) => meterText(meter, value), [meter]);
