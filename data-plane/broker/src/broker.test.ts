@@ -10,6 +10,7 @@ import {
   settled,
   subscribeOptions,
   TestNode,
+  takeAll,
 } from './testing/test-node.ts';
 
 let node: TestNode;
@@ -169,6 +170,54 @@ describe('wills and take-over', () => {
     node.runtime.advance(60_000);
     node.broker.sweep();
     expect(watcher.subscriber.payloads).toEqual(['bye', 'bye']);
+  });
+
+  it('a process that dies owes the wills of its connections, a connection that ended well none', async () => {
+    const persistent = { expirySeconds: 3600 };
+    openSession(node, 'watcher', persistent).session.subscribe('w/#', subscribeOptions);
+    const named = (name: string, more = {}) => {
+      const message = {
+        ...will,
+        topic: `w/${name}`,
+        properties: { contentType: 'x', headers: [['a', name]] as const },
+      };
+      return { will: { message, delaySeconds: 0 }, ...more };
+    };
+    const late = { will: { ...named('late').will, delaySeconds: 30 }, ...persistent };
+    openSession(node, 'clean-session', named('clean-session'));
+    openSession(node, 'persistent', named('persistent', persistent));
+    openSession(node, 'late', late);
+    openSession(node, 'left', { ...late, will: { ...named('left').will, delaySeconds: 30 } }).session.detach(true);
+    openSession(node, 'back', { ...late, will: { ...named('back').will, delaySeconds: 30 } });
+    openSession(node, 'polite', named('polite')).session.detach(false);
+    openSession(node, 'changed', named('first'));
+    openSession(node, 'changed', { ...named('second') });
+    openSession(node, 'empty', {
+      will: { message: { ...will, topic: 'w/empty', payload: Buffer.alloc(0) }, delaySeconds: 0 },
+    });
+    await settled(node);
+    // nothing is told to stop: the process is gone
+    const again = await TestNode.start(node.store, node.runtime);
+    const { session } = openSession(again, 'watcher', persistent);
+    await settled(again);
+    session.inbox!.rewind();
+    const consume = async () => {
+      const entries = await takeAll(session);
+      for (const { sequence } of entries) session.inbox!.acknowledge(sequence);
+      return entries.map((entry) => entry.message!);
+    };
+    const due = (await consume()).map(({ topic }) => topic).sort();
+    expect(due).toEqual(['w/clean-session', 'w/empty', 'w/first', 'w/persistent', 'w/second']);
+    openSession(again, 'back', persistent);
+    again.runtime.advance(31_000);
+    again.broker.sweep();
+    await settled(again);
+    const later = await consume();
+    expect(later.map(({ topic }) => topic).sort()).toEqual(['w/late', 'w/left']);
+    expect(later[0]!.properties).toMatchObject({ contentType: 'x', headers: [['a', expect.any(String)]] });
+    await settled(again);
+    const third = await TestNode.start(node.store, node.runtime);
+    expect(third.broker.byId('ns')!.wills.count).toBe(0);
   });
 
   it('the newer connection has the session', () => {

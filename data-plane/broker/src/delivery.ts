@@ -66,11 +66,15 @@ export class Delivery {
 
   /**
    * Publishes a will. A receiver that is handed a message may lose its connection over it, which ends in a will: that one
-   * waits for the end of the turn, for a publish must not begin inside another.
+   * waits for the end of the turn, for a publish must not begin inside another. `published` runs right behind it.
    */
-  publishWill(message: Message): void {
-    if (this.#isBusy) this.#host.runtime.afterPoll(() => void this.publishMessage(message, null));
-    else this.publishMessage(message, null);
+  publishWill(message: Message, published: () => void): void {
+    const publish = (): void => {
+      this.publishMessage(message, null);
+      published();
+    };
+    if (this.#isBusy) this.#host.runtime.afterPoll(publish);
+    else publish();
   }
 
   publishMessage(message: Message, publisher: Connection | null): PublishOutcome {

@@ -27,10 +27,11 @@ import { refuse } from './refusal.ts';
 import { RetainedMessages } from './retained.ts';
 import { RouteCache } from './route.ts';
 import { Sessions } from './sessions.ts';
-import { namespaceStream } from './stream-name.ts';
+import { namespaceStream, type StreamKind } from './stream-name.ts';
 import { SubscriptionIndex, type Subscription } from './subscription.ts';
 import { NamespaceTopics, type StoredPartition, type StoredTopic } from './topics.ts';
 import { UsageMeter, type UsageTotals } from './usage.ts';
+import { StoredWills } from './wills.ts';
 
 /** The broker's own streams are kept until the broker trims them. */
 const OWN_STREAM_POLICY: StreamPolicy = { durability: 'flushed', retentionMs: -1, retentionBytes: -1 };
@@ -65,6 +66,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   readonly connections: Connections;
   readonly offsets: StoredGroupOffsets;
   readonly retained: RetainedMessages;
+  readonly wills: StoredWills;
   readonly inboxes: InboxLog;
   readonly sessions: Sessions;
   readonly #delivery: Delivery;
@@ -77,7 +79,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   private constructor(
     record: NamespaceRecord,
     parts: NodeParts,
-    own: { offsets: StoredGroupOffsets; retained: RetainedMessages; streams: OwnStreams },
+    own: { offsets: StoredGroupOffsets; retained: RetainedMessages; wills: StoredWills; streams: OwnStreams },
   ) {
     this.id = record.id;
     this.#record = record;
@@ -91,6 +93,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.connections = new Connections(this, this.usage, parts.runtime);
     this.offsets = own.offsets;
     this.retained = own.retained;
+    this.wills = own.wills;
     this.inboxes = new InboxLog({
       ...own.streams,
       ...parts,
@@ -106,19 +109,22 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   /** Builds the namespace and everything it had before a restart. */
   static async open(record: NamespaceRecord, parts: NodeParts): Promise<BrokerNamespace> {
     const { sealer, runtime } = parts;
-    const own = (kind: 'group-offsets' | 'retained' | 'inbox-store' | 'inbox-events'): Promise<Stream> =>
+    const own = (kind: Exclude<StreamKind, 'partition'>): Promise<Stream> =>
       parts.journal.open(namespaceStream(record.id, kind), OWN_STREAM_POLICY);
     const offsets = await own('group-offsets');
     const retained = await own('retained');
+    const wills = await own('wills');
     const streams = { store: await own('inbox-store'), events: await own('inbox-events') };
     const namespace = new BrokerNamespace(record, parts, {
       offsets: await StoredGroupOffsets.recover(offsets, sealer, runtime),
       retained: await RetainedMessages.recover(retained, sealer, runtime),
+      wills: await StoredWills.recover(wills, sealer, runtime),
       streams,
     });
     await namespace.topics.recover();
     await namespace.#recoverSessions(streams.events);
     namespace.measure();
+    namespace.sessions.recoverWills();
     return namespace;
   }
 
@@ -195,8 +201,8 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   appended(partition: StoredPartition, batches: readonly Buffer[], commit: Commit, publisher: Connection): void {
     this.#delivery.appended(partition, batches, commit, publisher);
   }
-  publishWill(message: Message): void {
-    this.#delivery.publishWill(message);
+  publishWill(message: Message, published: () => void): void {
+    this.#delivery.publishWill(message, published);
   }
   deliverRetained(subscription: Subscription, messages: readonly Message[]): void {
     this.#delivery.deliverRetained(subscription, messages);
@@ -208,6 +214,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.sessions.sweep(this.runtime.nowMs());
     this.offsets.compact();
     this.retained.compact();
+    this.wills.compact();
     this.inboxes.compact();
     this.inboxes.trimStore();
   }
@@ -277,6 +284,6 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   }
 
   #ownBytes(): number {
-    return this.offsets.sizeBytes + this.retained.sizeBytes + this.inboxes.sizeBytes;
+    return this.offsets.sizeBytes + this.retained.sizeBytes + this.wills.sizeBytes + this.inboxes.sizeBytes;
   }
 }

@@ -1,15 +1,9 @@
 import type { Connection, Inbox, Receiver, Session, SubscribeOptions, SubscribeOutcome } from './broker-types.ts';
 import type { Commit } from '@robustmq/journal';
 import type { SessionInbox } from './inbox.ts';
-import type { Message } from './message.ts';
 import type { Sessions } from './sessions.ts';
 import type { Subscription } from './subscription.ts';
-
-/** A will that waits for its time or for the end of its session. */
-export interface Will {
-  readonly message: Message;
-  readonly delaySeconds: number;
-}
+import type { Will } from './wills.ts';
 
 /** One subscriber. Owned by `Sessions`, which does everything that concerns more than this one. */
 export class BrokerSession implements Session {

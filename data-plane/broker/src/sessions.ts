@@ -11,6 +11,7 @@ import { soloTarget } from './route.ts';
 import { BrokerSession } from './session.ts';
 import type { Subscription, SubscriptionIndex } from './subscription.ts';
 import { parseFilter } from './topic-name.ts';
+import type { StoredWills, Will } from './wills.ts';
 
 /** What the sessions of a namespace need from it. */
 export interface SessionHost {
@@ -21,7 +22,9 @@ export interface SessionHost {
   readonly inboxes: InboxLog;
   readonly index: SubscriptionIndex;
   readonly retained: RetainedMessages;
-  publishWill(message: Message): void;
+  readonly wills: StoredWills;
+  /** `published` runs in the turn of the publish, behind it. */
+  publishWill(message: Message, published: () => void): void;
   deliverRetained(subscription: Subscription, messages: readonly Message[]): void;
 }
 
@@ -52,6 +55,22 @@ export class Sessions {
       for (const subscription of subscriptions.values()) this.#add(session, subscription.filter, subscription);
       if (record.detachedAtMs === null) this.#putSession(session);
     }
+  }
+
+  /**
+   * Wills of connections that were lost with the process: those of sessions that ended with their connection are due now,
+   * the others after their delay. Call it when everything else of the namespace is there.
+   */
+  recoverWills(): void {
+    for (const [clientId, will] of this.#host.wills.entries()) {
+      const session = this.#byClientId.get(clientId);
+      if (session === undefined) this.#publish(clientId, will);
+      else {
+        session.will = will;
+        session.willDueMs = session.detachedAtMs! + will.delaySeconds * 1000;
+      }
+    }
+    this.sweep(this.#host.runtime.nowMs());
   }
 
   /** The session whose inbox has this number. Not for hot paths. */
@@ -131,7 +150,7 @@ export class Sessions {
     session.receiver = null;
     session.connection = null;
     session.detachedAtMs = this.#host.runtime.nowMs();
-    if (!publishWill) session.will = null;
+    if (!publishWill) this.#forgetWill(session);
     const will = session.will;
     if (will !== null) {
       if (will.delaySeconds <= 0) this.#publishWill(session);
@@ -181,7 +200,7 @@ export class Sessions {
     // MQTT 5 §3.1.3.2.2: a delayed will is not sent when the session goes on, and at once when it ends
     if (resumes) {
       if (receiver !== null && session.will !== null && session.will.delaySeconds <= 0) this.#publishWill(session);
-      session.will = null;
+      this.#forgetWill(session);
     } else this.#end(session);
   }
 
@@ -191,6 +210,7 @@ export class Sessions {
     session.detachedAtMs = null;
     session.willDueMs = Infinity;
     session.will = request.will;
+    if (request.will !== null) this.#host.wills.put(session.clientId, request.will);
     this.#waiting.delete(session);
     if (session.expirySeconds === request.expirySeconds) this.#putSession(session);
     else session.expirySeconds = request.expirySeconds;
@@ -277,7 +297,16 @@ export class Sessions {
     const will = session.will;
     session.will = null;
     session.willDueMs = Infinity;
-    if (will !== null) this.#host.publishWill({ ...will.message, timestampMs: this.#host.runtime.nowMs() });
+    if (will !== null) this.#publish(session.clientId, will);
+  }
+  #publish(clientId: string, will: Will): void {
+    const message = { ...will.message, timestampMs: this.#host.runtime.nowMs() };
+    this.#host.publishWill(message, () => this.#host.wills.forget(clientId, will));
+  }
+  #forgetWill(session: BrokerSession): void {
+    const will = session.will;
+    session.will = null;
+    if (will !== null) this.#host.wills.forget(session.clientId, will);
   }
 
   #sendRetained(text: string, subscription: Subscription): void {
