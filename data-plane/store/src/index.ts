@@ -8,3 +8,7 @@ export type { Damage } from './file/damage.ts';
 export { ENGINES, openLogStore, type EngineName, type EngineOptions } from './engines.ts';
 export { FaultyLogStore, type Faults } from './faulty-log-store.ts';
 export { SimulatedDisk } from './testing/simulated-disk.ts';
+export * from './object-store.ts';
+export { OBJECT_ENGINES, openObjectStore, type ObjectEngineConfig, type ObjectEngineName } from './object-engines.ts';
+export { MemoryObjectStore } from './objects/memory-object-store.ts';
+export { FileObjectStore, type FileObjectStoreOptions } from './objects/file-object-store.ts';

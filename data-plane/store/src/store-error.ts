@@ -11,6 +11,13 @@ export const STORE_ERRORS = {
   'not-contiguous': 'the chunk does not begin where the log ends',
   'bad-name': 'the stream name is empty or longer than 512 bytes',
   'engine-unknown': 'no such storage engine',
+  'bad-config': 'the settings of the storage engine are wrong',
+  'bad-key': 'the object key is not one',
+  'object-missing': 'there is no such object',
+  'object-denied': 'the object store refused the credentials',
+  'object-throttled': 'the object store asks for fewer requests',
+  'object-unavailable': 'the object store does not answer',
+  aborted: 'the caller gave up',
 } as const;
 export type StoreErrorCode = keyof typeof STORE_ERRORS;
 

@@ -4,12 +4,14 @@ import {
   fsync,
   ftruncate,
   fstat,
+  link,
   mkdir,
   open,
   read,
   readdir,
   rename,
   rm,
+  rmdir,
   unlink,
   writev,
 } from 'node:fs';
@@ -25,8 +27,10 @@ const statFile = promisify(fstat);
 const makeDirectory = promisify(mkdir);
 const openFile = promisify(open);
 const listDirectory = promisify(readdir);
+const linkFile = promisify(link);
 const renameFile = promisify(rename);
 const removeTree = promisify(rm);
+const removeEmpty = promisify(rmdir);
 const unlinkFile = promisify(unlink);
 
 /** Most bytes one read call asks the kernel for. */
@@ -43,9 +47,13 @@ export interface Disk {
   list(path: string): Promise<readonly string[]>;
   makeDirectory(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
+  /** Gives the file a second name; resolves false, changing nothing, when that name is taken. */
+  link(from: string, to: string): Promise<boolean>;
   /** Absent files are fine. */
   unlink(path: string): Promise<void>;
   removeDirectory(path: string): Promise<void>;
+  /** Removes a directory that is empty; one that is not, or is absent, stays as it is. */
+  removeEmptyDirectory(path: string): Promise<void>;
   /** Holds the directory against other processes until `release`; rejects with `locked`. */
   lock(path: string): Promise<{ release(): Promise<void> }>;
   /** Makes creations, renames and removals in a directory survive a loss of power. */
@@ -85,6 +93,15 @@ export class NodeDisk implements Disk {
   async rename(from: string, to: string): Promise<void> {
     await coded(to, renameFile(from, to));
   }
+  async link(from: string, to: string): Promise<boolean> {
+    try {
+      await linkFile(from, to);
+      return true;
+    } catch (error) {
+      if (errorCode(error) === 'EEXIST') return false;
+      throw toStoreError(to, error);
+    }
+  }
   async unlink(path: string): Promise<void> {
     try {
       await unlinkFile(path);
@@ -94,6 +111,14 @@ export class NodeDisk implements Disk {
   }
   async removeDirectory(path: string): Promise<void> {
     await coded(path, removeTree(path, { recursive: true, force: true }));
+  }
+  async removeEmptyDirectory(path: string): Promise<void> {
+    try {
+      await removeEmpty(path);
+    } catch (error) {
+      const code = errorCode(error);
+      if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'ENOENT') throw toStoreError(path, error);
+    }
   }
   lock(path: string): Promise<{ release(): Promise<void> }> {
     return DirectoryLock.take(path);
@@ -186,6 +211,11 @@ export function toStoreError(where: string, error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   const code = errorCode(error);
   return new StoreError(CODES[code] ?? 'io', `${where}: ${code}`, { cause: error });
+}
+
+/** Whether a disk's error says that the file, or a directory on the way to it, is absent. */
+export function isAbsent(error: unknown): boolean {
+  return error instanceof StoreError && error.code === 'io' && error.where.endsWith(': ENOENT');
 }
 
 function errorCode(error: unknown): string {

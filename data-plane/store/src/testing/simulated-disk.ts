@@ -107,6 +107,14 @@ export class SimulatedDisk implements Disk {
       this.#platter.files.delete(from);
     });
   }
+  async link(from: string, to: string): Promise<boolean> {
+    return this.#operation(to, () => {
+      const inode = this.#inode(from);
+      if (this.#platter.files.has(to)) return false;
+      this.#platter.files.set(to, inode);
+      return true;
+    });
+  }
   async unlink(path: string): Promise<void> {
     await this.#operation(path, () => this.#platter.files.delete(path));
   }
@@ -116,6 +124,7 @@ export class SimulatedDisk implements Disk {
       await this.#operation(path, () => this.#platter.files.delete(file));
     }
   }
+  async removeEmptyDirectory(): Promise<void> {}
   async lock(path: string): Promise<{ release(): Promise<void> }> {
     if (this.#platter.locks.has(path)) throw new StoreError('locked', path);
     this.#platter.locks.add(path);

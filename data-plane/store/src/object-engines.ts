@@ -1,0 +1,33 @@
+import type { Runtime } from '@robustmq/wire';
+import type { ObjectStore } from './object-store.ts';
+import { FileObjectStore } from './objects/file-object-store.ts';
+import { MemoryObjectStore } from './objects/memory-object-store.ts';
+import { StoreError } from './store-error.ts';
+
+/** What the cold engines are told; each takes its own part and throws `bad-config` when it is not there. */
+export interface ObjectEngineConfig {
+  readonly runtime: Runtime;
+  /** `file-objects`: where the objects are. */
+  readonly directory?: string;
+}
+
+/** Every cold engine by its name in the configuration. A new engine is one file and one line here. */
+export const OBJECT_ENGINES = {
+  memory: () => Promise.resolve(new MemoryObjectStore()),
+  'file-objects': (config) => FileObjectStore.open({ ...config, directory: given(config.directory, 'directory') }),
+} as const satisfies Record<string, (config: ObjectEngineConfig) => Promise<ObjectStore>>;
+export type ObjectEngineName = keyof typeof OBJECT_ENGINES;
+
+/** Opens an object store. Throws StoreError `engine-unknown`, `bad-config`, or what the engine finds. */
+export async function openObjectStore(engine: string, config: ObjectEngineConfig): Promise<ObjectStore> {
+  if (!Object.hasOwn(OBJECT_ENGINES, engine)) {
+    const known = Object.keys(OBJECT_ENGINES).join(', ');
+    throw new StoreError('engine-unknown', `${engine}; there are ${known}`);
+  }
+  return OBJECT_ENGINES[engine as ObjectEngineName](config);
+}
+
+function given<T>(value: T | undefined, name: string): T {
+  if (value === undefined) throw new StoreError('bad-config', `${name} is missing`);
+  return value;
+}
