@@ -116,6 +116,10 @@ export interface Connection {
   readonly info: ConnectionInfo;
   /** Counters of this namespace and protocol. The broker counts *in*; the protocol adds what it writes *out*. */
   readonly usage: ProtocolUsage;
+  /** Milliseconds until the byte rate quotas let more in; 0 = go on. Cheap, but not per message. */
+  ingressDelayMs(): number;
+  /** The same for what is sent; `moreBytes` = as if so many more, not in `usage` yet, had been sent. */
+  egressDelayMs(moreBytes?: number): number;
   close(): void;
 }
 

@@ -3,6 +3,7 @@ import type { Meta, NamespaceRecord } from '@robustmq/meta';
 import type { Cancel, Runtime } from '@robustmq/wire';
 import { authenticate, type AdmissionDirectory } from './admission.ts';
 import { BatchSealer } from './batch-sealer.ts';
+import { NodeThrottle, type NodeRates } from './byte-rate.ts';
 import type { Admission, AdmitRequest, Broker, ClientEvent, ConnectionInfo, Refusal } from './broker-types.ts';
 import type { NamespaceConfig, NamespaceObservation, RecordedClientEvent } from './namespace-config.ts';
 import { BrokerNamespace, type NodeParts } from './namespace.ts';
@@ -21,6 +22,8 @@ export interface BrokerOptions {
   readonly meta: Meta;
   readonly runtime: Runtime;
   readonly nodeId: string;
+  /** Bytes per second of all namespaces together. Default: no limit. */
+  readonly rates?: NodeRates;
 }
 
 /**
@@ -42,8 +45,16 @@ export class BrokerNode implements Broker, AdmissionDirectory<BrokerNamespace> {
 
   constructor(options: BrokerOptions) {
     const { journal, meta, runtime, nodeId } = options;
+    const throttle = new NodeThrottle(options.rates);
     this.nodeId = nodeId;
-    this.#parts = { journal, meta, runtime, sealer: new BatchSealer(journal, runtime), cache: new MessageCache() };
+    this.#parts = {
+      journal,
+      meta,
+      runtime,
+      sealer: new BatchSealer(journal, runtime),
+      cache: new MessageCache(),
+      throttle,
+    };
   }
 
   /** Recovers every namespace that meta has, and deletes streams that nobody owns any more. */
@@ -139,7 +150,7 @@ export class BrokerNode implements Broker, AdmissionDirectory<BrokerNamespace> {
   restoreUsage(totals: readonly UsageTotals[]): void {
     for (const one of totals) {
       const namespace = this.#namespaces.get(one.namespaceId);
-      if (namespace !== undefined) namespace.usage.restore(one);
+      if (namespace !== undefined) namespace.restoreUsage(one);
       else this.#restored.set(one.namespaceId, one);
     }
   }
@@ -188,7 +199,7 @@ export class BrokerNode implements Broker, AdmissionDirectory<BrokerNamespace> {
   async #open(record: NamespaceRecord): Promise<BrokerNamespace> {
     const namespace = await BrokerNamespace.open(record, this.#parts);
     const restored = this.#restored.get(record.id);
-    if (restored !== undefined) namespace.usage.restore(restored);
+    if (restored !== undefined) namespace.restoreUsage(restored);
     this.#restored.delete(record.id);
     this.#namespaces.set(record.id, namespace);
     this.#byName.set(record.name, namespace);

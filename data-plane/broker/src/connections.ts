@@ -1,6 +1,7 @@
 import type { Connection, ConnectionInfo, Namespace, Protocol, ProtocolUsage, Refusal } from './broker-types.ts';
 import type { NamespaceRecord } from '@robustmq/meta';
 import type { Runtime } from '@robustmq/wire';
+import type { NamespaceThrottle } from './byte-rate.ts';
 import { refuse } from './refusal.ts';
 import type { UsageMeter } from './usage.ts';
 
@@ -18,6 +19,12 @@ class OpenConnection implements Connection {
     this.usage = usage;
     this.#connections = connections;
   }
+  ingressDelayMs(): number {
+    return this.#connections.throttle.ingressDelayMs();
+  }
+  egressDelayMs(moreBytes = 0): number {
+    return this.#connections.throttle.egressDelayMs(moreBytes);
+  }
   close(): void {
     this.#connections.closed(this);
   }
@@ -25,6 +32,7 @@ class OpenConnection implements Connection {
 
 /** The open connections of one namespace: counted, limited, and told to go. */
 export class Connections {
+  readonly throttle: NamespaceThrottle;
   readonly #open = new Set<OpenConnection>();
   readonly #namespace: Namespace & { readonly record: NamespaceRecord };
   readonly #usage: UsageMeter;
@@ -33,7 +41,13 @@ export class Connections {
   #tokens: number;
   #filledMs: number;
 
-  constructor(namespace: Namespace & { readonly record: NamespaceRecord }, usage: UsageMeter, runtime: Runtime) {
+  constructor(
+    namespace: Namespace & { readonly record: NamespaceRecord },
+    usage: UsageMeter,
+    runtime: Runtime,
+    throttle: NamespaceThrottle,
+  ) {
+    this.throttle = throttle;
     this.#namespace = namespace;
     this.#usage = usage;
     this.#runtime = runtime;

@@ -2,6 +2,7 @@ import type { Commit, Journal, Stream, StreamPolicy } from '@robustmq/journal';
 import type { CredentialRecord, Meta, NamespaceRecord } from '@robustmq/meta';
 import type { Runtime } from '@robustmq/wire';
 import type { AdmissionNamespace } from './admission.ts';
+import { NamespaceThrottle, type NodeThrottle } from './byte-rate.ts';
 import type { BatchSealer } from './batch-sealer.ts';
 import type {
   ClientEvent,
@@ -43,6 +44,7 @@ export interface NodeParts {
   readonly sealer: BatchSealer;
   readonly runtime: Runtime;
   readonly cache: MessageCache;
+  readonly throttle: NodeThrottle;
 }
 
 /** The streams of a namespace that are no topic's. */
@@ -70,6 +72,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   readonly inboxes: InboxLog;
   readonly sessions: Sessions;
   readonly #delivery: Delivery;
+  readonly #throttle: NamespaceThrottle;
   #record: NamespaceRecord;
   #credentials = new Map<string, CredentialRecord>();
   isStorageFull = false;
@@ -90,7 +93,8 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.usage = new UsageMeter(parts.runtime.monotonicMs());
     this.topics = new NamespaceTopics(this);
     this.routes = new RouteCache(this.index, (topic, key) => this.topics.capture(topic, key));
-    this.connections = new Connections(this, this.usage, parts.runtime);
+    this.#throttle = new NamespaceThrottle(this.usage, () => this.#record.quotas, parts.throttle, parts.runtime);
+    this.connections = new Connections(this, this.usage, parts.runtime, this.#throttle);
     this.offsets = own.offsets;
     this.retained = own.retained;
     this.wills = own.wills;
@@ -228,6 +232,11 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   }
   totals(): UsageTotals {
     return this.usage.totals(this.id, this.#record.tenantId, this.runtime.monotonicMs());
+  }
+  /** Goes on counting from totals of an earlier process. */
+  restoreUsage(totals: UsageTotals): void {
+    this.usage.restore(totals);
+    this.#throttle.skip();
   }
   observe(): NamespaceObservation {
     this.measure();

@@ -46,6 +46,12 @@ const journal = z.strictObject({
   /** What a topic gets that asks for nothing else. */
   durability: z.enum(['flushed', 'memory'], 'write flushed or memory').default('flushed'),
 });
+const bytesPerSecond = z.int('write bytes per second').positive('write a number above 0');
+/** Limits of the whole node, over all its namespaces; each namespace has its quotas beside them. */
+const rates = z.strictObject({
+  ingressBytesPerSecondMax: bytesPerSecond.default(Number.MAX_SAFE_INTEGER),
+  egressBytesPerSecondMax: bytesPerSecond.default(Number.MAX_SAFE_INTEGER),
+});
 const logLevel = z.enum(['debug', 'info', 'warn', 'error', 'silent'], 'write debug, info, warn, error or silent');
 
 const filter = z.string('write an MQTT topic filter').min(1, 'write an MQTT topic filter such as a/b/#');
@@ -87,6 +93,7 @@ export const StandaloneConfig = z
       listeners: listeners.refine(hasListener, { error: ONE_LISTENER }),
       namespaces: z.array(namespace, 'write a list of namespaces').min(1, 'write at least one namespace'),
       journal: journal.prefault({}),
+      rates: rates.prefault({}),
       logLevel: logLevel.default('info'),
     },
     'write keys and values: see the annotated example configuration',
@@ -139,6 +146,7 @@ export const ManagedConfig = z.strictObject({
   /** The file that holds the admin token; absent = environment ROBUSTMQ_ADMIN_TOKEN. */
   adminTokenFile: filePath.optional(),
   journal: journal.prefault({}),
+  rates: rates.prefault({}),
   /** Length of a usage window; only tests change it. */
   usageWindowMs: z.int('write milliseconds').min(100, 'write 100 or more').default(60_000),
   logLevel: logLevel.default('info'),
@@ -160,6 +168,7 @@ export interface NodeConfig {
     readonly kafka?: KafkaListenerConfig | undefined;
   };
   readonly journal: z.output<typeof journal>;
+  readonly rates: z.output<typeof rates>;
   readonly usageWindowMs: number;
 }
 
@@ -171,6 +180,7 @@ export function standaloneNode(config: StandaloneConfig, directory: string): Nod
     namespace: null,
     listeners: withAbsoluteTls(config.listeners, directory),
     journal: config.journal,
+    rates: config.rates,
     usageWindowMs: 60_000,
   };
 }
@@ -183,6 +193,7 @@ export function managedNode(config: ManagedConfig): NodeConfig {
     namespace: config.namespace ?? null,
     listeners: withAbsoluteTls(config.listeners, '.'),
     journal: config.journal,
+    rates: config.rates,
     usageWindowMs: config.usageWindowMs,
   };
 }

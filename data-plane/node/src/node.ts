@@ -252,7 +252,7 @@ async function buildGraph(config: NodeConfig, runtime: Runtime, onFailed: (error
   try {
     const meta = new Meta({ store, runtime });
     await meta.start();
-    const broker = new BrokerNode({ journal, meta, runtime, nodeId: config.nodeId });
+    const broker = new BrokerNode({ journal, meta, runtime, nodeId: config.nodeId, rates: config.rates });
     const feed = new UsageFeed(broker, runtime, config.namespace);
     const ledger = await UsageLedger.open({
       store,

@@ -1,5 +1,5 @@
 import type { ClientEvent, Connection as BrokerConnection, Namespace, Refusal } from '@robustmq/broker';
-import { type Transport, type TransportHandler, WireError } from '@robustmq/wire';
+import { type Cancel, type Transport, type TransportHandler, WireError } from '@robustmq/wire';
 import { type Api, type Decoded, type Encodable, type Schema } from './schema.ts';
 import { type ApiCodec, codecOf, MessageReader, type MessageWriter } from './codec.ts';
 import { FrameError, Frames } from './frames.ts';
@@ -117,6 +117,8 @@ export class KafkaConnection implements TransportHandler {
   #writer: MessageWriter | null = null;
   #flushScheduled = false;
   #paused = false;
+  /** Set while a quota keeps the connection from being served (KIP-219). */
+  #muted: Cancel | null = null;
   #serving = false;
   #draining = false;
   /** Since the last bytes, in whole sweeps. */
@@ -294,6 +296,23 @@ export class KafkaConnection implements TransportHandler {
     this.#pending.splice(this.#pending.indexOf(call), 1);
   }
 
+  /**
+   * Serves nothing for `delayMs`, at most `throttleMsMax`: the client has been told to wait as long, and one that does
+   * not is made to (KIP-219). Returns the `throttle_time_ms` to tell.
+   */
+  mute(delayMs: number): number {
+    const throttleMs = Math.ceil(Math.min(delayMs, this.server.limits.throttleMsMax));
+    if (throttleMs <= 0 || this.#closed) return 0;
+    this.#muted?.();
+    this.#muted = this.server.runtime.after(throttleMs, () => {
+      this.#muted = null;
+      this.#idleMs = 0;
+      this.#resumeIfFree();
+    });
+    this.#blocked();
+    return throttleMs;
+  }
+
   /** Counts request bytes that stay in memory until the answer. */
   holdBytes(call: Call, sizeBytes: number): void {
     call.pendingBytes = sizeBytes;
@@ -304,6 +323,7 @@ export class KafkaConnection implements TransportHandler {
     const { limits } = this.server;
     const blocked =
       this.#ending ||
+      this.#muted !== null ||
       this.#pending.length >= limits.pendingResponsesMax ||
       this.#pendingBytes >= limits.pendingProduceBytesMax ||
       this.transport.writableLength >= limits.writableBytesMax;
@@ -316,12 +336,9 @@ export class KafkaConnection implements TransportHandler {
 
   #resumeIfFree(): void {
     if (this.#closed || !this.#paused || this.#serving || this.#ending) return;
-    const held = this.#frames.release();
     this.#paused = false;
-    if (this.#blocked()) {
-      if (held !== null) this.#frames.hold(held, 0, held.length);
-      return;
-    }
+    if (this.#blocked()) return;
+    const held = this.#frames.release();
     if (held !== null) this.#serve(held, 0, held.length);
     if (!this.#paused && !this.#closed) this.transport.resume();
   }
@@ -374,6 +391,7 @@ export class KafkaConnection implements TransportHandler {
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelDeadline();
+    this.#muted?.();
     for (const call of this.#pending) call.onAbandoned?.();
     this.#pending.length = 0;
     this.session?.connection.close();

@@ -14,6 +14,8 @@ export interface KafkaLimits {
   readonly fetchSizeBytesMax: number;
   /** Longest wait of a Fetch. */
   readonly fetchWaitMsMax: number;
+  /** Longest `throttle_time_ms`, and longest time a connection is not served because of a byte rate quota. */
+  readonly throttleMsMax: number;
   /** A connection that has not authenticated by then is closed. */
   readonly authenticationMsMax: number;
   /** A connection that sends nothing for this long, and is owed nothing, is closed. */
@@ -44,6 +46,7 @@ export const DEFAULT_LIMITS: KafkaLimits = {
   writableBytesMax: 16 * 1024 * 1024,
   fetchSizeBytesMax: 16 * 1024 * 1024,
   fetchWaitMsMax: 60_000,
+  throttleMsMax: 20_000,
   authenticationMsMax: 30_000,
   idleMsMax: 600_000,
   defaultPartitions: 1,

@@ -16,6 +16,7 @@ import { FAULTS, MqttFault } from './reason-codes.ts';
 import type { FaultCode } from './reason-codes.ts';
 import type { ServerContext } from './server-context.ts';
 import { subscribe, unsubscribe } from './subscribing.ts';
+import { Throttle } from './throttle.ts';
 
 const TYPE = {
   connect: 1,
@@ -35,6 +36,7 @@ const PINGRESP_BYTES = 2;
 const PAUSED_FOR_COMMITS = 1;
 const PAUSED_FOR_READERS = 2;
 const PAUSED_UNTIL_IT_READS = 4;
+const PAUSED_FOR_QUOTA = 8;
 const NEVER_EXPIRES = 0xffff_ffff;
 /** Bytes of a CONNACK or DISCONNECT around its reason string. */
 const REASON_STRING_OVERHEAD_BYTES = 64;
@@ -73,6 +75,7 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   ended = false;
   #attached: Attached | null = null;
   #publishing: Publishing | null = null;
+  #throttle: Throttle | null = null;
   #lost = false;
   #dirty = false;
   #gone = false;
@@ -159,7 +162,10 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   packetsEnd(): void {
     if (this.ended)
       this.context.run.reset(); // the run is everybody's: nothing of ours may stay in it
-    else this.#publishing?.flush();
+    else if (this.#publishing !== null) {
+      this.#publishing.flush();
+      (this.#throttle ??= new Throttle(this)).look();
+    }
   }
 
   packet(data: Buffer, at: number, body: number, end: number): void {
@@ -305,7 +311,9 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
 
   #release(publishWill: boolean): void {
     const attached = this.#attached;
+    this.#throttle?.stop();
     if (attached === null) return;
+    attached.delivery.stop();
     if (!this.#lost) attached.session.detach(publishWill);
     attached.link.close();
   }
@@ -353,9 +361,15 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   readersCaughtUp(): void {
     this.#resume(PAUSED_FOR_READERS);
   }
+  pauseForQuota(): void {
+    this.#pause(PAUSED_FOR_QUOTA);
+  }
+  resumeWithinQuota(): void {
+    this.#resume(PAUSED_FOR_QUOTA);
+  }
   /** We do not read for reasons of our own: the silence is not the client's. */
   get pausedByUs(): boolean {
-    return (this.#paused & (PAUSED_FOR_COMMITS | PAUSED_FOR_READERS)) !== 0;
+    return (this.#paused & (PAUSED_FOR_COMMITS | PAUSED_FOR_READERS | PAUSED_FOR_QUOTA)) !== 0;
   }
 
   #pause(reason: number): void {

@@ -1,5 +1,5 @@
 import type { Connection, Inbox, InboxEntry, Message, PublishRun, QoS, Receiver } from '@robustmq/broker';
-import { Writer } from '@robustmq/wire';
+import { Writer, type Cancel } from '@robustmq/wire';
 import { AWAITS_PUBACK, AWAITS_PUBCOMP, AWAITS_PUBREC, InFlight } from './in-flight.ts';
 import { MqttRun } from './mqtt-run.ts';
 import type { Output } from './output.ts';
@@ -59,6 +59,7 @@ export class Delivery implements Receiver {
   #subacksDue = 0;
   #heldBack: (() => void)[] | null = null;
   #dropping = false;
+  #egressWait: Cancel | null = null;
 
   constructor(subscriber: Subscriber, options: DeliveryOptions) {
     this.#subscriber = subscriber;
@@ -333,6 +334,7 @@ export class Delivery implements Receiver {
 
   #pumpInbox(inbox: Inbox): void {
     while (!this.#blocked && this.#inFlight.open < this.#window) {
+      if (this.#waitsForEgress()) return;
       if (this.#taken.length === 0) {
         if (!this.#inboxReady) return;
         const room = Math.min(TAKE_MAX, this.#window - this.#inFlight.open);
@@ -352,6 +354,26 @@ export class Delivery implements Receiver {
       this.#taken = stuck ? this.#taken.slice(sent) : [];
       if (stuck) return;
     }
+  }
+
+  /** The cluster's egress quota is used up: the inbox waits; live messages delay their publishers instead. */
+  #waitsForEgress(): boolean {
+    if (this.#egressWait !== null) return true;
+    if (this.#taken.length === 0 && !this.#inboxReady) return false;
+    const delayMs = this.#link!.egressDelayMs();
+    if (delayMs === 0) return false;
+    const { runtime, limits } = this.#subscriber.context;
+    this.#egressWait = runtime.after(Math.max(1, Math.min(delayMs, limits.egressPauseMsMax)), () => {
+      this.#egressWait = null;
+      this.#subscriber.markDirty();
+    });
+    return true;
+  }
+
+  /** The connection is gone. */
+  stop(): void {
+    this.#egressWait?.();
+    this.#egressWait = null;
   }
 
   #sendEntry(inbox: Inbox, entry: InboxEntry): void {

@@ -28,6 +28,10 @@ export interface MqttLimits {
   readerSlowBytes: number;
   /** Longest pause of a publisher for slow readers at a time; bounds what one stuck reader does to others. */
   readerWaitMs: number;
+  /** Longest time a publisher is not read from because of the cluster's ingress quota; then it is disconnected (0x96). */
+  throttlePatienceMs: number;
+  /** Longest pause at a time of a publisher for the cluster's egress quota, and of an inbox. */
+  egressPauseMsMax: number;
   /** Acknowledgements that wait for commits: above it the publisher is not read from. */
   ackPendingMax: number;
   /** Bytes of publishes whose acknowledgement waits: above it the publisher is not read from. */
@@ -52,6 +56,8 @@ export const MQTT_LIMITS: MqttLimits = {
   writableBytesMax: 16 * 1024 * 1024,
   readerSlowBytes: 4 * 1024 * 1024,
   readerWaitMs: 100,
+  throttlePatienceMs: 10_000,
+  egressPauseMsMax: 1_000,
   ackPendingMax: 8192,
   ackPendingBytesMax: 8 * 1024 * 1024,
   filtersPerPacketMax: 1024,

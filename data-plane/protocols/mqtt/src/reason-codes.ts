@@ -28,6 +28,7 @@ export const FAULTS = {
   'receive-maximum-exceeded': { v5: 0x93, v3: null, text: 'more publishes are open than the Receive Maximum allows' },
   'topic-alias-invalid': { v5: 0x94, v3: null, text: 'the topic alias is 0 or above the Topic Alias Maximum' },
   'packet-too-large': { v5: 0x95, v3: null, text: 'the packet is larger than the Maximum Packet Size' },
+  'message-rate-too-high': { v5: 0x96, v3: null, text: 'the cluster takes in more bytes than its quota allows' },
   'quota-exceeded': { v5: 0x97, v3: 3, text: 'a quota of the cluster is used up' },
   'administrative-action': { v5: 0x98, v3: 3, text: 'an administrator ended the connection' },
   'connection-rate-exceeded': { v5: 0x9f, v3: null, text: 'connections are opened too fast' },

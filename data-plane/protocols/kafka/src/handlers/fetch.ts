@@ -42,6 +42,9 @@ export function handleFetch(request: FetchRequest, call: FetchCall): void {
   if (request.sessionEpoch > 0) {
     return call.reply({ errorCode: ERROR.INVALID_FETCH_SESSION_EPOCH, responses: [] });
   }
+  const owedMs = call.session.connection.egressDelayMs();
+  // the quota is used up: nothing is read, and the client is told when to come again (KIP-219)
+  if (owedMs > 0) return call.reply({ throttleTimeMs: call.connection.mute(owedMs), responses: [] });
   new PendingFetch(request, call).attempt();
 }
 
@@ -233,7 +236,8 @@ class PendingFetch {
         for (const slice of records) usage.bytesOut += slice.length;
       }
     };
-    call.reply({ responses: this.#responses });
+    const throttleTimeMs = call.connection.mute(call.session.connection.egressDelayMs(this.#sizeBytes));
+    call.reply({ responses: this.#responses, throttleTimeMs });
   }
 
   #stop(): void {

@@ -38,6 +38,7 @@ export function handleProduce(request: ProduceRequest, call: Call<typeof Produce
     });
     return { name: topicData.name, partitionResponses };
   });
+  const throttleTimeMs = call.connection.mute(call.session.connection.ingressDelayMs());
   if (acks === 0) {
     // KIP: without acknowledgements the end of the connection is the only way to tell an error
     const bad = responses.flatMap((r) => r.partitionResponses).find((o) => o.errorCode !== ERROR.NONE);
@@ -47,7 +48,7 @@ export function handleProduce(request: ProduceRequest, call: Call<typeof Produce
   call.connection.holdBytes(call, sizeBytes);
   const outcomes =
     responses.length === 1 ? responses[0]!.partitionResponses : responses.flatMap((r) => r.partitionResponses);
-  afterCommits(outcomes, () => call.reply({ responses }));
+  afterCommits(outcomes, () => call.reply({ responses, throttleTimeMs }));
 }
 
 const NOT_STORED = 'the records could not be stored';

@@ -65,6 +65,8 @@ export class MemoryNamespace implements Namespace {
   readonly topics: MemoryTopics;
   readonly offsets = new MemoryOffsets();
   readonly usage: ProtocolUsage = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 };
+  /** What the byte rate quotas say. */
+  readonly delays = { ingressMs: 0, egressMs: 0, msPerByteOut: 0 };
   readonly open = new Set<ConnectionInfo>();
   /** Refuses further connections. */
   full: RefusalCode | null = null;
@@ -83,7 +85,14 @@ export class MemoryNamespace implements Namespace {
   connect(info: ConnectionInfo): Connection | Refusal {
     if (this.full !== null) return refusal(this.full);
     this.open.add(info);
-    return { namespace: this, info, usage: this.usage, close: () => void this.open.delete(info) };
+    return {
+      namespace: this,
+      info,
+      usage: this.usage,
+      close: () => void this.open.delete(info),
+      ingressDelayMs: () => this.delays.ingressMs,
+      egressDelayMs: (moreBytes = 0) => this.delays.egressMs + moreBytes * this.delays.msPerByteOut,
+    };
   }
   publish(): never {
     throw new Error('not part of this double');

@@ -165,6 +165,8 @@ export class FakeBroker implements Broker {
   /** While true, everything stored waits for the last of `commits`. */
   manual = false;
   commits: FakeCommit[] = [];
+  /** What the byte rate quotas say. */
+  readonly delays = { ingressMs: 0, egressMs: 0 };
   readonly usage = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 };
   /** Keeps a copy of every run; off for throughput. */
   recording = true;
@@ -195,7 +197,15 @@ export class FakeBroker implements Broker {
     messageSizeBytesMax: 1024 * 1024,
     connect: (info: Connection['info']) => {
       if (this.refuse.connect) return this.refuse.connect;
-      const link = { namespace: this.namespace, info, usage: this.usage, closed: 0, close: () => void link.closed++ };
+      const link = {
+        namespace: this.namespace,
+        info,
+        usage: this.usage,
+        closed: 0,
+        close: () => void link.closed++,
+        ingressDelayMs: () => this.delays.ingressMs,
+        egressDelayMs: () => this.delays.egressMs,
+      };
       this.links.push(link);
       return link;
     },
