@@ -89,7 +89,7 @@ describe('the portal, in a real browser', () => {
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel('Name').fill('sensors');
     await dialog.getByRole('button', { name: /create/i }).click();
-    await page.getByRole('cell', { name: 'sensors' }).waitFor();
+    await page.getByRole('cell', { name: 'sensors', exact: true }).waitFor();
   });
 
   it('publishes and receives a first message in the browser', async () => {
