@@ -5,12 +5,16 @@ const hostPort = (endpoint: string | undefined): { host: string; port: string } 
   return { host: url.hostname, port: url.port };
 };
 
+/** What robust-ctl talks to when nobody tells it otherwise. */
+const DEFAULT_SERVER = 'http://localhost:8080';
+
 /** What `npm start` prints once everything answers: addresses, the demo login, and commands to paste. */
 export function banner(portalUrl: string, demo: Demo, seconds: string): string {
   const { endpoints, name, phase } = demo.cluster;
   const mqtt = hostPort(endpoints.mqtt);
   const kafka = hostPort(endpoints.kafka);
   const login = `-u '${demo.username}' -P '${demo.credentialPassword}'`;
+  const server = portalUrl === DEFAULT_SERVER ? '' : ` --server ${portalUrl}`;
   const kcat = `kcat -b ${kafka.host}:${kafka.port} -X security.protocol=SASL_PLAINTEXT -X sasl.mechanism=PLAIN -X 'sasl.username=${demo.username}' -X 'sasl.password=${demo.credentialPassword}'`;
   return `
 RobustMQ Cloud is ready after ${seconds} s.
@@ -28,7 +32,7 @@ RobustMQ Cloud is ready after ${seconds} s.
 
 Create a topic, publish over MQTT, read the same message over Kafka:
 
-  npx robust-ctl login --email ${demo.email} --password '${demo.password}'
+  npx robust-ctl login${server} --email ${demo.email} --password '${demo.password}'
   npx robust-ctl topic create sensors --cluster ${name}
   mosquitto_pub -h ${mqtt.host} -p ${mqtt.port} ${login} -q 1 -t sensors/1/temp -m 21.5
   ${kcat} -C -t sensors -o beginning -e -f '%k %s\\n'
