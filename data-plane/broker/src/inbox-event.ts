@@ -7,6 +7,7 @@ import type { SourceIdentity } from './record-source.ts';
  *   owed      = 1 source base:i64 count sizeBytes *target          ; target = session flags:u8 [ids]
  *   done      = 2 session from:i64 count                           ; acknowledged, expired or dropped
  *   received  = 3 session sequence:i64
+ *   taken     = 6 session below:i64                                 ; a reader that is gone was given all below
  *   held      = 4 session packetId        released = 5 session packetId
  *   begin     = 10                        end = 12                  ; of a snapshot
  *   session   = 11 session head:i64 tail:i64 takenHigh:i64 count *packetId *entry     ; up to the end of the event
@@ -18,6 +19,7 @@ export const DONE = 2;
 export const RECEIVED = 3;
 export const HELD = 4;
 export const RELEASED = 5;
+export const TAKEN = 6;
 export const BEGIN = 10;
 export const SESSION = 11;
 export const END = 12;
@@ -60,6 +62,7 @@ export type InboxEvent =
   | SessionEvent
   | { readonly kind: typeof DONE; readonly session: number; readonly from: number; readonly count: number }
   | { readonly kind: typeof RECEIVED; readonly session: number; readonly sequence: number }
+  | { readonly kind: typeof TAKEN; readonly session: number; readonly below: number }
   | { readonly kind: typeof HELD | typeof RELEASED; readonly session: number; readonly packetId: number }
   | { readonly kind: typeof BEGIN | typeof END };
 
@@ -94,6 +97,8 @@ export function readEvent(bytes: Buffer): InboxEvent {
       return { kind, session: r.uvarint(), from: r.i64(), count: r.uvarint() };
     case RECEIVED:
       return { kind, session: r.uvarint(), sequence: r.i64() };
+    case TAKEN:
+      return { kind, session: r.uvarint(), below: r.i64() };
     case HELD:
     case RELEASED:
       return { kind, session: r.uvarint(), packetId: r.uvarint() };

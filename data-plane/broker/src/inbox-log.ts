@@ -186,6 +186,14 @@ export class InboxLog implements InboxJournal {
     return this.#writeNow();
   }
 
+  /** The reader is gone: what it was given and has not acknowledged will be redelivered as such, by another process too. */
+  detached(inbox: SessionInbox): void {
+    if (inbox.takenHigh <= inbox.head) return;
+    this.#writer.u8(event.TAKEN).uvarint(inbox.number).i64(inbox.takenHigh);
+    this.#write(this.#writer);
+    this.#writer.reset();
+  }
+
   source(index: number): RecordSource | undefined {
     return this.#sources[index];
   }

@@ -89,6 +89,9 @@ class InboxReplay {
         inbox?.restoreTaken(one.sequence + 1);
         return;
       }
+      case event.TAKEN:
+        this.#inbox(one.session)?.restoreTaken(one.below);
+        return;
       case event.HELD:
       case event.RELEASED: {
         const inbox = this.#inbox(one.session);

@@ -49,6 +49,28 @@ describe('an inbox', () => {
     ]);
   });
 
+  it('says of everything a reader may have had that it is a redelivery, over restarts too', async () => {
+    const names = ['detached', 'attached', 'away'];
+    const sessions = names.map((name) => openSession(node, name, persistent));
+    for (const { session } of sessions) session.subscribe('x', subscribeOptions);
+    sessions[2]!.session.detach(false);
+    const publisher = openSession(node, 'p').connection;
+    await node.namespace().publish(runOf('x', ['1', '2', '3']), publisher).commit!.promise();
+    for (const { session } of sessions.slice(0, 2)) expect(taken(session, 2)).toHaveLength(2);
+    sessions[0]!.session.detach(false);
+    await settled(node);
+    const again = await TestNode.start(node.store, node.runtime);
+    const flags = async (name: string) => {
+      const { session } = openSession(again, name, persistent);
+      session.inbox!.rewind();
+      return (await takeAll(session)).map((entry) => entry.redelivery);
+    };
+    expect(await flags('detached')).toEqual([true, true, false]);
+    // nobody knows how far it was when the process died
+    expect(await flags('attached')).toEqual([true, true, true]);
+    expect(await flags('away')).toEqual([false, false, false]);
+  });
+
   it('gives nothing before it is stable, then says so', async () => {
     const a = openSession(node, 'a', persistent);
     a.session.subscribe('x', subscribeOptions);

@@ -13,6 +13,9 @@ import type { Subscription, SubscriptionIndex } from './subscription.ts';
 import { parseFilter } from './topic-name.ts';
 import type { StoredWills, Will } from './wills.ts';
 
+/** Entries one reader may have been given and not acknowledged: MQTT's packet ids end there. */
+const IN_FLIGHT_MAX = 65_535;
+
 /** What the sessions of a namespace need from it. */
 export interface SessionHost {
   readonly record: NamespaceRecord;
@@ -48,7 +51,10 @@ export class Sessions {
     const nowMs = this.#host.runtime.nowMs();
     for (const { record, subscriptions } of [...sessions.values()]) {
       const session = new BrokerSession(record.clientId, record.expirySeconds ?? Infinity, this);
-      this.#giveInbox(session, this.#host.inboxes.inboxes.get(record.number)!);
+      const inbox = this.#host.inboxes.inboxes.get(record.number)!;
+      this.#giveInbox(session, inbox);
+      // its reader may have been given as much as could be in flight
+      if (record.detachedAtMs === null) inbox.restoreTaken(inbox.head + IN_FLIGHT_MAX);
       session.detachedAtMs = record.detachedAtMs ?? nowMs;
       this.#byClientId.set(record.clientId, session);
       this.#waiting.add(session);
@@ -150,6 +156,7 @@ export class Sessions {
     session.receiver = null;
     session.connection = null;
     session.detachedAtMs = this.#host.runtime.nowMs();
+    if (session.inbox !== null) this.#host.inboxes.detached(session.inbox);
     if (!publishWill) this.#forgetWill(session);
     const will = session.will;
     if (will !== null) {
