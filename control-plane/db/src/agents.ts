@@ -68,12 +68,23 @@ export class Agents {
     return this.#client.agent.findMany({ orderBy: { createdAt: 'asc' } });
   }
 
-  /** Agents that may get new clusters of a region, those seen last first. */
-  ofRegion(region: string): Promise<Agent[]> {
-    return this.#client.agent.findMany({
-      where: { region, disabledAt: null },
-      orderBy: { lastSeenAt: { sort: 'desc', nulls: 'last' } },
-    });
+  /**
+   * The agent of a region that gets a new cluster: the one seen last of those whose endpoints are known. Asked on the
+   * caller's own connection: a transaction that waits for a second one can wait for itself when all are in use.
+   */
+  static async forPlacement(tx: TenantTx, region: string): Promise<string | undefined> {
+    const rows = await tx.$queryRaw<{ id: string }[]>`
+      SELECT id::text AS id FROM agents WHERE region = ${region} AND disabled_at IS NULL AND endpoints IS NOT NULL
+      ORDER BY last_seen_at DESC NULLS LAST LIMIT 1`;
+    return rows[0]?.id;
+  }
+
+  /** Whether an agent of the region ever joined, or was invited to. */
+  static async knowsRegion(tx: TenantTx, region: string): Promise<boolean> {
+    const rows = await tx.$queryRaw<{ known: boolean }[]>`
+      SELECT EXISTS (SELECT FROM agents WHERE region = ${region})
+        OR EXISTS (SELECT FROM join_tokens WHERE region = ${region}) AS known`;
+    return rows[0]?.known === true;
   }
 
   /**

@@ -37,7 +37,10 @@ const AWAY = new Set([
 
 /** Whether work failed because the database does not answer at the moment: the same may work later. */
 export const isDatabaseAway = (error: unknown): boolean =>
-  AWAY.has(String(codeOf(error))) || (error instanceof Error && /Can't reach database server/.test(error.message));
+  AWAY.has(String(codeOf(error))) ||
+  (error instanceof Error &&
+    // the last one is pg's word for a pool whose connections are all in use
+    /Can't reach database server|timeout exceeded when trying to connect/.test(error.message));
 
 /** The database cannot be used as configured; `message` is one sentence for people. */
 export class DatabaseError extends Error {

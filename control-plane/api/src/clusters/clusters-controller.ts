@@ -1,6 +1,6 @@
 import { Controller } from '@nestjs/common';
 import { DEFAULT_QUOTAS } from '@robustmq/contracts';
-import { Database, isUniqueViolation, WorkQueue } from '@robustmq/db';
+import { Agents, Database, isUniqueViolation, WorkQueue } from '@robustmq/db';
 import { pageOf, readCursor } from '../http/cursor.ts';
 import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
@@ -13,6 +13,8 @@ import { clusterView } from './cluster-view.ts';
 
 /** Clusters one tenant may have. */
 const CLUSTERS_MAX = 50;
+/** The region every installation has, also before its first agent has joined: clusters wait for it. */
+const FIRST_REGION = 'local';
 
 /** A tenant's clusters. Writes change what is desired; reconcile does the rest. */
 @Controller()
@@ -56,6 +58,10 @@ export class ClustersController {
         await tx.$queryRaw`SELECT 1 FROM tenants WHERE id = ${tenantId}::uuid FOR UPDATE`;
         if ((await tx.cluster.count({ where: { phase: { not: 'Deleted' } } })) >= CLUSTERS_MAX)
           throw new ProblemError('quota-exceeded', { detail: `A tenant has at most ${CLUSTERS_MAX} clusters.` });
+        if (region !== FIRST_REGION && !(await Agents.knowsRegion(tx, region)))
+          throw new ProblemError('validation-failed', {
+            errors: [{ pointer: '/region', detail: `there is no region "${region}"` }],
+          });
         const made = await tx.cluster.create({
           data: { tenantId, name, key: newClusterKey(name), plan, region, quotas: DEFAULT_QUOTAS[plan] },
         });

@@ -28,6 +28,37 @@ const ready = (id: string) =>
     (cluster) => cluster.phase === 'Ready',
   );
 
+describe('many clusters at once', () => {
+  it('leave connections to those who only read, and all become ready', async () => {
+    const many = await api.signUp('many');
+    const list = () => api.call<{ items: Cluster[] }>('GET', `${many.at}/clusters?limit=200`, { token: many.token });
+    const made = await Promise.all(
+      Array.from({ length: 50 }, (_, n) =>
+        api.call('POST', `${many.at}/clusters`, { token: many.token, body: { name: `many-${n}` } }),
+      ),
+    );
+    expect(new Set(made.map((answer) => answer.status))).toEqual(new Set([202]));
+    const answers: number[] = [];
+    await until(
+      async () => {
+        const answer = await list();
+        answers.push(answer.status);
+        return answer;
+      },
+      (answer) => answer.status === 200 && answer.body.items.every((one) => one.phase === 'Ready'),
+    );
+    expect(new Set(answers)).toEqual(new Set([200]));
+  });
+
+  it('of a region nobody knows are refused', async () => {
+    const answer = await api.call('POST', `${owner.at}/clusters`, {
+      token: owner.token,
+      body: { name: 'lost', region: 'atlantis' },
+    });
+    expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer: '/region' }] } });
+  });
+});
+
 describe('a cluster', () => {
   it('is readable at once, and ready when its agent serves it', async () => {
     const made = await create('orders');

@@ -10,7 +10,10 @@ import { apiKeyPrefix, sameText } from '../auth/tokens.ts';
 import type { Caller, CheckedRequest, Principal } from './caller.ts';
 import { notFound, ProblemError } from './problem-error.ts';
 import { ROUTE_METADATA, UNLISTED_METADATA } from './route.ts';
-import { validated } from './validation.ts';
+import { refuseUnstorable, validated } from './validation.ts';
+
+/** Who asks for what, before anything of the request is looked at. */
+type Asker = Pick<Caller, 'route' | 'principal' | 'params' | 'ip' | 'requestId'>;
 
 /** `lastUsedAt` of an API key is written at most this often, in milliseconds. */
 const LAST_USED_EVERY_MS = 60_000;
@@ -44,21 +47,20 @@ export class AccessGuard extends AuthGuard('jwt') {
     const request = context.switchToHttp().getRequest<CheckedRequest>();
     const principal = route.access === 'public' ? undefined : await this.#principal(context, request);
     const params = pathParams(route, request);
-    const partial: Omit<Caller, 'role' | 'query' | 'body'> = {
-      ...{ route: name, principal, params, ip: request.ip, requestId: request.id },
-      idempotencyKey: idempotencyKey(route, request),
-      requestHash: requestHash(request),
-    };
+    const who: Asker = { route: name, principal, params, ip: request.ip, requestId: request.id };
     const role = typeof route.access === 'object' ? await this.#roleIn(params['tenantId']!, principal!) : undefined;
     if (typeof route.access === 'object' && !roleAllows(role!, route.access.role)) {
-      await this.#auditDenied(route, partial);
+      await this.#auditDenied(route, who);
       throw new ProblemError('forbidden', {
         detail: `This needs the role ${route.access.role} or above; yours is ${role}.`,
       });
     }
+    refuseUnstorable(request.body);
+    const key = idempotencyKey(route, request);
+    const once = { idempotencyKey: key, requestHash: key === undefined ? '' : requestHash(request) };
     const query = route.query ? validated(route.query, request.query ?? {}, 'query') : undefined;
     const body = route.body ? validated(route.body, request.body ?? {}, 'body') : undefined;
-    request.caller = { ...partial, role, query, body };
+    request.caller = { ...who, ...once, role, query, body };
     return true;
   }
 
@@ -101,7 +103,7 @@ export class AccessGuard extends AuthGuard('jwt') {
   }
 
   /** A member tried a write above their role: the tenant can read that. */
-  async #auditDenied(route: RouteData, caller: Omit<Caller, 'role' | 'query' | 'body'>): Promise<void> {
+  async #auditDenied(route: RouteData, caller: Asker): Promise<void> {
     if (route.method === 'get') return;
     const tenantId = caller.params['tenantId']!;
     await this.#database.withTenant(tenantId, (tx) =>

@@ -9,7 +9,7 @@ export function readCursor(cursor: string | undefined, parts: number): string[] 
   if (cursor === undefined) return undefined;
   try {
     return z
-      .array(z.string())
+      .array(z.string().refine((text) => !text.includes('\u0000')))
       .length(parts)
       .parse(JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')));
   } catch {

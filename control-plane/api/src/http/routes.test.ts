@@ -247,6 +247,40 @@ describe('Idempotency-Key', () => {
   });
 });
 
+describe('what JSON can say and a text cannot hold', () => {
+  const wrong = ['nul\u0000', '\ud800 half a pair'];
+  it.each(wrong)('is pointed at, wherever it stands: %j', async (text) => {
+    const signup = await api.call('POST', '/v1/auth/signup', {
+      body: { email: 'nul@example.test', password: 'long enough to pass', tenantName: text },
+    });
+    expect(signup).toMatchObject({ status: 400, body: { errors: [{ pointer: '/tenantName' }] } });
+    const key = await api.call('POST', `${owner.at}/api-keys`, {
+      token: owner.token,
+      body: { name: text, role: 'viewer' },
+    });
+    expect(key).toMatchObject({ status: 400, body: { errors: [{ pointer: '/name' }] } });
+    const topic = await api.call('POST', `${owner.at}/clusters/${ids['clusterId']}/topics`, {
+      token: owner.token,
+      body: { name: 'odd', bindings: ['fine', text] },
+    });
+    expect(topic).toMatchObject({ status: 400, body: { errors: [{ pointer: '/bindings/1' }] } });
+  });
+
+  it('is refused in a cursor, and so is a body nested without end', async () => {
+    const cursor = Buffer.from(JSON.stringify(['\u0000'])).toString('base64url');
+    for (const list of ['clusters', 'api-keys', `clusters/${ids['clusterId']}/topics`]) {
+      const answer = await api.call('GET', `${owner.at}/${list}?cursor=${cursor}`, { token: owner.token });
+      expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer: '?cursor' }] } });
+    }
+    const deep = `${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}`;
+    const response = await fetch(`${api.url}/v1/auth/login`, {
+      ...{ method: 'POST', headers: { 'content-type': 'application/json' }, body: deep },
+    });
+    expect(response.status).toBe(400);
+  });
+});
+
+// last: another server in the process takes the place of passport's one strategy
 describe('the request budget', () => {
   it('is per caller and says when it is full again', async () => {
     const small = await startTestApi({ requestsPerMinuteMax: 3 });
@@ -258,6 +292,19 @@ describe('the request budget', () => {
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await small.call('GET', '/v1/me')).status).toBe(401);
     expect((await small.call('GET', '/health/ready')).status).toBe(200);
+    await small.stop();
+  });
+
+  it('is not renewed by making up tokens, neither for sign-in nor elsewhere', async () => {
+    const small = await startTestApi({ requestsPerMinuteMax: 4 });
+    const login = (n: number) =>
+      small.call('POST', '/v1/auth/login', { token: `made-up-${n}`, body: { email: `a${n}@b.test`, password: 'x' } });
+    const statuses = [];
+    for (let n = 0; n < 6; n += 1) statuses.push((await login(n)).status);
+    expect(statuses).toEqual([401, 401, 401, 401, 429, 429]);
+    const me = await small.call('GET', '/v1/me', { token: 'made-up-too' });
+    expect(me).toMatchObject({ status: 429, body: { code: 'too-many-requests' } });
+    expect(Number(me.headers.get('retry-after'))).toBeGreaterThan(0);
     await small.stop();
   });
 });

@@ -13,6 +13,9 @@ const SWEEP_MS = 5_000;
 const SWEEP_BATCH = 100;
 /** How long a write waits for the agent before it answers "not yet", in milliseconds. */
 const APPLIED_WAIT_MS = 2_000;
+/** Reconciles run at once for requests, so that they leave connections to those who only read; and those that wait. */
+const KICKS_MAX = 4;
+const KICKS_WAITING_MAX = 10_000;
 /** An agent that was not heard of for so long is not waited for, in milliseconds. */
 const AGENT_SILENT_MS = 40_000;
 
@@ -32,6 +35,8 @@ export class Provisioner implements OnApplicationBootstrap, OnApplicationShutdow
   readonly #watch: ClusterWatch;
   readonly #queue: Queue<ReconcileJob>;
   readonly #log = new Logger('provisioner');
+  readonly #waiting: (() => void)[] = [];
+  #kicking = 0;
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<void> | undefined;
 
@@ -62,10 +67,19 @@ export class Provisioner implements OnApplicationBootstrap, OnApplicationShutdow
 
   /** Runs reconcile now. A failure here is no failure of the request: the promise is in the outbox. */
   async kick(tenantId: string, clusterId: string): Promise<void> {
+    if (this.#kicking >= KICKS_MAX) {
+      if (this.#waiting.length >= KICKS_WAITING_MAX) return;
+      await new Promise<void>((turn) => this.#waiting.push(turn));
+    } else this.#kicking += 1;
     try {
       await this.#reconcile.run(tenantId, clusterId);
     } catch (error) {
       this.#log.error({ err: error, clusterId }, 'reconcile failed; the sweep will run it again');
+    } finally {
+      // the turn is handed over, or given back
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#kicking -= 1;
     }
   }
 

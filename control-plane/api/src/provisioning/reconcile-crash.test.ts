@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Cluster } from '@robustmq/contracts';
 import { TestAgent } from '../testing/test-agent.ts';
-import { startTestApi, until, type SignedUp, type TestApi } from '../testing/test-api.ts';
+import { OPERATOR_TOKEN, startTestApi, until, type SignedUp, type TestApi } from '../testing/test-api.ts';
 import { Provisioner } from './provisioner.ts';
 import { Reconcile } from './reconcile.ts';
 
@@ -105,6 +105,10 @@ describe.each(['serverless', 'dedicated'])('reconcile of a %s cluster', (plan) =
   });
 });
 
+/** A region is known from the moment an agent is invited to it. */
+const invite = (region: string) =>
+  api.call('POST', '/v1/operator/join-tokens', { token: OPERATOR_TOKEN, body: { region } });
+
 describe('the sweep', () => {
   it('finishes what a killed process left, through the queue', async () => {
     const id = await created('serverless');
@@ -116,6 +120,7 @@ describe('the sweep', () => {
   });
 
   it('places a cluster of a region whose agent comes later', async () => {
+    await invite('moon');
     const body = { name: 'elsewhere', region: 'moon' };
     const made = await api.call<Cluster>('POST', `${owner.at}/clusters`, { token: owner.token, body });
     const read = async () =>
@@ -135,6 +140,7 @@ describe('the sweep', () => {
   });
 
   it('deletes a cluster that was never placed without asking anybody', async () => {
+    await invite('mars');
     const body = { name: 'nowhere', region: 'mars' };
     const made = await api.call<Cluster>('POST', `${owner.at}/clusters`, { token: owner.token, body });
     await api.call('DELETE', `${owner.at}/clusters/${made.body.id}`, { token: owner.token });

@@ -65,9 +65,9 @@ export class Reconcile {
   }
 
   async #place(tx: TenantTx, row: ClusterRow): Promise<{ row: ClusterRow; done: boolean }> {
-    const agent = (await this.#database.agents.ofRegion(row.region)).find((one) => one.endpoints !== null);
-    if (!agent) return { row, done: false };
-    return { row: await tx.cluster.update({ where: { id: row.id }, data: { agentId: agent.id } }), done: true };
+    const agentId = await Agents.forPlacement(tx, row.region);
+    if (agentId === undefined) return { row, done: false };
+    return { row: await tx.cluster.update({ where: { id: row.id }, data: { agentId } }), done: true };
   }
 
   async #allocatePorts(tx: TenantTx, row: ClusterRow): Promise<{ row: ClusterRow; done: boolean }> {

@@ -21,7 +21,7 @@ export type ClusterPhase = z.infer<typeof ClusterPhase>;
 export const CreateClusterBody = z.object({
   name: ClusterName,
   plan: z.enum(['serverless', 'dedicated']).default('serverless'),
-  region: z.string().default('local'),
+  region: z.string().min(1).max(63).default('local'),
 });
 export type CreateClusterBody = z.infer<typeof CreateClusterBody>;
 
