@@ -12,3 +12,5 @@ export * from './object-store.ts';
 export { OBJECT_ENGINES, openObjectStore, type ObjectEngineConfig, type ObjectEngineName } from './object-engines.ts';
 export { MemoryObjectStore } from './objects/memory-object-store.ts';
 export { FileObjectStore, type FileObjectStoreOptions } from './objects/file-object-store.ts';
+export { S3ObjectStore, type S3Settings } from './objects/s3-object-store.ts';
+export { FaultyObjectStore, type ObjectFaults } from './faulty-object-store.ts';
