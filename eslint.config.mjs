@@ -13,6 +13,7 @@ const ROOMS = {
   node: ['wire', 'store', 'journal', 'meta', 'broker', 'protocol', 'contracts'],
   agent: ['contracts'],
   bench: [],
+  sim: ['wire', 'store', 'journal', 'meta', 'broker', 'protocol'],
   db: ['contracts'],
   api: ['contracts', 'db'],
   client: ['contracts'],
@@ -39,7 +40,7 @@ const BELOW_NODE = ['wire', 'store', 'journal', 'meta', 'broker', 'protocols'].m
 );
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/generated/**', '**/node_modules/**', '**/*.mjs', '**/*.js'] },
+  { ignores: ['**/dist/**', '**/generated/**', '**/node_modules/**', '**/*.mjs', '**/*.js', '**/*.config.ts'] },
   {
     files: ['**/*.ts', '**/*.tsx'],
     languageOptions: {
@@ -74,7 +75,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['control-plane/cli/**', 'data-plane/bench/**', 'infra/**', '**/*.test.ts', 'e2e/**'],
+    files: ['control-plane/cli/**', 'data-plane/bench/**', 'data-plane/sim/src/main.ts', 'infra/**', '**/*.test.ts', 'e2e/**'],
     rules: { 'no-console': 'off' },
   },
   {
