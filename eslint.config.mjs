@@ -75,7 +75,14 @@ export default tseslint.config(
     },
   },
   {
-    files: ['control-plane/cli/**', 'data-plane/bench/**', 'data-plane/sim/src/main.ts', 'infra/**', '**/*.test.ts', 'e2e/**'],
+    files: [
+      'control-plane/cli/**',
+      'data-plane/bench/**',
+      'data-plane/sim/src/main.ts',
+      'infra/**',
+      '**/*.test.ts',
+      'e2e/**',
+    ],
     rules: { 'no-console': 'off' },
   },
   {

@@ -14,8 +14,17 @@ const checkOnly = process.argv.includes('--check');
 const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 const tally = { passed: 0, failed: 0, skipped: 0 };
 
-/** Clients that we did not write, from Debian: command → package. */
-const DEBIAN = { mosquitto_pub: 'mosquitto-clients', kcat: 'kcat', chromium: 'chromium', mosquitto: 'mosquitto' };
+/** Clients and servers that we did not write, from Debian: command → package. */
+const DEBIAN = {
+  mosquitto_pub: 'mosquitto-clients',
+  kcat: 'kcat',
+  chromium: 'chromium',
+  mosquitto: 'mosquitto',
+  ceph: 'ceph-common',
+  'ceph-mon': 'ceph-mon',
+  'ceph-osd': 'ceph-osd',
+  radosgw: 'radosgw',
+};
 const DEBIAN_FILES = { '/usr/lib/python3/dist-packages/kafka/__init__.py': 'python3-kafka' };
 
 function run(label, command, args, env = {}) {
@@ -76,9 +85,7 @@ function installDebianPackages() {
   );
   if (missing.length === 0) return;
   if (process.getuid?.() !== 0) {
-    process.stderr.write(
-      `The end-to-end tests need these Debian packages: sudo apt-get install ${missing.join(' ')}\n`,
-    );
+    process.stderr.write(`These tests need these Debian packages: sudo apt-get install ${missing.join(' ')}\n`);
     process.exit(1);
   }
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
@@ -117,9 +124,10 @@ step('lint: boundaries and typed rules', node, [
 ]);
 step('lint: oxlint', join(BIN, 'oxlint'), ['--quiet']);
 step('format', node, [join(ROOT, 'node_modules/prettier/bin/prettier.cjs'), '--check', '--log-level', 'warn', '.']);
+// Before the unit tests: the store's run against a real object gateway when it is installed.
+if (!checkOnly) installDebianPackages();
 vitest('unit, property and service tests', []);
 if (!checkOnly) {
-  installDebianPackages();
   vitest('end-to-end tests', ['--config', 'e2e/vitest.config.ts']);
 }
 finish();
