@@ -20,7 +20,10 @@ const { values, positionals } = parseArgs({
 const rounds = Number(values.rounds);
 const measureMs = Number(values.seconds) * 1000;
 const WARM_MS = 500;
-const conditions = `${rounds} rounds of ${values.seconds} s after ${WARM_MS / 1000} s of warm-up, peers alternating within each round; Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}.`;
+const conditions = [
+  `${rounds} rounds of ${values.seconds} s after ${WARM_MS / 1000} s of warm-up, peers alternating within each round;`,
+  `Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}.`,
+].join(' ');
 
 /** One round measures every peer once; the order turns round with each round. */
 async function alternate<T>(peers: readonly Peer[], run: (peer: Peer) => Promise<T>): Promise<T[][]> {
@@ -44,7 +47,9 @@ async function mqtt(): Promise<void> {
       rows.push([spec.name, ...cells(results)]);
       process.stdout.write(`${rows.at(-1)!.join('   ')}\n`);
     }
-    const text = `Deliveries per second (CPU µs of the server per delivery); **×** = ours ÷ theirs in wall clock, then theirs ÷ ours in CPU. ${conditions}\n\n${table(['scenario', 'RobustMQ', 'RobustMQ, captured in a topic', 'mosquitto', 'aedes'], rows)}`;
+    const legend =
+      'Deliveries per second (CPU µs of the server per delivery); **×** = ours ÷ theirs in wall clock, then theirs ÷ ours in CPU.';
+    const text = `${legend} ${conditions}\n\n${table(['scenario', 'RobustMQ', 'RobustMQ, captured in a topic', 'mosquitto', 'aedes'], rows)}`;
     process.stdout.write(`\n${text}\n`);
     if (values.write) writeSection(DOCUMENT, 'mqtt', text);
   } finally {
@@ -74,8 +79,12 @@ async function kafka(): Promise<void> {
   try {
     peers.push(await startPeer('robustmq captured', 21_200, 21_201), await startPeer('sink', 21_220, 21_221));
     const rows: string[][] = [];
-    const cell = (runs: readonly KafkaMeasured[]): string =>
-      `${rate(median(runs.map((run) => run.recordsPerSecond)))} rec/s, ${median(runs.map((run) => run.megabytesPerSecond)).toFixed(1)} MB/s (${median(runs.map((run) => run.cpuMicrosPerRecord)).toFixed(2)})`;
+    const cell = (runs: readonly KafkaMeasured[]): string => {
+      const middle = (of: (run: KafkaMeasured) => number): number => median(runs.map(of));
+      const records = rate(middle((run) => run.recordsPerSecond));
+      const megabytes = middle((run) => run.megabytesPerSecond).toFixed(1);
+      return `${records} rec/s, ${megabytes} MB/s (${middle((run) => run.cpuMicrosPerRecord).toFixed(2)})`;
+    };
     for (const spec of KAFKA_SCENARIOS) {
       if (values.only && !spec.name.includes(values.only)) continue;
       const [ours, sink] = (await alternate(peers, (peer) => runProduce(peer, spec, WARM_MS, measureMs))) as [
@@ -91,7 +100,9 @@ async function kafka(): Promise<void> {
     }
     const fetches = (await alternate(peers.slice(0, 1), (peer) => runFetch(peer, measureMs)))[0]!;
     rows.push(['fetch from offset 0 to the end, 1 MiB', cell(fetches), '-']);
-    const text = `Records acknowledged after \`fdatasync\` (CPU µs of the server per record); the sink checks and stores nothing. **×** = ours ÷ sink. ${conditions}\n\n${table(['scenario', 'RobustMQ', 'plain loopback sink'], rows)}`;
+    const legend =
+      'Records acknowledged after `fdatasync` (CPU µs of the server per record); the sink checks and stores nothing. **×** = ours ÷ sink.';
+    const text = `${legend} ${conditions}\n\n${table(['scenario', 'RobustMQ', 'plain loopback sink'], rows)}`;
     process.stdout.write(`\n${text}\n`);
     if (values.write) writeSection(DOCUMENT, 'kafka', text);
   } finally {

@@ -15,7 +15,13 @@ export function banner(portalUrl: string, demo: Demo, seconds: string): string {
   const kafka = hostPort(endpoints.kafka);
   const login = `-u '${demo.username}' -P '${demo.credentialPassword}'`;
   const server = portalUrl === DEFAULT_SERVER ? '' : ` --server ${portalUrl}`;
-  const kcat = `kcat -b ${kafka.host}:${kafka.port} -X security.protocol=SASL_PLAINTEXT -X sasl.mechanism=PLAIN -X 'sasl.username=${demo.username}' -X 'sasl.password=${demo.credentialPassword}'`;
+  const sasl = [
+    'security.protocol=SASL_PLAINTEXT',
+    'sasl.mechanism=PLAIN',
+    `sasl.username=${demo.username}`,
+    `sasl.password=${demo.credentialPassword}`,
+  ];
+  const kcat = `kcat -b ${kafka.host}:${kafka.port} ${sasl.map((setting) => `-X '${setting}'`).join(' ')}`;
   return `
 RobustMQ Cloud is ready after ${seconds} s.
 
