@@ -12,6 +12,8 @@ export interface Transport {
   readonly writableLength: number;
   /** Hands over bytes. The rule of the hot path is at most one call per transport and loop turn. */
   write(bytes: Buffer): void;
+  /** Optional: `write` of each piece in order, handed to the kernel in one go. */
+  writeAll?(pieces: readonly Buffer[]): void;
   /** Stops reading until `resume`; bytes already read are still handed to `onData`. */
   pause(): void;
   resume(): void;

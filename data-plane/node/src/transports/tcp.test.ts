@@ -141,6 +141,27 @@ describe.each([
     expect(server.transport.writableLength).toBe(0);
   });
 
+  it('sends pieces in one go as if they were written one by one', async () => {
+    const { client, server } = await pair(sharedReads, (t) => new Recorder(t));
+    client.pause();
+    server.transport.write(Buffer.from('<'));
+    server.transport.writeAll!([Buffer.from('a'), Buffer.from('b')]);
+    expect(server.transport.writableLength).toBe(0);
+    let sent = 3;
+    while (server.transport.writableLength === 0) {
+      server.transport.writeAll!([Buffer.alloc(100_000, 'y'), Buffer.alloc(100_000, 'z')]);
+      sent += 200_000;
+    }
+    server.transport.writeAll!([Buffer.from('>')]);
+    sent++;
+    const received: Buffer[] = [];
+    client.on('data', (chunk: Buffer) => received.push(chunk));
+    client.resume();
+    await until(() => Buffer.concat(received).length === sent && server.drains > 0);
+    const text = Buffer.concat(received).toString('latin1');
+    expect([text.slice(0, 4), text.at(-1), server.drains]).toEqual(['<aby', '>', 1]);
+  });
+
   it('stops and goes on reading', async () => {
     const { client, server } = await pair(sharedReads, (t) => new Recorder(t));
     server.onBytes = () => server.transport.pause();

@@ -182,6 +182,19 @@ class TcpTransport implements Transport {
     else this.#early = Buffer.concat([this.#early ?? EMPTY, bytes]);
   }
 
+  writeAll(pieces: readonly Buffer[]): void {
+    if (!this.#attached || pieces.length === 1) {
+      for (const piece of pieces) this.write(piece);
+      return;
+    }
+    if (this.#ended) return;
+    const socket = this.#socket;
+    socket.cork();
+    for (const piece of pieces) socket.write(piece);
+    socket.uncork();
+    if (socket.writableLength > 0 && !this.#drainAwaited) this.#awaitDrain();
+  }
+
   #send(bytes: Buffer): void {
     const socket = this.#socket;
     socket.write(bytes);

@@ -376,15 +376,17 @@ export class KafkaConnection implements TransportHandler {
 
   #hand(w: MessageWriter): void {
     this.#writer = null;
-    let at = 0;
-    for (const cut of w.cuts) {
-      if (cut.at > at) this.transport.write(w.buffer.subarray(at, cut.at));
-      this.transport.write(cut.slice);
-      at = cut.at;
-    }
-    if (w.at > at) this.transport.write(w.buffer.subarray(at, w.at));
+    if (w.cuts.length === 0) {
+      if (w.at > 0) this.transport.write(w.buffer.subarray(0, w.at));
+    } else this.#handPieces(piecesOf(w));
     // the transport still holds a view of the writer while it has bytes to send
     if (this.transport.writableLength === 0) this.server.giveWriter(w);
+  }
+
+  #handPieces(pieces: readonly Buffer[]): void {
+    const { transport } = this;
+    if (transport.writeAll !== undefined) transport.writeAll(pieces);
+    else for (const piece of pieces) transport.write(piece);
   }
 
   #close(): void {
@@ -397,6 +399,19 @@ export class KafkaConnection implements TransportHandler {
     this.session?.connection.close();
     this.server.forget(this);
   }
+}
+
+/** What was written, in order: the writer's own bytes and the slices between them. */
+function piecesOf(w: MessageWriter): Buffer[] {
+  const pieces: Buffer[] = [];
+  let at = 0;
+  for (const cut of w.cuts) {
+    if (cut.at > at) pieces.push(w.buffer.subarray(at, cut.at));
+    pieces.push(cut.slice);
+    at = cut.at;
+  }
+  if (w.at > at) pieces.push(w.buffer.subarray(at, w.at));
+  return pieces;
 }
 
 function readClientId(r: MessageReader): string {
