@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DEFAULT_QUOTAS, InvoicePreview, type Plan, type UsageWindow } from '@robustmq/contracts';
+import { DEFAULT_QUOTAS, InvoicePreview, PriceList, type Plan, type UsageWindow } from '@robustmq/contracts';
 import { Database } from '@robustmq/db';
 import { startTestDatabase, type TestDatabase } from '@robustmq/db/testing';
 import { PRICE_LIST } from '@robustmq/rating';
@@ -74,7 +74,7 @@ describe('billing on a real database', { timeout: 30_000 }, () => {
       ...{ seq, nodeId: 'n', nodeEpoch: 'e', clusterId, meter, protocol: 'mqtt', windowStartMs: Date.parse(at) },
       ...{ value: value.toString(), cumulative: value.toString() },
     } as UsageWindow;
-    const result = await database.metering.ingest(agentId, [window, window], NOW);
+    const result = await database.metering.ingest(agentId, [window, window], new Date(at));
     expect(result).toMatchObject({ accepted: 1, quarantined: 0 });
   };
   const preview = (tenantId: string, authorization = `Bearer ${TOKEN}`) =>
@@ -130,6 +130,17 @@ describe('billing on a real database', { timeout: 30_000 }, () => {
     const rows = await database.withTenant(await tenant('prices'), (tx) => tx.priceVersion.findMany());
     expect(rows).toHaveLength(PRICE_LIST.length);
     expect(rows.some((row) => row.unitPrice === '99')).toBe(false);
+  });
+
+  it('answers the price list of the month, in the units of an invoice', async () => {
+    const asked = await app.inject({ url: '/internal/prices', headers: { authorization: `Bearer ${TOKEN}` } });
+    const { items } = PriceList.parse(asked.json());
+    expect(items).toHaveLength(PRICE_LIST.length);
+    expect(items[0]).toMatchObject({
+      ...{ plan: 'serverless', meter: 'ingress_bytes', title: 'Data in', unit: 'GiB' },
+      ...{ included: '1', unitPrice: '0.06', currency: 'USD' },
+    });
+    expect((await app.inject('/internal/prices')).statusCode).toBe(401);
   });
 
   it('refuses callers without the token, and knows no strangers', async () => {

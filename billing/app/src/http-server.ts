@@ -7,6 +7,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { BillingError } from './billing-error.ts';
 import { previewInvoice } from './invoice-preview.ts';
+import { currentPrices } from './prices.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 15_000;
@@ -51,6 +52,7 @@ export function billingServer({ database, internalToken, now, log }: BillingServ
         throw new BillingError('unauthenticated', 'the internal token is missing or wrong');
       }
     });
+    internal.get('/internal/prices', () => currentPrices(database, now()));
     internal.get('/internal/tenants/:tenantId/invoices/preview', async (request) => {
       const params = Params.safeParse(request.params);
       if (!params.success) throw new BillingError('not-found', 'there is no such tenant');

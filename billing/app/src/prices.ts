@@ -1,7 +1,8 @@
-import { Meter, Plan } from '@robustmq/contracts';
+import { METERS, Meter, Plan, type Price, type PriceList } from '@robustmq/contracts';
 import type { Database, TenantTx } from '@robustmq/db';
-import { PRICE_LIST, type PriceVersion } from '@robustmq/rating';
+import { BILLING_UNITS, PRICE_LIST, type PriceVersion } from '@robustmq/rating';
 import { BillingError } from './billing-error.ts';
+import { monthOf } from './period.ts';
 
 /** The scope prices are written in: they belong to no tenant, so it names one that can have no rows. */
 const NO_TENANT = '00000000-0000-0000-0000-000000000000';
@@ -45,4 +46,21 @@ export async function pricesFor(tx: TenantTx, from: Date): Promise<PriceVersion[
       validTo: row.validTo?.toISOString() ?? null,
     };
   });
+}
+
+/** The price list that holds for the month `now` lies in, billed meters only, in the order of an invoice. */
+export async function currentPrices(database: Database, now: Date): Promise<PriceList> {
+  const prices = await database.withTenant(NO_TENANT, (tx) => pricesFor(tx, monthOf(now).from));
+  const meters = Object.keys(METERS) as Meter[];
+  const plans: readonly Plan[] = Plan.options;
+  const items = prices
+    .filter((price) => METERS[price.meter].billed)
+    .sort((a, b) => plans.indexOf(a.plan) - plans.indexOf(b.plan) || meters.indexOf(a.meter) - meters.indexOf(b.meter))
+    .flatMap((price): Price[] => {
+      if (price.model !== 'per_unit') return [];
+      const { plan, meter, included, unitPrice, currency, validFrom } = price;
+      const { title, unit } = BILLING_UNITS[meter];
+      return [{ plan, meter, title, unit, included, unitPrice, currency, validFrom }];
+    });
+  return { asOf: now.toISOString(), items };
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { BILLING_UNITS } from './price.ts';
 import { PRICE_LIST } from './price-list.ts';
 import { rate, type Rating, type RatingInput } from './rate.ts';
-import { isDecimal, rational } from './rational.ts';
+import { isDecimal, rational, readableDecimal } from './rational.ts';
 
 const TESTDATA = new URL('../testdata/', import.meta.url);
 const NOVEMBER = { from: '2026-11-01T00:00:00.000Z', to: '2026-12-01T00:00:00.000Z' };
@@ -18,6 +18,22 @@ describe('golden invoices', () => {
     };
     expect(rate(input)).toEqual(expected);
     for (const line of expected.lines) InvoiceLine.parse(line);
+  });
+});
+
+describe('quantities for people', () => {
+  it.each([
+    [0n, 1n, '0'],
+    [25n, 2n, '12.5'],
+    [17_931n, 1n << 30n, '0.0000167'],
+    [1n, 1n << 30n, '0.000000001'],
+    [1n, 1n << 50n, 'less than 0.000000001'],
+    [123_456_789n, 100n, '1234568'],
+    [2n, 3n, '0.667'],
+    [9_999_999n, 10_000_000n, '1'],
+    [10n ** 30n, 1n, '1000000000000000000000000000000'],
+  ])('%s/%s is %s', (n, d, text) => {
+    expect(readableDecimal(rational(n, d))).toBe(text);
   });
 });
 

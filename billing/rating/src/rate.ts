@@ -10,6 +10,7 @@ import {
   multiply,
   parseDecimal,
   rational,
+  readableDecimal,
   roundHalfAway,
   smaller,
   subtract,
@@ -119,13 +120,14 @@ function linesOf(price: PriceVersion, counted: bigint, period: Period, minor: bi
     if (index > 0 && quantity.n === 0n) continue;
     const unitPrice = parseDecimal(tier.unitPrice);
     const amount = roundHalfAway(multiply(multiply(quantity, unitPrice), rational(minor)));
-    const allowance = included.n === 0n ? '' : `, ${formatDecimal(included)} included`;
+    const verb = unit.endsWith('s') ? 'are' : 'is';
+    const allowance = included.n === 0n ? '' : `, of which ${formatDecimal(included)} ${unit} ${verb} included`;
     const step = tiers.length === 1 ? '' : `, tier ${index + 1}`;
     lines.push({
       identity: `usage/${price.plan}/${price.meter}/${price.validFrom}/${index + 1}`,
       kind: 'usage',
       meter: price.meter,
-      description: `${title}, ${price.plan}: ${formatDecimal(used)} ${unit}${allowance}${step}`,
+      description: `${title}, ${price.plan}: ${readableDecimal(used)} ${unit}${allowance}${step}`,
       quantity: formatDecimal(quantity),
       unit,
       unitPrice: tier.unitPrice,

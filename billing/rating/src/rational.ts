@@ -49,6 +49,27 @@ export function isDecimal(value: Rational): boolean {
   return d === 1n;
 }
 
+/** Significant digits of a number people read: from 1 on, and below 1. */
+const DIGITS_FROM_ONE = 6;
+const DIGITS_BELOW_ONE = 3;
+/** Decimals at most; what is smaller than the last one is told so. */
+const DECIMALS_MAX = 9;
+
+/** A non-negative number for people, rounded half away from zero: `12.5`, `0.0000167`, `less than 0.000000001`. */
+export function readableDecimal({ n, d }: Rational): string {
+  if (n === 0n) return '0';
+  const whole = (n / d).toString();
+  let decimals = Math.max(0, DIGITS_FROM_ONE - whole.length);
+  if (whole === '0') {
+    for (decimals = 0; n * 10n ** BigInt(decimals + 1) < d && decimals < DECIMALS_MAX; ) decimals += 1;
+    decimals = Math.min(DECIMALS_MAX, decimals + DIGITS_BELOW_ONE);
+  }
+  const scale = 10n ** BigInt(decimals);
+  const scaled = roundHalfAway({ n: n * scale, d });
+  if (scaled === 0n) return `less than ${formatDecimal(rational(1n, scale))}`;
+  return formatDecimal(rational(scaled, scale));
+}
+
 /** The exact decimal form without trailing zeros. Throws `decimal-invalid` when there is none. */
 export function formatDecimal(value: Rational): string {
   if (!isDecimal(value)) throw new RatingError('decimal-invalid', `${value.n}/${value.d} has no finite decimal form`);

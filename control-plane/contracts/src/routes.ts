@@ -3,7 +3,7 @@ import { ClusterId, CredentialId, TenantId, UserId } from './ids.ts';
 import { TopicName } from './names.ts';
 import type { ProblemCode } from './problems.ts';
 import { LoginBody, LogoutBody, Me, RefreshBody, Session, SignupBody, type Role } from './rest/auth.ts';
-import { InvoicePreview } from './rest/billing.ts';
+import { InvoicePreview, PriceList } from './rest/billing.ts';
 import {
   Cluster,
   ClusterPage,
@@ -339,6 +339,17 @@ export const ROUTES = {
     status: 200,
     response: InvoicePreview,
     summary: 'The invoice if the period ended now',
+    problems: ['unavailable'],
+  },
+  listPrices: {
+    method: 'get',
+    path: '/v1/prices',
+    tag: 'billing',
+    access: 'public',
+    status: 200,
+    response: PriceList,
+    summary: 'What each plan costs: price, unit and free allowance per meter',
+    problems: ['unavailable'],
   },
 } as const satisfies Record<string, Route>;
 

@@ -5,6 +5,9 @@ import { Meter, UsageProtocol } from './meters.ts';
 /** A non-negative integer as a decimal string: counters outgrow 2^53. */
 export const CounterString = z.string().regex(/^(0|[1-9][0-9]{0,37})$/);
 
+/** Ids that processes give themselves: printable ASCII without spaces. */
+const PrintableId = z.string().regex(/^[\x21-\x7e]{1,200}$/);
+
 /** Length of a usage window in milliseconds. Windows start at whole UTC minutes. */
 export const USAGE_WINDOW_MS = 60_000;
 
@@ -17,9 +20,9 @@ export const USAGE_WINDOW_MS = 60_000;
 export const UsageWindow = z.object({
   /** Position in the node's own usage log: 1, 2, 3 … without gaps within an epoch. */
   seq: z.int().positive(),
-  nodeId: z.string().min(1),
+  nodeId: PrintableId,
   /** Random id of the node's data directory; a new directory starts a new epoch with all counters at 0. */
-  nodeEpoch: z.string().min(1),
+  nodeEpoch: PrintableId,
   clusterId: ClusterId,
   protocol: UsageProtocol,
   meter: Meter,

@@ -28,6 +28,13 @@ export {
   type Placement,
   type TopicRow,
 } from './agents.ts';
-export { usageWindowHash, type IngestResult, type Metering, type UsageGap } from './metering.ts';
+export {
+  FUTURE_MS_MAX,
+  usageAddsUp,
+  usageWindowHash,
+  type IngestResult,
+  type Metering,
+  type UsageGap,
+} from './metering.ts';
 export { WorkQueue, WORK_BACKOFF_MS_MAX, type DueWork, type WorkKind } from './work.ts';
 export { uuidv7 } from './uuid.ts';

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import type { UsageWindow } from '@robustmq/contracts';
 import type { Prisma, PrismaClient } from './generated/prisma/client.ts';
 import { Agents } from './agents.ts';
-import { inScope } from './tenant-tx.ts';
+import { inScope, type TenantTx } from './tenant-tx.ts';
+import { watchingSeries } from './usage-series.ts';
 
 export interface IngestResult {
   readonly accepted: number;
@@ -16,7 +17,12 @@ export interface UsageGap {
   readonly nodeId: string;
   readonly nodeEpoch: string;
   readonly missing: bigint;
+  /** Windows whose running total does not follow from the window before. */
+  readonly breaks: bigint;
 }
+
+/** A window further in the future than this, in milliseconds, is a wrong clock's (invariant 16). */
+export const FUTURE_MS_MAX = 5 * 60_000;
 
 /** SHA-256 (hex) of what a window says; the same window sent again has the same hash. */
 export function usageWindowHash(w: UsageWindow): string {
@@ -30,10 +36,20 @@ export function usageWindowHash(w: UsageWindow): string {
     .digest('hex');
 }
 
+type Hashed = UsageWindow & { readonly hash: string };
+
+/** Why a window is put aside. */
+type Refusal = 'contradicts-stored-window' | 'cluster-not-placed-here' | 'window-in-the-future';
+
+/** A window that was refused; `known` when its log position is held by another window that was kept. */
+interface Refused {
+  readonly window: Hashed;
+  readonly reason: Refusal;
+  readonly known: boolean;
+}
+
 const identityOf = (w: UsageWindow): string =>
   JSON.stringify([w.nodeId, w.nodeEpoch, w.clusterId, w.protocol, w.meter, w.windowStartMs]);
-
-type Hashed = UsageWindow & { readonly hash: string };
 
 const column = <K extends keyof Hashed>(windows: readonly Hashed[], name: K): string[] =>
   windows.map((w) => String(w[name]));
@@ -75,8 +91,13 @@ async function insertWindows(
   return new Set(rows.map((row) => row.hash));
 }
 
-/** The hashes stored under the identities of `windows`, to tell a repetition from a contradiction. */
-async function storedHashes(tx: Prisma.TransactionClient, windows: readonly Hashed[]): Promise<Map<string, string>> {
+interface Stored {
+  readonly hash: string;
+  readonly seq: bigint;
+}
+
+/** What is stored under the identities of `windows`, to tell a repetition from a contradiction. */
+async function storedWindows(tx: Prisma.TransactionClient, windows: readonly Hashed[]): Promise<Map<string, Stored>> {
   if (windows.length === 0) return new Map();
   const rows = await tx.usageWindow.findMany({
     where: {
@@ -93,7 +114,7 @@ async function storedHashes(tx: Prisma.TransactionClient, windows: readonly Hash
   return new Map(
     rows.map((r) => [
       JSON.stringify([r.nodeId, r.nodeEpoch, r.clusterId, r.protocol, r.meter, r.windowStart.getTime()]),
-      r.payloadHash,
+      { hash: r.payloadHash, seq: r.seq },
     ]),
   );
 }
@@ -117,30 +138,30 @@ export class Metering {
    */
   async ingest(agentId: string, windows: readonly UsageWindow[], now: Date): Promise<IngestResult> {
     const unique = new Map<string, Hashed>();
+    const refused: Refused[] = [];
     let duplicates = 0;
-    const contradicting: Hashed[] = [];
-    for (const window of windows) {
-      const hashed = { ...window, hash: usageWindowHash(window) };
-      const other = unique.get(identityOf(window));
-      if (!other) unique.set(identityOf(window), hashed);
-      else if (other.hash === hashed.hash) duplicates += 1;
-      else contradicting.push(hashed);
+    for (const one of windows) {
+      const window = { ...one, hash: usageWindowHash(one) };
+      const other = unique.get(identityOf(one));
+      if (one.windowStartMs > now.getTime() + FUTURE_MS_MAX)
+        refused.push({ window, reason: 'window-in-the-future', known: false });
+      else if (!other) unique.set(identityOf(one), window);
+      else if (other.hash === window.hash) duplicates += 1;
+      else refused.push({ window, reason: 'contradicts-stored-window', known: other.seq === window.seq });
     }
-    const owners = await this.#agents.tenantsOfClusters(agentId, [
-      ...new Set([...unique.values()].map((w) => w.clusterId)),
-    ]);
+    const clusterIds = new Set([...unique.values()].map((w) => w.clusterId));
+    const owners = await this.#agents.tenantsOfClusters(agentId, [...clusterIds]);
     const byTenant = Map.groupBy(unique.values(), (w) => owners.get(w.clusterId));
-    const refused: [Hashed, string][] = contradicting.map((w) => [w, 'contradicts-stored-window']);
     let accepted = 0;
     for (const [tenantId, own] of [...byTenant].sort(([a], [b]) => ((a ?? '') < (b ?? '') ? -1 : 1))) {
       if (tenantId === undefined) {
-        refused.push(...own.map((w): [Hashed, string] => [w, 'cluster-not-placed-here']));
+        refused.push(...own.map((window) => ({ window, reason: 'cluster-not-placed-here' as const, known: false })));
         continue;
       }
       const outcome = await this.#ingestTenant(tenantId, agentId, own, now);
       accepted += outcome.accepted;
       duplicates += outcome.duplicates;
-      refused.push(...outcome.contradicting.map((w): [Hashed, string] => [w, 'contradicts-stored-window']));
+      refused.push(...outcome.contradicting);
     }
     const quarantined = refused.length > 0 ? await this.#quarantine(agentId, refused, now) : 0;
     return { accepted, duplicates: duplicates + refused.length - quarantined, quarantined };
@@ -148,53 +169,61 @@ export class Metering {
 
   #ingestTenant(tenantId: string, agentId: string, own: readonly Hashed[], now: Date) {
     return inScope(this.#client, { setting: 'app.tenant_id', value: tenantId }, async (tx) => {
-      const inserted = await insertWindows(tx, tenantId, agentId, own);
+      const insert = (): Promise<Set<string>> => insertWindows(tx, tenantId, agentId, own);
+      const { result: inserted, breaksAdded } = await watchingSeries(tx, tenantId, own, insert);
       const rest = own.filter((w) => !inserted.has(w.hash));
-      const stored = await storedHashes(tx, rest);
-      const contradicting = rest.filter((w) => stored.get(identityOf(w)) !== w.hash);
-      await advanceStreams(
-        tx,
-        agentId,
-        own.filter((w) => inserted.has(w.hash)),
-        now,
-      );
+      const stored = await storedWindows(tx, rest);
+      const contradicting: Refused[] = rest
+        .filter((w) => stored.get(identityOf(w))?.hash !== w.hash)
+        .map((window) => {
+          const known = stored.get(identityOf(window))?.seq === BigInt(window.seq);
+          return { window, reason: 'contradicts-stored-window', known };
+        });
+      const fresh = own.filter((w) => inserted.has(w.hash));
+      await advanceStreams(tx, agentId, fresh, now, breaksAdded);
       return { accepted: inserted.size, duplicates: rest.length - contradicting.length, contradicting };
     });
   }
 
   /** Keeps refused windows for an operator; answers how many are new. */
-  async #quarantine(agentId: string, refused: readonly [Hashed, string][], now: Date): Promise<number> {
+  async #quarantine(agentId: string, refused: readonly Refused[], now: Date): Promise<number> {
     return this.#client.$transaction(async (tx) => {
-      const fresh: Hashed[] = [];
-      for (const [{ hash, ...window }, reason] of refused) {
+      let kept = 0;
+      const positions: Hashed[] = [];
+      for (const { window: one, reason, known } of refused) {
+        const { hash: payloadHash, ...window } = one;
+        const { nodeId, nodeEpoch, seq } = window;
+        const before = await tx.usageQuarantine.count({ where: { nodeId, nodeEpoch, seq } });
         const made = await tx.usageQuarantine.createMany({
-          data: [
-            {
-              agentId,
-              nodeId: window.nodeId,
-              nodeEpoch: window.nodeEpoch,
-              seq: window.seq,
-              reason,
-              window,
-              payloadHash: hash,
-              receivedAt: now,
-            },
-          ],
+          data: [{ agentId, nodeId, nodeEpoch, seq, reason, window, payloadHash, receivedAt: now }],
           skipDuplicates: true,
         });
-        if (made.count > 0) fresh.push({ ...window, hash });
+        kept += made.count;
+        // a log position counts as received once, or a forged repetition would hide a missing one
+        if (made.count > 0 && before === 0 && !known) positions.push(one);
       }
-      await advanceStreams(tx, agentId, fresh, now);
-      return fresh.length;
+      await advanceStreams(tx, agentId, positions, now);
+      return kept;
     });
   }
 
-  /** Nodes whose usage log has positions that never arrived. */
+  /** Nodes whose usage log has positions that never arrived, or running totals that do not add up. */
   gaps(): Promise<UsageGap[]> {
     return this.#client.$queryRaw<UsageGap[]>`
-      SELECT agent_id::text AS "agentId", node_id AS "nodeId", node_epoch AS "nodeEpoch", max_seq - received AS missing
-      FROM usage_streams WHERE max_seq > received`;
+      SELECT agent_id::text AS "agentId", node_id AS "nodeId", node_epoch AS "nodeEpoch", greatest(max_seq - received, 0) AS missing, breaks
+      FROM usage_streams WHERE max_seq > received OR breaks > 0`;
   }
+}
+
+/**
+ * Whether every running total of the tenant's windows follows from the one before, for one cluster or all of them. False
+ * while windows that are known to exist have not arrived.
+ */
+export async function usageAddsUp(tx: TenantTx, clusterId?: string): Promise<boolean> {
+  const [row] = await tx.$queryRaw<{ complete: boolean }[]>`
+    SELECT NOT EXISTS (SELECT FROM usage_series WHERE breaks > 0
+      AND (${clusterId ?? null}::uuid IS NULL OR cluster_id = ${clusterId ?? null}::uuid)) AS complete`;
+  return row!.complete;
 }
 
 /** Counts newly kept log positions per node and epoch; `max_seq - received` is what is missing. */
@@ -203,15 +232,19 @@ async function advanceStreams(
   agentId: string,
   windows: readonly Hashed[],
   now: Date,
+  breaksAdded: ReadonlyMap<string, bigint> = new Map(),
 ): Promise<void> {
   const byNode = Map.groupBy(windows, (w) => JSON.stringify([w.nodeId, w.nodeEpoch]));
   for (const [node, own] of [...byNode].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const [nodeId, nodeEpoch] = JSON.parse(node) as [string, string];
+    const breaks = breaksAdded.get(node) ?? 0n;
     const maxSeq = own.reduce((max, w) => Math.max(max, w.seq), 0);
     await tx.$executeRaw`
-      INSERT INTO usage_streams AS s (node_id, node_epoch, agent_id, max_seq, received, updated_at)
-      VALUES (${nodeId}, ${nodeEpoch}, ${agentId}::uuid, ${maxSeq}::bigint, ${own.length}::bigint, ${now})
+      INSERT INTO usage_streams AS s (node_id, node_epoch, agent_id, max_seq, received, breaks, updated_at)
+      VALUES (${nodeId}, ${nodeEpoch}, ${agentId}::uuid, ${maxSeq}::bigint, ${own.length}::bigint,
+        greatest(0, ${breaks}::bigint), ${now})
       ON CONFLICT (node_id, node_epoch) DO UPDATE SET max_seq = greatest(s.max_seq, excluded.max_seq),
-        received = s.received + excluded.received, updated_at = excluded.updated_at`;
+        received = s.received + excluded.received,
+        breaks = greatest(0, s.breaks + ${breaks}::bigint), updated_at = excluded.updated_at`;
   }
 }

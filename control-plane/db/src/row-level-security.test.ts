@@ -30,6 +30,7 @@ const RIGHTS: Record<string, string> = {
   topic_observations: 'SIUD',
   usage_windows: 'SI',
   usage_hourly: 'SIU',
+  usage_series: 'SIU',
   audit_events: 'SI',
   idempotency_keys: 'SIUD',
 };
@@ -62,6 +63,7 @@ function rowOf(table: string, ids: Ids, n: number): Record<string, unknown> {
       ...{ ...own, agent_id: uuidv7(), node_id: 'n', node_epoch: uuidv7(), protocol: 'mqtt', meter: 'messages_in' },
       ...{ window_start: at, seq: 1, value: 1, cumulative: 1, payload_hash: 'x' },
     },
+    usage_series: { ...own, node_id: 'n', node_epoch: uuidv7(), protocol: 'mqtt', meter: 'messages_in', breaks: 1 },
     usage_hourly: { ...own, protocol: 'mqtt', meter: 'messages_in', hour: at, quantity: 1 },
     audit_events: {
       ...{ id: uuidv7(), tenant_id: ids.tenant, seq: n + 1, at, actor_type: 'system', actor_id: 'x', action: 'a' },

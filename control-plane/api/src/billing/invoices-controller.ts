@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { Controller, Inject, Logger } from '@nestjs/common';
-import { InvoicePreview } from '@robustmq/contracts';
+import { InvoicePreview, PriceList } from '@robustmq/contracts';
+import type { z } from 'zod';
 import { ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
 import type { RouteInput, RouteOutput } from '../http/route.ts';
@@ -22,9 +23,18 @@ export class InvoicesController {
 
   @Route('previewInvoice')
   async preview(@Input() { params }: RouteInput<'previewInvoice'>): Promise<RouteOutput<'previewInvoice'>> {
+    return this.#answer(InvoicePreview, `/internal/tenants/${params.tenantId}/invoices/preview`);
+  }
+
+  @Route('listPrices')
+  prices(): Promise<RouteOutput<'listPrices'>> {
+    return this.#answer(PriceList, '/internal/prices');
+  }
+
+  /** Billing's answer in the contract's shape. Throws `unavailable`. */
+  async #answer<T extends z.ZodType>(shape: T, path: string): Promise<z.output<T>> {
     try {
-      const answer = await this.#ask(`/internal/tenants/${params.tenantId}/invoices/preview`);
-      return InvoicePreview.parse(answer);
+      return shape.parse(await this.#ask(path));
     } catch (error) {
       this.#log.warn({ err: error }, 'billing did not answer');
       throw new ProblemError('unavailable', {

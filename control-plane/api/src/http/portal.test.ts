@@ -63,6 +63,21 @@ describe('the portal', () => {
   });
 });
 
+describe('the price list', () => {
+  it('is billing’s, for everybody', async () => {
+    const item = {
+      ...{ plan: 'serverless', meter: 'ingress_bytes', title: 'Data in', unit: 'GiB', included: '1', unitPrice: '0.06' },
+      ...{ currency: 'USD', validFrom: '2020-01-01T00:00:00.000Z' },
+    };
+    const list = { asOf: '2026-11-02T00:00:00Z', items: [item] };
+    billingAnswer = { status: 200, body: JSON.stringify(list) };
+    expect(await api.call('GET', '/v1/prices')).toMatchObject({ status: 200, body: list });
+    expect(asked.at(-1)).toMatchObject({ url: '/internal/prices', headers: { authorization: 'Bearer internal' } });
+    billingAnswer = { status: 500, body: '{}' };
+    expect(await api.call('GET', '/v1/prices')).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+  });
+});
+
 describe('the bill preview', () => {
   const preview = () => api.call('GET', `${owner.at}/invoices/preview`, { token: owner.token });
   const good = {

@@ -1,6 +1,6 @@
 import { Controller } from '@nestjs/common';
 import { ClusterId, METERS, Meter, UsageProtocol } from '@robustmq/contracts';
-import { Database, type TenantTx } from '@robustmq/db';
+import { Database, usageAddsUp, type TenantTx } from '@robustmq/db';
 import { ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
 import type { RouteInput, RouteOutput } from '../http/route.ts';
@@ -28,11 +28,13 @@ export class UsageController {
   async get(@Input() { params, query }: RouteInput<'getUsage'>): Promise<RouteOutput<'getUsage'>> {
     const { from, to } = period(query);
     const { granularity } = query;
-    const rows = await this.#database.withTenant(params.tenantId, (tx) =>
-      granularity === 'minute'
-        ? minutes(tx, from, to, query.clusterId)
-        : hours(tx, from, to, granularity, query.clusterId),
-    );
+    const { rows, complete } = await this.#database.withTenant(params.tenantId, async (tx) => {
+      const read =
+        granularity === 'minute'
+          ? minutes(tx, from, to, query.clusterId)
+          : hours(tx, from, to, granularity, query.clusterId);
+      return { rows: await read, complete: await usageAddsUp(tx, query.clusterId) };
+    });
     const sums = Object.fromEntries(Object.keys(METERS).map((meter) => [meter, 0n])) as Record<Meter, bigint>;
     const windows = rows.map((row) => {
       const meter = Meter.parse(row.meter);
@@ -44,7 +46,7 @@ export class UsageController {
       };
     });
     const totals = Object.fromEntries(Object.entries(sums).map(([meter, sum]) => [meter, sum.toString()]));
-    return { from: from.toISOString(), to: to.toISOString(), granularity, windows, totals };
+    return { from: from.toISOString(), to: to.toISOString(), granularity, windows, totals, complete };
   }
 }
 

@@ -190,3 +190,110 @@ describe('usage', () => {
     expect(reversed.status).toBe(400);
   });
 });
+
+describe('the invariants of metering', () => {
+  const metric = async (name: string): Promise<string | undefined> => {
+    const { body } = await api.call<string>('GET', '/metrics');
+    const lines = body.matchAll(new RegExp(`^${name}\\{[^}]*epoch="epoch-(\\d+)"\\} (\\d+)$`, 'gm'));
+    return [...lines].find((match) => match[1] === String(serial))?.[2];
+  };
+  const breaks = () => metric('robustmq_usage_series_breaks');
+  const missing = () => metric('robustmq_usage_windows_missing');
+  const complete = async (n = 0) => (await usage([owner, other][n]!, clusters[n]!.id, 'hour')).complete;
+
+  it('2: what is lost on the way and sent again leaves totals, sums and flags as if nothing had happened', async () => {
+    const sent = windows(40);
+    const cut = [sent.slice(20), sent.slice(5, 30), sent.slice(0, 12), sent, [...sent].reverse()];
+    for (const batch of cut) await agent.pushUsage(batch);
+    await expectExact(sent);
+    expect([await breaks(), await missing(), await complete()]).toEqual([undefined, undefined, true]);
+  });
+
+  it('3: a batch that was committed but not acknowledged counts once when it comes again, also many times at once', async () => {
+    const sent = windows(30);
+    const acks = await Promise.all(Array.from({ length: 6 }, () => agent.pushUsage(sent)));
+    expect(acks.reduce((total, ack) => total + ack.accepted, 0)).toBe(30);
+    await expectExact(sent);
+    expect([await breaks(), await missing()]).toEqual([undefined, undefined]);
+  });
+
+  it('a window in between that is missing shows as a break and a flag, is not invented, and heals when it comes', async () => {
+    const sent = windows(12);
+    const lost = sent.filter((w) => w.seq === 5 || w.seq === 8);
+    const arrived = sent.filter((w) => !lost.includes(w));
+    await agent.pushUsage(arrived);
+    await expectExact(arrived);
+    expect([await breaks(), await missing()]).toEqual(['2', '2']);
+    expect([await complete(0), await complete(1)]).toEqual([false, false]);
+    await agent.pushUsage([lost[1]!]);
+    expect([await complete(0), await complete(1)]).toEqual([false, true]);
+    await agent.pushUsage([lost[0]!]);
+    expect([await breaks(), await missing()]).toEqual([undefined, undefined]);
+    expect([await complete(0), await complete(1)]).toEqual([true, true]);
+    await expectExact(sent);
+  });
+
+  it('a value that its running total does not bear out shows as a break', async () => {
+    const sent = windows(6);
+    const wrong = { ...sent[2]!, value: (BigInt(sent[2]!.value) - 1n).toString() };
+    expect(await agent.pushUsage([...sent.slice(0, 2), wrong, ...sent.slice(3)])).toMatchObject({ accepted: 6 });
+    expect([await breaks(), await missing()]).toEqual(['1', undefined]);
+    expect([await complete(0), await complete(1)]).toEqual([false, true]);
+  });
+
+  it('5: of two payloads under one identity the first counts; the second is put aside and hides no missing window', async () => {
+    const sent = windows(10);
+    const arrived = sent.filter((w) => w.seq !== 4);
+    await agent.pushUsage(arrived);
+    const second = { ...sent[0]!, value: '7', cumulative: '7' };
+    expect(await agent.pushUsage([second])).toMatchObject({ accepted: 0, quarantined: 1 });
+    expect(await missing()).toBe('1');
+    await expectExact(arrived);
+  });
+
+  it('15: usage is the tenant’s whose cluster it is, whatever else a window says', async () => {
+    const sent = windows(2).map((w) => ({ ...w, tenantId: other.tenantId, nodeId: other.tenantId }));
+    expect(await agent.pushUsage(sent)).toMatchObject({ accepted: 2 });
+    await expectExact(sent);
+  });
+
+  it('16: a clock up to five minutes ahead is taken, one further ahead is put aside, and windows stay disjoint', async () => {
+    const [first] = windows(1);
+    const minute = Math.floor(Date.now() / MINUTE) * MINUTE;
+    const ahead = { ...first!, windowStartMs: minute + 4 * MINUTE };
+    const far = { ...first!, seq: 2, windowStartMs: minute + 7 * MINUTE };
+    expect(await agent.pushUsage([ahead, far])).toMatchObject({ accepted: 1, quarantined: 1 });
+    const never = { ...far, seq: 3, windowStartMs: Number.MAX_SAFE_INTEGER };
+    expect(await agent.pushUsage([never])).toMatchObject({ accepted: 0, quarantined: 1 });
+    expect(await missing()).toBeUndefined();
+  });
+
+  it('17: a new epoch begins its running totals at 0 and counts beside the old one', async () => {
+    const before = windows(8);
+    const after = windows(8, `epoch-${serial}-reinstalled`).map((w) => ({
+      ...w,
+      windowStartMs: w.windowStartMs + 4 * MINUTE,
+    }));
+    await agent.pushUsage([...after, ...before]);
+    await agent.pushUsage(before);
+    await expectExact([...before, ...after]);
+    expect([await breaks(), await complete()]).toEqual([undefined, true]);
+  });
+
+  it('27: usage of one tenant answers nothing of another, also with forged ids', async () => {
+    const sent = windows(12);
+    await agent.pushUsage(sent.filter((w) => w.seq !== 3));
+    const stranger = await api.signUp();
+    for (const path of [`${stranger.at}/usage?clusterId=${clusters[0]!.id}`, `${stranger.at}/usage`]) {
+      const answer = await api.call<z.infer<typeof Usage>>('GET', path, { token: stranger.token });
+      expect(answer.body).toMatchObject({ windows: [], complete: true });
+    }
+    expect((await api.call('GET', `${owner.at}/usage`, { token: stranger.token })).status).toBe(404);
+  });
+
+  it('ids with characters no text can hold are refused, and nothing of their batch is kept', async () => {
+    const sent = windows(2);
+    await expect(agent.pushUsage([sent[0]!, { ...sent[1]!, nodeId: 'a\u0000b' }])).rejects.toThrow(/nodeId/);
+    await expectExact([]);
+  });
+});

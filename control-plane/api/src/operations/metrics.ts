@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '@robustmq/db';
+import { Database, type UsageGap } from '@robustmq/db';
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
@@ -18,16 +18,27 @@ export class Metrics {
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
       registers: [this.#registry],
     });
-    const missing = new Gauge({
-      name: 'robustmq_usage_windows_missing',
-      help: 'Positions of a node’s usage log that never arrived although later ones did.',
-      labelNames: ['agent', 'node', 'epoch'],
-      registers: [this.#registry],
+    this.#usageGauge(
+      'robustmq_usage_windows_missing',
+      'Positions of a node’s usage log that never arrived although later ones did.',
+      async () => (await database.metering.gaps()).map((gap) => [gap, gap.missing]),
+    );
+    this.#usageGauge(
+      'robustmq_usage_series_breaks',
+      'Usage windows whose running total does not follow from the window before: one is missing, or one is wrong.',
+      async () => (await database.metering.gaps()).map((gap) => [gap, gap.breaks]),
+    );
+  }
+
+  /** A gauge per node log, read when it is asked for; what is 0 is not shown. */
+  #usageGauge(name: string, help: string, read: () => Promise<(readonly [UsageGap, bigint])[]>): void {
+    const gauge = new Gauge({
+      ...{ name, help, labelNames: ['agent', 'node', 'epoch'], registers: [this.#registry] },
       collect: async () => {
-        missing.reset();
-        const gaps = await database.metering.gaps();
-        for (const gap of gaps)
-          missing.set({ agent: gap.agentId, node: gap.nodeId, epoch: gap.nodeEpoch }, Number(gap.missing));
+        const values = await read();
+        gauge.reset();
+        for (const [{ agentId, nodeId, nodeEpoch }, value] of values)
+          if (value > 0n) gauge.set({ agent: agentId, node: nodeId, epoch: nodeEpoch }, Number(value));
       },
     });
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Meter } from '../meters.ts';
+import { Plan } from '../plans.ts';
 
 /** Money on the wire: integer minor units as a string, and an ISO 4217 code. Never a float. */
 export const Money = z.object({ amount: z.string().regex(/^-?(0|[1-9][0-9]*)$/), currency: z.string().length(3) });
@@ -33,3 +34,24 @@ export const InvoicePreview = z.object({
   total: Money,
 });
 export type InvoicePreview = z.infer<typeof InvoicePreview>;
+
+/** What one `unit` of a meter costs on a plan. */
+export const Price = z.object({
+  plan: Plan,
+  meter: Meter,
+  /** What the meter is called on an invoice. */
+  title: z.string(),
+  /** The unit the meter is priced in, e.g. `GiB`. */
+  unit: z.string(),
+  /** Units free per month and account, an exact decimal string. */
+  included: z.string(),
+  /** Price of one unit in whole currency units, an exact decimal string. */
+  unitPrice: z.string(),
+  currency: z.string().length(3),
+  validFrom: z.iso.datetime(),
+});
+export type Price = z.infer<typeof Price>;
+
+/** `GET /v1/prices`: the public price list of the current month. */
+export const PriceList = z.object({ asOf: z.iso.datetime(), items: z.array(Price) });
+export type PriceList = z.infer<typeof PriceList>;

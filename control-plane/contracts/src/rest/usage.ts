@@ -30,5 +30,7 @@ export const Usage = z.object({
   windows: z.array(UsageRow),
   /** meter → decimal string, summed over `windows`. Meters without usage are "0". */
   totals: z.partialRecord(Meter, CounterString),
+  /** False while windows that are known to exist have not arrived: what is shown may grow, and is never estimated. */
+  complete: z.boolean().optional(),
 });
 export type Usage = z.infer<typeof Usage>;
