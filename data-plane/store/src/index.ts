@@ -14,3 +14,4 @@ export { MemoryObjectStore } from './objects/memory-object-store.ts';
 export { FileObjectStore, type FileObjectStoreOptions } from './objects/file-object-store.ts';
 export { S3ObjectStore, type S3Settings } from './objects/s3-object-store.ts';
 export { FaultyObjectStore, type ObjectFaults } from './faulty-object-store.ts';
+export { HdfsObjectStore, type HdfsObjectSettings } from './objects/hdfs-object-store.ts';

@@ -1,6 +1,7 @@
 import type { Runtime } from '@robustmq/wire';
 import type { ObjectStore } from './object-store.ts';
 import { FileObjectStore } from './objects/file-object-store.ts';
+import { HdfsObjectStore, type HdfsObjectSettings } from './objects/hdfs-object-store.ts';
 import { MemoryObjectStore } from './objects/memory-object-store.ts';
 import { S3ObjectStore, type S3Settings } from './objects/s3-object-store.ts';
 import { StoreError } from './store-error.ts';
@@ -11,6 +12,7 @@ export interface ObjectEngineConfig {
   /** `file-objects`: where the objects are. */
   readonly directory?: string;
   readonly s3?: S3Settings;
+  readonly hdfs?: HdfsObjectSettings;
 }
 
 /** Every cold engine by its name in the configuration. A new engine is one file and one line here. */
@@ -18,6 +20,7 @@ export const OBJECT_ENGINES = {
   memory: () => Promise.resolve(new MemoryObjectStore()),
   'file-objects': (config) => FileObjectStore.open({ ...config, directory: given(config.directory, 'directory') }),
   s3: async (config) => S3ObjectStore.open(given(config.s3, 's3'), config.runtime),
+  hdfs: async (config) => HdfsObjectStore.open(given(config.hdfs, 'hdfs'), config.runtime),
 } as const satisfies Record<string, (config: ObjectEngineConfig) => Promise<ObjectStore>>;
 export type ObjectEngineName = keyof typeof OBJECT_ENGINES;
 

@@ -16,6 +16,7 @@ import {
   type ObjectStore,
 } from '../object-store.ts';
 import { StoreError } from '../store-error.ts';
+import { directoryPath, nodesInOrder, objectPath, type KeyQuery } from './key-tree.ts';
 
 /** How often a put begins again because another process removed a directory it needs, or swept its temporary file. */
 const PUT_TRIES_MAX = 5;
@@ -29,8 +30,7 @@ export interface FileObjectStoreOptions {
 }
 
 /**
- * Objects as files. Part `a` of a key is directory `a.d`, the last part file `a.o`: so `a` and `a/b` can both be keys, and
- * no key names anything outside. An object is written to `tmp/`, synced, and only then gets its name by link (if absent)
+ * Objects as files (`key-tree.ts` says which). An object is written to `tmp/`, synced, and only then gets its name by link (if absent)
  * or rename, and the directory is synced: whole or not at all, also through a loss of power.
  */
 export class FileObjectStore implements ObjectStore {
@@ -172,23 +172,19 @@ export class FileObjectStore implements ObjectStore {
       await this.#disk.removeEmptyDirectory(this.#directoryOf(parts.slice(0, depth)));
     }
   }
-  /** Depth first in the order of keys: `/` sorts where the directory's keys do, so a directory is compared with it. */
   async #walk(path: string, above: string, query: Query): Promise<void> {
     const names = await this.#disk.list(path);
-    const nodes = names.map((name) => above + name.slice(0, -2) + (name.endsWith('.d') ? '/' : '')).sort();
-    for (const node of nodes) {
+    for (const node of nodesInOrder(names, above, query)) {
       if (query.found.length >= query.wanted) return;
       if (node.endsWith('/')) {
-        const within = node.startsWith(query.prefix) || query.prefix.startsWith(node);
-        const beyond = node > query.after || query.after.startsWith(node);
-        if (within && beyond) await this.#walk(this.#directoryOf(node.slice(0, -1).split('/')), node, query);
-      } else if (node.startsWith(query.prefix) && node > query.after) {
-        const file = await this.#open(this.#pathOf(node));
-        // Deleted since the directory was read.
-        if (file === null) continue;
-        const sizeBytes = await file.size().finally(() => file.close());
-        query.found.push({ key: node, sizeBytes });
+        await this.#walk(this.#directoryOf(node.slice(0, -1).split('/')), node, query);
+        continue;
       }
+      const file = await this.#open(this.#pathOf(node));
+      // Deleted since the directory was read.
+      if (file === null) continue;
+      const sizeBytes = await file.size().finally(() => file.close());
+      query.found.push({ key: node, sizeBytes });
     }
   }
   /** Only one of the processes that share the directory sweeps, and only as it opens; whoever loses a file tries again. */
@@ -202,11 +198,10 @@ export class FileObjectStore implements ObjectStore {
     for (const name of await this.#disk.list(this.#temporary)) await this.#disk.unlink(join(this.#temporary, name));
   }
   #directoryOf(parts: readonly string[]): string {
-    return join(this.#root, ...parts.map((part) => `${part}.d`));
+    return join(this.#root, directoryPath(parts));
   }
   #pathOf(key: string): string {
-    const parts = key.split('/');
-    return join(this.#directoryOf(parts.slice(0, -1)), `${parts.at(-1)!}.o`);
+    return join(this.#root, objectPath(key));
   }
   #check(key: string, options: ObjectCallOptions = {}): void {
     if (this.#closed) throw new StoreError('closed', key);
@@ -215,9 +210,7 @@ export class FileObjectStore implements ObjectStore {
   }
 }
 
-interface Query {
-  readonly prefix: string;
-  readonly after: string;
+interface Query extends KeyQuery {
   readonly wanted: number;
   readonly found: ObjectEntry[];
 }
