@@ -1,0 +1,180 @@
+import { BrokerNode, UNLIMITED_QUOTAS, type NamespaceConfig } from '@robustmq/broker';
+import { Journal } from '@robustmq/journal';
+import { KafkaServer } from '@robustmq/kafka';
+import { Meta } from '@robustmq/meta';
+import { MqttServer } from '@robustmq/mqtt';
+import { FileLogStore, SimulatedDisk } from '@robustmq/store';
+import type { ListenerInfo } from '@robustmq/wire';
+import { Link, type ClientEnd, type Latency } from './network.ts';
+import { SlowDisk, type DiskPace } from './slow-disk.ts';
+import { ProcessRuntime, type World } from './world.ts';
+
+const DIRECTORY = '/data';
+const RETENTION_PERIOD_MS = 60_000;
+/** A process that failed is started again after this long. */
+const RESTART_MS_MAX = 300;
+
+export interface NodePlan {
+  readonly walBytesMax: number;
+  readonly segmentBytesMax: number;
+  readonly tailCacheBytesMax: number;
+  readonly snapshotBytesMin: number;
+  readonly pace: DiskPace;
+  /** Namespaces every process is told to have, as an agent would tell it. */
+  readonly namespaces: readonly NamespaceConfig[];
+}
+
+/** The parts of one process, as `node` builds them. */
+export interface Process {
+  readonly runtime: ProcessRuntime;
+  readonly disk: SlowDisk;
+  journal: Journal | null;
+  meta: Meta | null;
+  broker: BrokerNode | null;
+  mqtt: MqttServer | null;
+  kafka: KafkaServer | null;
+  readonly links: Set<Link>;
+  isUp: boolean;
+}
+
+/**
+ * One machine: a disk that stays and processes that come and go. The rooms run unmodified; only what `node` would give
+ * them (clock, disk, transports) is simulated.
+ */
+export class SimulatedNode {
+  readonly #world: World;
+  readonly #plan: NodePlan;
+  #platter: SimulatedDisk;
+  #process: Process | null = null;
+  #starts = 0;
+  #isMediumFaulty = false;
+  /** Called when a process serves, before anybody connects. */
+  onUp: () => void = () => undefined;
+
+  constructor(world: World, plan: NodePlan) {
+    this.#world = world;
+    this.#plan = plan;
+    this.#platter = new SimulatedDisk(world.chance.fork().next);
+  }
+  /** The process that serves, or null while there is none or it recovers. */
+  get up(): Process | null {
+    return this.#process?.isUp === true ? this.#process : null;
+  }
+  get starts(): number {
+    return this.#starts;
+  }
+  get disk(): SimulatedDisk {
+    return this.#platter;
+  }
+
+  start(): void {
+    const runtime = new ProcessRuntime(this.#world);
+    const disk = new SlowDisk(this.#world, runtime, this.#platter, this.#plan.pace);
+    const links = new Set<Link>();
+    const process: Process = {
+      runtime,
+      disk,
+      journal: null,
+      meta: null,
+      broker: null,
+      mqtt: null,
+      kafka: null,
+      links,
+      isUp: false,
+    };
+    this.#process = process;
+    this.#world.trace(`node: start ${++this.#starts}`);
+    this.#boot(process).catch((error: unknown) => this.#bootFailed(process, error));
+  }
+  async #boot(process: Process): Promise<void> {
+    const { runtime, disk } = process;
+    const { walBytesMax, segmentBytesMax, tailCacheBytesMax, snapshotBytesMin, namespaces } = this.#plan;
+    const store = await FileLogStore.open({ directory: DIRECTORY, walBytesMax, segmentBytesMax, disk });
+    const journal = new Journal({ store, runtime, tailCacheBytesMax });
+    process.journal = journal;
+    journal.onFailed((error) => this.#mediumFailed(process, error));
+    const meta = new Meta({ store, runtime, snapshotBytesMin });
+    process.meta = meta;
+    await meta.start();
+    const broker = new BrokerNode({ journal, meta, runtime, nodeId: 'sim' });
+    process.broker = broker;
+    await broker.start();
+    for (const config of namespaces) await broker.applyNamespace(config);
+    process.mqtt = new MqttServer({ broker, runtime });
+    const advertised = (): { host: string; port: number } => ({ host: 'sim', port: 9092 });
+    process.kafka = new KafkaServer({ broker, runtime, nodeId: 1, clusterId: 'sim', advertised });
+    runtime.every(RETENTION_PERIOD_MS, () => void journal.enforceRetention(runtime.nowMs()));
+    process.isUp = true;
+    this.#world.trace('node: up');
+    this.onUp();
+  }
+
+  /** The process dies at this moment: kill -9, or the machine loses its power. Starts again after `downMs`. */
+  async crash(kind: 'kill' | 'power', downMs: number): Promise<void> {
+    const process = this.#process;
+    if (process === null) return;
+    this.#world.trace(`node: ${kind}${process.isUp ? '' : ' while it starts'}`);
+    this.#process = null;
+    this.#isMediumFaulty = false;
+    process.isUp = false;
+    process.runtime.die();
+    for (const link of process.links) link.serverDied();
+    process.disk.abandon();
+    // parts of writes that were under way reach the disk now
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#platter = kind === 'kill' ? this.#platter.kill() : this.#platter.cutPower();
+    this.#world.after(downMs, () => this.start());
+  }
+  /** Some operation soon fails, once. */
+  breakDisk(operations: number, code: 'io' | 'disk-full' | 'read-only'): void {
+    this.#world.trace(`disk: operation ${operations} from now fails with ${code}`);
+    this.#isMediumFaulty = true;
+    this.#platter.failAfter(operations, code);
+  }
+
+  /** A client comes in through the port of `namespace` (null: the port of all). Null when nobody listens. */
+  connect(protocol: 'mqtt' | 'kafka', namespace: string | null, client: ClientEnd, latency: Latency): Link | null {
+    const process = this.up;
+    if (process === null) return null;
+    const listener: ListenerInfo = { name: protocol, tls: false, namespace };
+    const { accept } = protocol === 'mqtt' ? process.mqtt! : process.kafka!;
+    const link = new Link(this.#world, { listener, accept: (transport) => accept(transport), client, latency });
+    process.links.add(link);
+    return link;
+  }
+
+  /** As `node` does: a process whose medium failed ends, for only a restart finds out what is on it. */
+  #mediumFailed(process: Process, error: Error): void {
+    if (process !== this.#process) return;
+    this.#world.trace(`node: the medium failed: ${error.message}`);
+    if (!this.#isMediumFaulty) this.#world.violated('no-failure-without-fault', String(error));
+    this.#world.after(0, () => void (process === this.#process && this.#crashAfterFault()));
+  }
+  #bootFailed(process: Process, error: unknown): void {
+    if (process !== this.#process) return;
+    const text = error instanceof Error ? `${error.message} (${String(error.cause ?? '')})` : String(error);
+    this.#world.trace(`node: did not start: ${text}`);
+    if (this.#isMediumFaulty) this.#world.after(0, () => void (process === this.#process && this.#crashAfterFault()));
+    else this.#world.violated('always-starts', text);
+  }
+  #crashAfterFault(): void {
+    void this.crash('kill', this.#world.chance.between(1, RESTART_MS_MAX));
+  }
+}
+
+/** A namespace that lets everybody in through its own port, and `sim` with the password `sim` through the common one. */
+export function namespaceOf(id: string, topics: NamespaceConfig['topics']): NamespaceConfig {
+  return {
+    id,
+    tenantId: `tenant-${id}`,
+    name: id,
+    generation: 1,
+    quotas: UNLIMITED_QUOTAS,
+    allowAnonymous: true,
+    isDefault: false,
+    autoCreateTopics: false,
+    credentials: [],
+    topics,
+    topicsRemoved: [],
+  };
+}

@@ -1,0 +1,105 @@
+import type { IPublishPacket } from 'mqtt-packet';
+import { matches, type Facts, type SentMessage } from './facts.ts';
+import type { MqttClientPlan } from './mqtt-client.ts';
+import type { World } from './world.ts';
+
+/** What must be true of the messages one subscriber gets. One method per invariant. */
+export class SubscriberChecks {
+  readonly #world: World;
+  readonly #facts: Facts;
+  readonly #plan: MqttClientPlan;
+  /** How often each message came; of a clean session only since it connected. */
+  readonly #got = new Map<string, number>();
+  readonly #lastNew = new Map<string, number>();
+  readonly #settled = new Set<string>();
+  readonly retained = new Map<string, string>();
+  #subscribedAt: number | null = null;
+
+  constructor(world: World, facts: Facts, plan: MqttClientPlan) {
+    this.#world = world;
+    this.#facts = facts;
+    this.#plan = plan;
+  }
+  connected(_moment: number, isPresent: boolean): void {
+    if (isPresent) return;
+    this.#got.clear();
+    this.#lastNew.clear();
+    this.#settled.clear();
+    this.#subscribedAt = null;
+  }
+  disconnected(): void {
+    if (!this.#plan.isPersistent) this.#subscribedAt = null;
+  }
+  subscribed(moment: number): void {
+    this.#subscribedAt ??= moment;
+  }
+
+  received(packet: IPublishPacket, text: string): void {
+    const message = this.#facts.sent.get(text);
+    if (message === undefined) return this.#world.violated('nothing-invented', `${this.#who} got ${text}`);
+    this.neverCrossesNamespaces(message);
+    this.arrivesUnderItsTopic(message, packet.topic);
+    if (packet.retain) {
+      this.retained.set(packet.topic, text);
+      return;
+    }
+    this.exactlyOnceWhereItIsOwed(message);
+    this.keepsTheOrderOfItsPublisher(message);
+    this.neverComesBackOnceAcknowledged(packet, text);
+    this.#got.set(text, (this.#got.get(text) ?? 0) + 1);
+  }
+  acknowledgementIsStable(id: number, text: string): void {
+    this.#settled.add(`${id} ${text}`);
+  }
+
+  neverCrossesNamespaces(message: SentMessage): void {
+    if (message.namespace !== this.#plan.namespace) {
+      this.#world.violated('never-crosses-namespaces', `${this.#who} got ${message.text}`);
+    }
+  }
+  arrivesUnderItsTopic(message: SentMessage, topic: string): void {
+    if (message.topic !== topic) this.#world.violated('arrives-under-its-topic', `${message.text} came as ${topic}`);
+  }
+  /** QoS 2 end to end to a session that outlives its connections: exactly once. QoS 0: at most once. */
+  exactlyOnceWhereItIsOwed(message: SentMessage): void {
+    const isOwed = message.qos === 0 || (message.qos === 2 && this.#plan.qos === 2 && this.#plan.isPersistent);
+    if (isOwed && (this.#got.get(message.text) ?? 0) > 0) {
+      this.#world.violated(
+        message.qos === 0 ? 'qos0-at-most-once' : 'qos2-exactly-once',
+        `${this.#who} got ${message.text} again`,
+      );
+    }
+  }
+  /** Messages of one publisher, topic and QoS come in the order they were sent, repeats aside [MQTT-4.6.0]. */
+  keepsTheOrderOfItsPublisher(message: SentMessage): void {
+    if (this.#got.has(message.text)) return;
+    const key = `${message.publisher} ${message.topic} ${message.qos}`;
+    const last = this.#lastNew.get(key) ?? 0;
+    if (message.serial < last) {
+      this.#world.violated('keeps-publisher-order', `${this.#who} got ${message.text} behind serial ${last}`);
+    }
+    this.#lastNew.set(key, message.serial);
+  }
+  /** An inbox entry whose acknowledgement was stable does not return; a publisher's repeat is another entry. */
+  neverComesBackOnceAcknowledged(packet: IPublishPacket, text: string): void {
+    if (packet.qos === 1 && this.#settled.has(`${packet.messageId!} ${text}`)) {
+      this.#world.violated('acknowledged-stays-acknowledged', `${this.#who} got ${text} again`);
+    }
+  }
+  /** At the end: everything acknowledged to its publisher and sent while this subscription stood has come. */
+  hasEverythingAcknowledged(): void {
+    const { filter, qos } = this.#plan;
+    if (filter === null || qos === 0 || this.#subscribedAt === null) return;
+    for (const message of this.#facts.acknowledged()) {
+      if (message.namespace !== this.#plan.namespace || message.qos === 0) continue;
+      if (message.sentAt < this.#subscribedAt || !matches(filter, message.topic)) continue;
+      if (this.#facts.deletedTexts.has(message.text) || this.#got.has(message.text)) continue;
+      this.#world.violated('delivers-everything-acknowledged', `${this.#who} never got ${message.text}`);
+      return;
+    }
+  }
+
+  get #who(): string {
+    return `${this.#plan.namespace}/${this.#plan.clientId}`;
+  }
+}
