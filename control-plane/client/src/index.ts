@@ -19,3 +19,4 @@ export type ApiKeyCreated = Schemas['CreateApiKeyResponse'];
 export type AuditEvent = Schemas['ListAuditEventsResponse']['items'][number];
 export type Usage = Schemas['GetUsageResponse'];
 export type InvoicePreview = Schemas['PreviewInvoiceResponse'];
+export type Price = Schemas['ListPricesResponse']['items'][number];

@@ -82,6 +82,13 @@ export const invoicePreviewQuery = (tenantId: string) =>
     queryFn: () => bodyOf(api.GET('/v1/tenants/{tenantId}/invoices/preview', { params: { path: { tenantId } } })),
   });
 
+/** The public price list: it changes with the month, not by the minute. */
+export const pricesQuery = queryOptions({
+  queryKey: ['prices'],
+  queryFn: () => bodyOf(api.GET('/v1/prices')),
+  staleTime: 3_600_000,
+});
+
 export const membersQuery = (tenantId: string) =>
   queryOptions({
     queryKey: [tenantId, 'members'],

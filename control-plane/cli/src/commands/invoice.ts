@@ -25,12 +25,32 @@ async function preview(context: Context): Promise<void> {
   });
 }
 
-/** invoice preview. */
+async function prices(context: Context): Promise<void> {
+  const list = await bodyOf(context.client().GET('/v1/prices'));
+  await context.print(list, () =>
+    tableOf(
+      [
+        { heading: 'PLAN', value: (price) => price.plan },
+        { heading: 'WHAT', value: (price) => price.title },
+        { heading: 'UNIT', value: (price) => price.unit },
+        { heading: 'FREE A MONTH', value: (price) => price.included },
+        { heading: 'UNIT PRICE', value: (price) => `${price.unitPrice} ${price.currency}` },
+      ],
+      list.items,
+    ),
+  );
+}
+
+/** invoice preview | prices. */
 export function invoiceCommand(kit: CommandKit): Command {
   const invoice = new Command('invoice').description('bills');
   invoice
     .command('preview')
     .description('the bill if the period ended now')
     .action((_options: object, command: Command) => kit.run(command, preview));
+  invoice
+    .command('prices')
+    .description('what each plan costs')
+    .action((_options: object, command: Command) => kit.run(command, prices));
   return invoice;
 }

@@ -93,3 +93,17 @@ export function fakeInvoice(tenant: FakeTenant): object {
     total: { amount: total.toString(), currency: 'USD' },
   };
 }
+
+/** Two prices of each plan on sale. */
+export function fakePrices(): object {
+  const item = (plan: string, meter: string, title: string, unit: string, included: string, unitPrice: string) => ({
+    ...{ plan, meter, title, unit, included, unitPrice, currency: 'USD', validFrom: '2020-01-01T00:00:00.000Z' },
+  });
+  const items = [
+    item('serverless', 'ingress_bytes', 'Data in', 'GiB', '1', '0.06'),
+    item('serverless', 'egress_bytes', 'Data out', 'GiB', '2', '0.08'),
+    item('dedicated', 'ingress_bytes', 'Data in', 'GiB', '50', '0.03'),
+    item('dedicated', 'node_seconds', 'Dedicated node', 'thousand node-seconds', '0', '0.05'),
+  ];
+  return { asOf: new Date().toISOString(), items };
+}

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { ProblemCode, Role, RouteName } from '@robustmq/contracts';
-import { fakeInvoice, fakeUsage } from './fake-metering.ts';
+import { fakeInvoice, fakePrices, fakeUsage } from './fake-metering.ts';
 import { clusterNow, newCluster, nextId, type FakeCluster, type FakeState, type FakeTenant } from './fake-state.ts';
 
 /** A problem to answer with. */
@@ -229,6 +229,7 @@ const clusters = {
 const money = {
   getUsage: ({ tenant, query }: Call) => fakeUsage(tenant, query),
   previewInvoice: ({ tenant }: Call) => fakeInvoice(tenant),
+  listPrices: () => fakePrices(),
 };
 
 /** What answers each route. */

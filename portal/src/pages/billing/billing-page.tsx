@@ -8,7 +8,7 @@ import { useSession } from '../../api/session.ts';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { EmptyState, ErrorState, LoadingState } from '../../ui/states.tsx';
 import { Time } from '../../ui/time.tsx';
-import { decimalText, moneyText, priceText } from './money.ts';
+import { decimalText, moneyText, priceText, quantityText } from './money.ts';
 
 const UTC_DATE = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeZone: 'UTC' });
 const LAST_INSTANT_MS = 1;
@@ -58,11 +58,11 @@ function Lines({ invoice }: { invoice: InvoicePreview }) {
                     {periodText(line.serviceFrom, line.serviceTo)}
                   </Text>
                   <Text size="xs" hiddenFrom="sm">
-                    {decimalText(line.quantity)} {line.unit} × {priceText(line.unitPrice, line.amount.currency)}
+                    {quantityText(line.quantity)} {line.unit} × {priceText(line.unitPrice, line.amount.currency)}
                   </Text>
                 </Table.Td>
-                <Table.Td ta="right" visibleFrom="sm" className="amount">
-                  {decimalText(line.quantity)} {line.unit}
+                <Table.Td ta="right" visibleFrom="sm" className="amount" title={decimalText(line.quantity)}>
+                  {quantityText(line.quantity)} {line.unit}
                 </Table.Td>
                 <Table.Td ta="right" visibleFrom="sm" className="amount">
                   {priceText(line.unitPrice, line.amount.currency)} / {line.unit}
@@ -120,7 +120,8 @@ export function BillingPage() {
           )}
           <Group>
             <Text size="sm" c="dimmed">
-              1 GiB is 2³⁰ bytes. Each line is rounded once; the total is the sum of the lines. Times are UTC.
+              1 GiB is 2³⁰ bytes. Quantities are what is charged, beyond what is included. Each line is rounded once;
+              the total is the sum of the lines. Times are UTC.
             </Text>
           </Group>
         </Stack>

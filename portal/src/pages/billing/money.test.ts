@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decimalText, moneyText, priceText } from './money.ts';
+import { decimalText, moneyText, planPriceText, priceText, quantityText } from './money.ts';
 
 describe('moneyText', () => {
   it.each([
@@ -39,5 +39,31 @@ describe('prices and quantities', () => {
     expect(priceText('0.000000025', 'USD')).toBe('$0.000000025');
     expect(priceText('0.1', 'USD')).toBe('$0.10');
     expect(decimalText('1234567.000000000001')).toBe('1,234,567.000000000001');
+  });
+});
+
+describe('what a plan costs', () => {
+  const price = (meter: string, title: string, unit: string, included: string, unitPrice: string) => ({
+    ...{ meter, title, unit, included, unitPrice, currency: 'USD' },
+  });
+  it.each([
+    [price('ingress_bytes', 'Data in', 'GiB', '1', '0.06'), 'Data in: $0.06 per GiB, 1 GiB free a month'],
+    [price('node_seconds', 'Node', 'thousand node-seconds', '0', '0.05'), 'Node: $0.18 per hour'],
+    [
+      price('connection_seconds', 'Connections', 'million connection-seconds', '60', '0.02'),
+      'Connections: $1.20 per million connection-minutes, 1 million connection-minutes free a month',
+    ],
+    [
+      price('stored_byte_seconds', 'Stored data', 'million GiB-seconds', '2.6784', '0.03'),
+      'Stored data: $0.0778 per GiB stored for 30 days, 1.03 GiB stored free a month',
+    ],
+    [price('connection_seconds', 'Connections', 'million connection-seconds', '0', '0'), 'Connections: free'],
+  ])('%j', (given, text) => {
+    expect(planPriceText(given)).toBe(text);
+  });
+
+  it('quantities are short', () => {
+    expect(quantityText('0.000016700476408005')).toBe('0.0000167005');
+    expect(quantityText('1234567')).toBe('1,234,570');
   });
 });

@@ -27,3 +27,37 @@ export const priceText = (price: string, currency: string): string =>
 /** An exact decimal, grouped by thousands, all its digits kept. */
 export const decimalText = (decimal: string): string =>
   new Intl.NumberFormat('en', { maximumFractionDigits: 100 }).format(decimal as `${number}`);
+
+const QUANTITY = new Intl.NumberFormat('en', { maximumSignificantDigits: 6 });
+/** A quantity for reading: six significant digits of an exact decimal. */
+export const quantityText = (decimal: string): string => QUANTITY.format(decimal as `${number}`);
+
+/** What a plan's price says about one meter. */
+export interface PlanPrice {
+  readonly meter: string;
+  readonly title: string;
+  readonly unit: string;
+  readonly included: string;
+  readonly unitPrice: string;
+  readonly currency: string;
+}
+
+/** Units people think in, for the meters that are rated in others: `size` of these make one rated unit. */
+const FAMILIAR: Readonly<Record<string, { readonly unit: string; readonly size: number }>> = {
+  node_seconds: { unit: 'hour', size: 1 / 3.6 },
+  connection_seconds: { unit: 'million connection-minutes', size: 1 / 60 },
+  stored_byte_seconds: { unit: 'GiB stored for 30 days', size: 1 / 2.592 },
+};
+
+/** `Data in: $0.06 per GiB, 1 GiB free a month`. Rounded where the familiar unit is not the rated one. */
+export function planPriceText(price: PlanPrice): string {
+  const { unit, size } = FAMILIAR[price.meter] ?? { unit: price.unit, size: 1 };
+  if (Number(price.unitPrice) === 0) return `${price.title}: free`;
+  const money = new Intl.NumberFormat('en', {
+    ...{ style: 'currency', currency: price.currency, minimumFractionDigits: 2, maximumFractionDigits: 4 },
+  }).format(Number(price.unitPrice) / size);
+  const free = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 }).format(Number(price.included) * size);
+  const allowance =
+    Number(price.included) === 0 ? '' : `, ${free} ${unit.replace(/ stored for.*/, ' stored')} free a month`;
+  return `${price.title}: ${money} per ${unit}${allowance}`;
+}

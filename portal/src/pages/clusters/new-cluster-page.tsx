@@ -1,9 +1,11 @@
 import { Button, Group, List, Paper, Radio, SimpleGrid, Stack, Text, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
-import { bodyOf } from '@robustmq/client';
+import { bodyOf, type Price } from '@robustmq/client';
 import { ClusterName, DEFAULT_QUOTAS } from '@robustmq/contracts';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
+import { pricesQuery } from '../../api/queries.ts';
+import { planPriceText } from '../billing/money.ts';
 import { ButtonLink } from '../../ui/links.tsx';
 import { api, useSession } from '../../api/session.ts';
 import { formErrorsOf } from '../../ui/form-errors.ts';
@@ -28,7 +30,21 @@ const PLANS: readonly { plan: Plan; title: string; summary: string; price: strin
   },
 ];
 
-function PlanCard({ plan, title, summary, price }: (typeof PLANS)[number]) {
+/** A plan's prices as people compare them; those that are 0 are told as free. */
+function PlanPrices({ plan, prices }: { plan: Plan; prices: readonly Price[] }) {
+  const own = prices.filter(
+    (price) => price.plan === plan && !(plan === 'serverless' && price.meter === 'node_seconds'),
+  );
+  return (
+    <List size="sm" spacing={2} aria-label={`Prices of ${plan}`}>
+      {own.map((price) => (
+        <List.Item key={price.meter}>{planPriceText(price)}</List.Item>
+      ))}
+    </List>
+  );
+}
+
+function PlanCard({ plan, title, summary, price, prices }: (typeof PLANS)[number] & { prices: readonly Price[] }) {
   const quotas = DEFAULT_QUOTAS[plan];
   return (
     <Radio.Card value={plan} p="md" className="plan-card" aria-label={`${title} plan`}>
@@ -40,6 +56,7 @@ function PlanCard({ plan, title, summary, price }: (typeof PLANS)[number]) {
             {summary}
           </Text>
           <Text size="sm">{price}</Text>
+          <PlanPrices plan={plan} prices={prices} />
           <List size="sm" spacing={2} c="dimmed">
             <List.Item>{countText(quotas.connectionsMax)} connections</List.Item>
             <List.Item>
@@ -62,6 +79,8 @@ export function NewClusterPage() {
   const { tenantId } = useSession();
   const navigate = useNavigate();
   const queryClient = useQueryClient();
+  // a help for choosing: the page works without it
+  const prices = useQuery(pricesQuery);
   const form = useForm<{ name: string; plan: Plan }>({
     initialValues: { name: '', plan: 'serverless' },
     validate: { name: (value) => ClusterName.safeParse(value).error?.issues[0]?.message ?? null },
@@ -96,7 +115,7 @@ export function NewClusterPage() {
             <Radio.Group label="Plan" {...form.getInputProps('plan')}>
               <SimpleGrid cols={{ base: 1, sm: 2 }} mt="xs">
                 {PLANS.map((plan) => (
-                  <PlanCard key={plan.plan} {...plan} />
+                  <PlanCard key={plan.plan} {...plan} prices={prices.data?.items ?? []} />
                 ))}
               </SimpleGrid>
             </Radio.Group>

@@ -1,4 +1,4 @@
-import { Button, Group, Paper, Select, Stack, Table, Text, Title } from '@mantine/core';
+import { Alert, Button, Group, Paper, Select, Stack, Table, Text, Title } from '@mantine/core';
 import type { Cluster, Usage } from '@robustmq/client';
 import { IconChartLine, IconDownload } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
@@ -194,6 +194,11 @@ export function UsagePage() {
         </Group>
         {usage.isPending && <LoadingState rows={6} />}
         {usage.error && <ErrorState error={usage.error} retry={() => void usage.refetch()} />}
+        {usage.data?.complete === false && (
+          <Alert color="yellow" title="Some counts have not arrived yet">
+            Numbers here may still grow. Nothing is estimated, and nothing is billed before it has arrived.
+          </Alert>
+        )}
         {nothing && (
           <EmptyState icon={<IconChartLine size={28} />} title="No usage in this time">
             Usage appears about a minute after a client connects or sends something.
