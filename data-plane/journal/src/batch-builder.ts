@@ -166,21 +166,21 @@ function writeHeaders(b: Buffer, start: number, headers: RecordHeaders): number 
   return at;
 }
 
-function sizeOfUvarint(value: number): number {
+export function sizeOfUvarint(value: number): number {
   if (value < 0x80) return 1;
   if (value < 0x4000) return 2;
   if (value < 0x20_0000) return 3;
   return value < 0x1000_0000 ? 4 : 5;
 }
 
-function sizeOfVarlong(value: number): number {
+export function sizeOfVarlong(value: number): number {
   let zigzag = value < 0 ? -2 * value - 1 : 2 * value;
   let size = 1;
   for (; zigzag >= 0x80; size++) zigzag = Math.floor(zigzag / 0x80);
   return size;
 }
 
-function writeUvarint(b: Buffer, start: number, value: number): number {
+export function writeUvarint(b: Buffer, start: number, value: number): number {
   let at = start;
   let rest = value >>> 0;
   for (; rest >= 0x80; rest >>>= 7) b[at++] = (rest & 0x7f) | 0x80;
@@ -189,7 +189,7 @@ function writeUvarint(b: Buffer, start: number, value: number): number {
 }
 
 /** Zigzag varint of a difference of timestamps; exact up to ±2^52. */
-function writeVarlong(b: Buffer, start: number, value: number): number {
+export function writeVarlong(b: Buffer, start: number, value: number): number {
   let at = start;
   let zigzag = value < 0 ? -2 * value - 1 : 2 * value;
   for (; zigzag >= 0x80; zigzag = Math.floor(zigzag / 0x80)) b[at++] = (zigzag % 0x80) | 0x80;

@@ -1,6 +1,6 @@
-import { gunzipSync, zstdDecompressSync } from 'node:zlib';
-import { decompressFrameSync } from 'lz4-napi';
-import { uncompressSync } from 'snappy';
+import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
+import { compressSync, uncompressSync } from 'snappy';
 import { JournalError } from './journal-error.ts';
 import type { Codec } from './record-batch.ts';
 
@@ -38,6 +38,29 @@ export function decompress(codec: Codec, bytes: Buffer, bytesMax = DECOMPRESSED_
     const code = (error as { code?: unknown }).code;
     if (code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(codec, bytesMax);
     throw new JournalError('batch-compressed', codec, { cause: error });
+  }
+}
+
+/** Compresses the records of a batch; snappy in snappy-java's stream format, which all clients take. */
+export function compress(codec: Codec, bytes: Buffer): Buffer {
+  switch (codec) {
+    case 'none':
+      return bytes;
+    case 'gzip':
+      return gzipSync(bytes);
+    case 'zstd':
+      return zstdCompressSync(bytes);
+    case 'snappy': {
+      const block = compressSync(bytes) as Buffer;
+      const head = Buffer.alloc(XERIAL_HEADER_BYTES + 4);
+      XERIAL_MAGIC.copy(head);
+      head.writeInt32BE(1, 8);
+      head.writeInt32BE(1, 12);
+      head.writeInt32BE(block.length, XERIAL_HEADER_BYTES);
+      return Buffer.concat([head, block]);
+    }
+    case 'lz4':
+      return compressFrameSync(bytes);
   }
 }
 

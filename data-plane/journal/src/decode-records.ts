@@ -28,6 +28,10 @@ export interface RecordView {
   /** −1 = the record has no value. */
   readonly valueEnd: number;
   readonly headerCount: number;
+  /** Position of the record behind its attributes and timestamp: offset delta, key, value, headers. */
+  readonly bodyStart: number;
+  /** Position behind the record. */
+  readonly recordEnd: number;
   /** Views, made when asked for. */
   key(): Buffer | null;
   value(): Buffer | null;
@@ -87,6 +91,7 @@ class RecordCursor implements RecordView {
   /** End of the record being read: nothing of it may lie beyond. */
   #recordEnd: number;
   #headersAt = 0;
+  bodyStart = 0;
   offset = 0;
   timestampMs = 0;
   offsetDelta = 0;
@@ -104,6 +109,9 @@ class RecordCursor implements RecordView {
     this.#recordEnd = end;
   }
 
+  get recordEnd(): number {
+    return this.#recordEnd;
+  }
   next(): void {
     this.#recordEnd = this.#end;
     const size = this.#varint();
@@ -111,6 +119,7 @@ class RecordCursor implements RecordView {
     this.#recordEnd = this.#at + size;
     this.#skip(1);
     this.timestampDelta = this.#varlong();
+    this.bodyStart = this.#at;
     this.offsetDelta = this.#varint();
     const keySize = this.#varint();
     this.keyStart = this.#at;

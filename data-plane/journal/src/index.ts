@@ -2,6 +2,8 @@ export * from './commit.ts';
 export * from './journal-types.ts';
 export * from './journal-error.ts';
 export { Journal, type JournalOptions } from './journal.ts';
+export { objectsOf } from './tier/object-key.ts';
+export { KEY_INDEX_KEYS_MAX } from './compaction/key-index.ts';
 export { BatchBuilder, type RecordHeaders } from './batch-builder.ts';
 export { decodeRecords, type DecodeOptions, type RecordView } from './decode-records.ts';
 export { DECOMPRESSED_BYTES_MAX } from './compression.ts';
@@ -9,6 +11,7 @@ export {
   BATCH_HEADER_BYTES,
   CODECS,
   CONTROL_BIT,
+  DELETE_HORIZON_BIT,
   LOG_APPEND_TIME_BIT,
   TRANSACTIONAL_BIT,
   checkBatch,

@@ -2,6 +2,7 @@
 export const JOURNAL_ERRORS = {
   'offset-out-of-range': 'the offset is not in the stream',
   corrupt: 'stored batches fail their checksum',
+  unavailable: 'object storage does not answer; the same read may succeed later',
   failed: 'the medium failed; the journal takes no more',
   closed: 'the journal or the stream was closed',
   'batch-truncated': 'the batch is shorter than it says',

@@ -14,6 +14,71 @@ export interface StreamPolicy {
   /** −1 = for ever. */
   readonly retentionMs: number;
   readonly retentionBytes: number;
+  /** When stable batches leave the medium for object storage. Absent = never. */
+  readonly tier?: TierPolicy;
+  /** What is let go: by age and size (the default), superseded records of a key, or both. */
+  readonly cleanup?: 'delete' | 'compact' | 'compact,delete';
+  /** How `compact` works; each absent field has the default beside it. */
+  readonly compaction?: CompactionPolicy;
+}
+
+/** A range goes cold when any of the limits says so; none given = nothing moves by itself. */
+export interface TierPolicy {
+  /** Batches whose newest record is older. */
+  readonly coldAfterMs?: number;
+  /** The oldest batches, as soon as the medium holds more than this for the stream. */
+  readonly coldAfterBytes?: number;
+  /** Everything stable, when nobody has read behind the tail cache for so long. */
+  readonly coldAfterIdleMs?: number;
+  /** Reads of a cold object within 10 minutes that bring a copy of it back to the medium; absent = never. */
+  readonly warmAfterReads?: number;
+  /** A copy that came back goes when it has not been read for so long. Default one hour. */
+  readonly warmIdleMs?: number;
+}
+
+export interface CompactionPolicy {
+  /** Batches younger than this are left alone. Default 0. */
+  readonly minLagMs?: number;
+  /** How long a record without value is kept after its first compaction, so that readers learn of it. Default 1 day. */
+  readonly deleteRetentionMs?: number;
+  /** Share of bytes not compacted yet, 0 to 1, from which a pass is worth it. Default 0.5. */
+  readonly minDirtyRatio?: number;
+}
+
+/** Where the bytes of a stream are, and what moved lately. */
+export interface StreamTierReport {
+  /** In the tail cache (memory). These bytes are on the medium as well. */
+  readonly hotBytes: number;
+  /** On the medium: the log, compacted objects, copies that came back. */
+  readonly warmBytes: number;
+  /** In object storage. */
+  readonly coldBytes: number;
+  /** Oldest first. */
+  readonly objects: readonly TierObject[];
+  /** The newest moves, oldest first. */
+  readonly moves: readonly TierMove[];
+}
+export interface TierObject {
+  readonly key: string;
+  readonly baseOffset: number;
+  readonly nextOffset: number;
+  readonly sizeBytes: number;
+  readonly maxTimestampMs: number;
+  /** Held by object storage. */
+  readonly cold: boolean;
+  /** Held by the medium. */
+  readonly warm: boolean;
+  readonly compacted: boolean;
+}
+export type TierMoveKind = 'to-cold' | 'to-warm' | 'drop-warm' | 'compact' | 'trim' | 'orphan';
+export interface TierMove {
+  readonly atMs: number;
+  readonly kind: TierMoveKind;
+  /** A few words: which limit of the policy, or who asked. */
+  readonly reason: string;
+  readonly baseOffset: number;
+  readonly nextOffset: number;
+  readonly sizeBytes: number;
 }
 
 /**
@@ -48,4 +113,14 @@ export interface Stream {
   onStableBeyond(offset: number, callback: () => void): () => void;
   /** DeleteRecords and retention. */
   trim(before: number): Promise<void>;
+  /**
+   * Offset of the newest stable record with this key, or null. From an index in memory, made by the first call and
+   * carried on by the later ones; for streams whose `cleanup` compacts. A key it has no room for is looked for by
+   * reading the stream.
+   */
+  offsetOfKey(key: Buffer): Promise<number | null>;
+  /** Where the bytes are. */
+  tiers(): StreamTierReport;
+  /** Copies cold objects that hold `[from, to)` back to the medium; `warmIdleMs` later unread copies go again. */
+  warm(from: number, to: number): Promise<void>;
 }

@@ -1,10 +1,12 @@
-import { StoreError, type LogStore } from '@robustmq/store';
+import { StoreError, type LogStore, type ObjectStore } from '@robustmq/store';
 import type { Cancel, Runtime } from '@robustmq/wire';
 import { Commit } from './commit.ts';
 import { JournalError } from './journal-error.ts';
 import type { Stream, StreamName, StreamPolicy } from './journal-types.ts';
 import { StreamOwner, type StreamHost } from './stream-owner.ts';
 import { TailCache } from './tail-cache.ts';
+import { HIDDEN_PREFIX } from './tier/manifest.ts';
+import { Tiering } from './tier/tiering.ts';
 
 const TAIL_CACHE_BYTES_MAX = 64 * 1024 * 1024;
 /** What streams with durability `memory` append is flushed at the latest after this time … */
@@ -20,6 +22,14 @@ export interface JournalOptions {
   readonly runtime: Runtime;
   /** Bytes of newest batches kept readable without the store, over all streams. Default 64 MiB. */
   readonly tailCacheBytesMax?: number;
+  /** Object storage for streams whose policy has a tier. The journal does not close it. */
+  readonly objects?: ObjectStore;
+  /** Bytes of batches an object is filled with. Default 16 MiB. */
+  readonly objectBytes?: number;
+  /** Bytes of objects kept in memory, over all streams. Default 64 MiB. */
+  readonly coldCacheBytesMax?: number;
+  /** An object nobody names is removed when it was found so long ago. Default 10 minutes. */
+  readonly orphanGraceMs?: number;
 }
 
 /**
@@ -39,6 +49,7 @@ export class Journal {
   readonly #streams = new Map<StreamName, StreamOwner>();
   /** The last open or remove of a name that is not done: those of one name run one after the other. */
   readonly #pending = new Map<StreamName, Promise<unknown>>();
+  readonly #tiering: Tiering;
   readonly #beforeFlush: (() => void)[] = [];
   readonly #onFailed: ((error: Error) => void)[] = [];
   /** Settled from the start: what appends of durability `memory` get. */
@@ -55,15 +66,19 @@ export class Journal {
   #memoryTimer: Cancel | null = null;
   #failure: Error | null = null;
   #closed = false;
+  #closing = false;
 
   constructor(options: JournalOptions) {
     this.#store = options.store;
     this.#runtime = options.runtime;
     this.#stable.settle(null);
+    this.#tiering = new Tiering(options);
     this.#host = {
       tails: new TailCache(options.tailCacheBytesMax ?? TAIL_CACHE_BYTES_MAX),
       appended: (stream, sizeBytes) => this.#appended(stream, sizeBytes),
       refused: (error) => this.#refused(error),
+      warm: (stream, from, to) => this.#tiering.warm(stream, from, to),
+      nowMs: () => options.runtime.nowMs(),
     };
   }
 
@@ -88,7 +103,7 @@ export class Journal {
   }
   /** All streams on the medium, open or not, in no order. */
   list(): readonly StreamName[] {
-    return this.#store.list() as readonly StreamName[];
+    return this.#store.list().filter((name) => !name.startsWith(HIDDEN_PREFIX)) as StreamName[];
   }
 
   /** The commit that an append made now rides on. Asking for it schedules its flush. */
@@ -134,9 +149,37 @@ export class Journal {
     await Promise.all(Array.from({ length: RETENTION_STREAMS_MAX }, work));
   }
 
+  /**
+   * One pass over all open streams: moves to and from object storage, compaction, and objects that removed streams or a
+   * crash left. The node's timer calls it; a call while one runs waits for that one. Errors are logged, not thrown.
+   */
+  async runTiering(nowMs: number): Promise<void> {
+    if (this.#closing || this.#failure !== null) return;
+    const streams = [...this.#streams.values()];
+    for (const stream of streams) {
+      if (stream.objects !== null || !this.#tiering.needs(stream)) continue;
+      try {
+        await this.#inTurn(stream.name, () => this.#tiering.prepare(stream));
+      } catch (error) {
+        this.#runtime.log.warn({ stream: stream.name, error }, 'tiering failed');
+      }
+      if (this.#closing || this.#failure !== null) return;
+    }
+    await this.#tiering.run(streams, nowMs);
+    for (const name of await this.#tiering.pendingRemovals()) {
+      if (!this.#closing) await this.#inTurn(name, () => this.#tiering.finishRemoval(name));
+    }
+  }
+  /** Bytes of cold objects kept in memory. */
+  get coldCachedBytes(): number {
+    return this.#tiering.cachedBytes;
+  }
+
   /** Flushes what was appended, settles its commits, and closes the store. */
   async close(): Promise<void> {
     if (this.#closed) return;
+    this.#closing = true;
+    await Promise.allSettled([...this.#streams.values()].map((stream) => stream.objects?.stop()));
     await Promise.allSettled(this.#pending.values());
     while (this.#failure === null && (this.#flushing !== null || this.#gathering !== null || this.#dirty.length > 0)) {
       if (this.#flushing === null) this.#flush();
@@ -151,17 +194,19 @@ export class Journal {
   async #open(name: StreamName, policy: StreamPolicy): Promise<Stream> {
     let stream = this.#streams.get(name);
     if (stream === undefined) {
-      const log = await this.#store.open(name);
+      const { log, objects } = await this.#tiering.open(name);
       stream = new StreamOwner(name, policy, log, this.#host);
+      stream.objects = objects;
       this.#streams.set(name, stream);
     }
     stream.policy = policy;
     return stream;
   }
   async #remove(name: StreamName): Promise<void> {
-    this.#streams.get(name)?.close();
+    const stream = this.#streams.get(name);
+    stream?.close();
     this.#streams.delete(name);
-    await this.#store.remove(name);
+    await this.#tiering.remove(name, stream?.objects ?? null);
   }
   /** A stream made anew under the name of one being deleted must not meet its bytes, so a name's changes queue up. */
   #inTurn<T>(name: StreamName, run: () => Promise<T>): Promise<T> {

@@ -33,6 +33,8 @@ export const LOG_APPEND_TIME_BIT = 0x08;
 export const TRANSACTIONAL_BIT = 0x10;
 /** Attribute bit 5: the batch holds commit or abort markers, which only a broker writes. */
 export const CONTROL_BIT = 0x20;
+/** Attribute bit 6 (KIP-534): the base timestamp says when the batch's records without value may go. */
+export const DELETE_HORIZON_BIT = 0x40;
 
 /** Compression codecs by their number in the attributes. */
 export const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;

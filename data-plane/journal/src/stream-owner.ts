@@ -2,12 +2,16 @@ import { StoreError, type Chunk, type Log } from '@robustmq/store';
 import type { Commit } from './commit.ts';
 import { decodeRecords } from './decode-records.ts';
 import { JournalError } from './journal-error.ts';
-import type { Stream, StreamName, StreamPolicy } from './journal-types.ts';
+import { KeyIndex } from './compaction/key-index.ts';
+import type { Stream, StreamName, StreamPolicy, StreamTierReport } from './journal-types.ts';
 import { patchBase, readLastOffsetDelta, readMaxTimestampMs, readNextOffset } from './record-batch.ts';
+import type { StreamTiers } from './tier/stream-tiers.ts';
 import { StreamTail, type TailCache } from './tail-cache.ts';
 
 /** Bytes read at a time while looking for a record by time. */
 const SEEK_READ_BYTES = 256 * 1024;
+/** Times a read is planned anew because what it read moved meanwhile. */
+const REPLANS_MAX = 16;
 const NOTHING: readonly Buffer[] = Object.freeze([]);
 
 /** What a stream asks of the journal it belongs to. */
@@ -17,6 +21,9 @@ export interface StreamHost {
   appended(stream: StreamOwner, sizeBytes: number): Commit;
   /** The commit an append gets that the medium refused. */
   refused(error: unknown): Commit;
+  /** Brings cold objects that hold `[from, to)` back to the medium. */
+  warm(stream: StreamOwner, from: number, to: number): Promise<void>;
+  nowMs(): number;
 }
 
 interface Waiter {
@@ -31,13 +38,16 @@ interface Waiter {
 export class StreamOwner implements Stream {
   readonly name: StreamName;
   policy: StreamPolicy;
-  readonly #log: Log;
+  readonly log: Log;
   readonly #host: StreamHost;
   readonly #tail = new StreamTail();
   readonly #waiters = new Set<Waiter>();
   #endOffset: number;
   #stableOffset: number;
   #closed = false;
+  #keys: KeyIndex | null = null;
+  /** What belongs to the stream beside its log; null as long as nothing does. Set by the journal. */
+  objects: StreamTiers | null = null;
   /** `endOffset` as of the flush that is running; belongs to the journal's flush. */
   flushingOffset = 0;
   /** True while the stream is on the journal's list of streams with appends since the last flush. */
@@ -46,14 +56,14 @@ export class StreamOwner implements Stream {
   constructor(name: StreamName, policy: StreamPolicy, log: Log, host: StreamHost) {
     this.name = name;
     this.policy = policy;
-    this.#log = log;
+    this.log = log;
     this.#host = host;
     this.#endOffset = log.endOffset;
     this.#stableOffset = log.endOffset;
   }
 
   get startOffset(): number {
-    return this.#log.startOffset;
+    return this.objects === null ? this.log.startOffset : this.objects.startOffset;
   }
   get endOffset(): number {
     return this.#endOffset;
@@ -62,7 +72,10 @@ export class StreamOwner implements Stream {
     return this.#stableOffset;
   }
   get sizeBytes(): number {
-    return this.#log.sizeBytes;
+    return this.log.sizeBytes + (this.objects?.dataBytes ?? 0);
+  }
+  get isClosed(): boolean {
+    return this.#closed;
   }
 
   get hasWaiters(): boolean {
@@ -76,7 +89,7 @@ export class StreamOwner implements Stream {
     const chunk: Chunk = { baseOffset, nextOffset, timestampMs: readMaxTimestampMs(batch), bytes: batch };
     try {
       if (this.#closed) throw new JournalError('closed', this.name);
-      this.#log.append(chunk);
+      this.log.append(chunk);
     } catch (error) {
       return this.#host.refused(error);
     }
@@ -91,7 +104,7 @@ export class StreamOwner implements Stream {
     if (from >= this.#stableOffset) return NOTHING;
     const chunks = this.#tail.chunks;
     const first = chunks.first;
-    if (first === undefined || first.baseOffset > from) return this.#readLog(from, bytesMax);
+    if (first === undefined || first.baseOffset > from) return this.#readBelow(from, bytesMax);
     this.#host.tails.touch(this.#tail);
     const found: Buffer[] = [];
     let bytes = 0;
@@ -106,17 +119,23 @@ export class StreamOwner implements Stream {
   }
 
   async offsetAtTime(timestampMs: number): Promise<{ offset: number; timestampMs: number } | null> {
-    let at: number;
-    try {
-      at = Math.max(await this.#log.seekTime(timestampMs), this.startOffset);
-    } catch (error) {
-      throw this.#translated(error);
-    }
-    while (at < this.#stableOffset) {
-      for (const batch of await this.#readLog(at, SEEK_READ_BYTES)) {
-        const found = readMaxTimestampMs(batch) < timestampMs ? null : this.#recordAtTime(batch, timestampMs);
-        if (found !== null) return found;
-        at = readNextOffset(batch);
+    for (let at = this.startOffset; at < this.#stableOffset;) {
+      try {
+        at = Math.max(await this.#seekTime(timestampMs, at), this.startOffset);
+        if (at >= this.#stableOffset) return null;
+        // From here on the batch may still have no such record: its newest was trimmed or compacted away.
+        for (const chunk of await this.#readChunks(at, SEEK_READ_BYTES)) {
+          if (chunk.nextOffset > this.#stableOffset) return null;
+          at = chunk.nextOffset;
+          const isLater = chunk.bytes.length > 0 && readMaxTimestampMs(chunk.bytes) >= timestampMs;
+          const found = isLater ? this.#recordAtTime(chunk.bytes, timestampMs) : null;
+          if (found !== null) return found;
+        }
+      } catch (thrown) {
+        const error = this.#translated(thrown);
+        // The good ones behind the damage are looked at as well.
+        if (!(error instanceof JournalError) || error.resumeAt === null || error.resumeAt <= at) throw error;
+        at = error.resumeAt;
       }
     }
     return null;
@@ -136,20 +155,54 @@ export class StreamOwner implements Stream {
     if (this.#closed) throw new JournalError('closed', this.name);
     if (before < 0 || before > this.#stableOffset) throw this.#outOfRange(before);
     try {
-      await this.#log.trim(before);
+      if (this.objects === null) await this.log.trim(before);
+      else await this.objects.trim(before);
     } catch (error) {
       throw this.#translated(error);
     }
     this.#host.tails.dropBelow(this.#tail, before);
   }
 
+  offsetOfKey(key: Buffer): Promise<number | null> {
+    this.#keys ??= new KeyIndex(this);
+    return this.#keys.find(key);
+  }
+
+  tiers(): StreamTierReport {
+    const parts = this.objects?.manifest.parts ?? [];
+    let warmBytes = this.log.sizeBytes;
+    let coldBytes = 0;
+    for (const part of parts) {
+      if (part.warm) warmBytes += part.sizeBytes;
+      if (part.cold) coldBytes += part.sizeBytes;
+    }
+    const objects = parts.map(({ key, baseOffset, nextOffset, sizeBytes, maxTimestampMs, cold, warm, compacted }) => {
+      return { key, baseOffset, nextOffset, sizeBytes, maxTimestampMs, cold, warm, compacted };
+    });
+    const hotBytes = this.#tail.chunks.sizeBytes;
+    return { hotBytes, warmBytes, coldBytes, objects, moves: this.objects?.moves ?? [] };
+  }
+
+  async warm(from: number, to: number): Promise<void> {
+    if (this.#closed) throw new JournalError('closed', this.name);
+    await this.#host.warm(this, from, to);
+  }
+
   /** Lets go what the policy no longer keeps. Returns whether anything went. */
   async enforceRetention(nowMs: number): Promise<boolean> {
-    const { retentionMs, retentionBytes } = this.policy;
+    const { retentionMs, retentionBytes, cleanup = 'delete' } = this.policy;
+    if (cleanup === 'compact') return false;
+    const parts = this.objects?.manifest.parts ?? [];
     let before = this.startOffset;
-    if (retentionMs >= 0) before = Math.max(before, await this.#log.seekTime(nowMs - retentionMs));
+    if (retentionMs >= 0) {
+      const kept = parts.find((part) => part.maxTimestampMs >= nowMs - retentionMs);
+      before = Math.max(before, kept?.baseOffset ?? (await this.log.seekTime(nowMs - retentionMs)));
+    }
     if (retentionBytes >= 0 && this.sizeBytes > retentionBytes) {
-      before = Math.max(before, this.#log.seekSize(retentionBytes));
+      // Whole objects go first; the log is looked into only when all of them have to.
+      let excess = this.sizeBytes - retentionBytes;
+      const kept = parts.find((part) => (excess -= part.dataBytes) < 0);
+      before = Math.max(before, kept?.baseOffset ?? this.log.seekSize(retentionBytes));
     }
     before = Math.min(before, this.#stableOffset);
     if (this.#closed || before <= this.startOffset) return false;
@@ -183,14 +236,46 @@ export class StreamOwner implements Stream {
     this.#host.tails.clear(this.#tail);
   }
 
-  async #readLog(from: number, bytesMax: number): Promise<readonly Buffer[]> {
+  async #readBelow(from: number, bytesMax: number): Promise<readonly Buffer[]> {
+    if (this.objects !== null) this.objects.lastReadMs = this.#host.nowMs();
     try {
       const stable = this.#stableOffset;
-      const chunks = await this.#log.read(from, bytesMax);
-      return chunks.filter((chunk) => chunk.nextOffset <= stable).map((chunk) => chunk.bytes);
+      for (let at = from; at < stable;) {
+        const chunks = await this.#readChunks(at, bytesMax);
+        const last = chunks.at(-1);
+        if (last === undefined) break;
+        const found = chunks.filter((chunk) => chunk.nextOffset <= stable && chunk.bytes.length > 0);
+        if (found.length > 0) return found.map((chunk) => chunk.bytes);
+        // Nothing is left of these offsets after compaction.
+        at = last.nextOffset;
+      }
+      return NOTHING;
     } catch (error) {
       throw this.#translated(error);
     }
+  }
+  /** Chunks from the one that holds `from`, of objects or of the log; what moves meanwhile is looked for again. */
+  async #readChunks(from: number, bytesMax: number): Promise<readonly Chunk[]> {
+    for (let plan = 1; ; plan++) {
+      if (this.#closed) throw new JournalError('closed', this.name);
+      try {
+        if (this.objects === null || from >= this.objects.endOffset) {
+          if (this.objects !== null && from < this.log.startOffset) throw this.#hole(from);
+          return await this.log.read(from, bytesMax);
+        }
+        return await this.objects.read(from, bytesMax);
+      } catch (error) {
+        const moved = error instanceof StoreError && error.code === 'offset-out-of-range';
+        if (!moved || plan === REPLANS_MAX || from < this.startOffset || from > this.#endOffset) throw error;
+      }
+    }
+  }
+  /** Base of the first chunk at or above `from` whose newest record is not older; `endOffset` when there is none. */
+  async #seekTime(timestampMs: number, from: number): Promise<number> {
+    const found = (await this.objects?.seekTime(timestampMs, from)) ?? null;
+    if (found !== null) return found;
+    const at = Math.max(from, this.objects?.endOffset ?? 0);
+    return Math.max(await this.log.seekTime(timestampMs), at);
   }
   #recordAtTime(batch: Buffer, timestampMs: number): { offset: number; timestampMs: number } | null {
     let found: { offset: number; timestampMs: number } | null = null;
@@ -200,6 +285,11 @@ export class StreamOwner implements Stream {
       return false;
     });
     return found;
+  }
+  /** Neither objects nor log have it: a generation of the manifest was lost with the medium. */
+  #hole(from: number): JournalError {
+    const resumeAt = this.log.startOffset;
+    return new JournalError('corrupt', `${this.name}, offsets ${from} to ${resumeAt - 1} are lost`, { resumeAt });
   }
   #outOfRange(offset: number): JournalError {
     return new JournalError(
