@@ -56,7 +56,7 @@ export function readAgentConfig(env: NodeJS.ProcessEnv): AgentConfig {
       kafka: e.ROBUSTMQ_KAFKA_PORT,
       amqp: e.ROBUSTMQ_AMQP_PORT,
     },
-    nodeMainPath: e.ROBUSTMQ_NODE_MAIN ?? fileURLToPath(new URL('../../node/src/main.ts', import.meta.url)),
+    nodeMainPath: e.ROBUSTMQ_NODE_MAIN ?? fileURLToPath(new URL('../../node/src/main.mjs', import.meta.url)),
     usageWindowMs: e.ROBUSTMQ_USAGE_WINDOW_MS,
   };
 }

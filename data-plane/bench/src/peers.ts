@@ -71,7 +71,7 @@ ${topics}`,
     );
     return {
       command: process.execPath,
-      args: [join(ROOT, 'data-plane/node/src/main.ts'), 'standalone', '--config', file],
+      args: [join(ROOT, 'data-plane/node/src/main.mjs'), 'standalone', '--config', file],
       login: ['bench', 'bench-password'],
     };
   };

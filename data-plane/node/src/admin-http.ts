@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { chmodSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -13,6 +13,7 @@ import {
   type UsageBatchReply,
 } from '@robustmq/contracts';
 import type { Runtime } from '@robustmq/wire';
+import { http } from './http-module.ts';
 import { NodeError } from './node-error.ts';
 
 /**
@@ -77,7 +78,7 @@ export class AdminServer {
     this.#target = target;
     this.#tokenDigest = digest(token);
     this.#runtime = runtime;
-    this.#server = createServer((request, response) => void this.#serve(request, response));
+    this.#server = http.createServer((request, response) => void this.#serve(request, response));
     this.#server.requestTimeout = REQUEST_TIMEOUT_MS;
     this.#server.keepAliveTimeout = REQUEST_TIMEOUT_MS;
   }

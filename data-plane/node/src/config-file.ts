@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { parseDocument } from 'yaml';
+import { createRequire } from 'node:module';
+import type * as Yaml from 'yaml';
 import { z } from 'zod';
 import { NodeError } from './node-error.ts';
 
@@ -22,10 +23,7 @@ export function loadConfig<S extends z.ZodType>(file: string, schema: S): z.outp
 
 /** As `loadConfig`, for text that is already there; `file` only names it in errors. */
 export function parseConfig<S extends z.ZodType>(text: string, file: string, schema: S): z.output<S> {
-  const document = parseDocument(text);
-  const fault = document.errors[0];
-  if (fault !== undefined) throw new NodeError('config-invalid', `${file}: ${fault.message.split('\n')[0]}`);
-  const value: unknown = document.toJS();
+  const value = isJson(file) ? parseJson(text, file) : parseYaml(text, file);
   const result = schema.safeParse(value ?? {});
   if (result.success) return result.data;
   const { issues } = result.error;
@@ -33,6 +31,25 @@ export function parseConfig<S extends z.ZodType>(text: string, file: string, sch
   if (issues.length > ISSUES_SHOWN_MAX) lines.push(`and ${issues.length - ISSUES_SHOWN_MAX} more`);
   const problems = lines.length === 1 ? lines[0] : `${lines.length} problems\n${lines.map((l) => `  ${l}`).join('\n')}`;
   throw new NodeError('config-invalid', `${file}: ${problems}`);
+}
+
+const isJson = (file: string): boolean => file.endsWith('.json');
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new NodeError('config-invalid', `${file}: ${reason}`, { cause });
+  }
+}
+/** The library is loaded where somebody writes YAML: the nodes of an agent do without. */
+function parseYaml(text: string, file: string): unknown {
+  const { parseDocument } = createRequire(import.meta.url)('yaml') as typeof Yaml;
+  const document = parseDocument(text);
+  const fault = document.errors[0];
+  if (fault !== undefined) throw new NodeError('config-invalid', `${file}: ${fault.message.split('\n')[0]}`);
+  return document.toJS();
 }
 
 /** One line per fault: where, what stands there, what to write instead. */

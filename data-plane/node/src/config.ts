@@ -134,7 +134,7 @@ function refuseRepeats<K extends string>(
   });
 }
 
-/** `main.ts --config file.json`, written by an agent. The admin token comes beside it, never in it. */
+/** `main.mjs --config file.json`, written by an agent. The admin token comes beside it, never in it. */
 export const ManagedConfig = z.strictObject({
   nodeId: z.string('write the node id').regex(/^[A-Za-z0-9._-]{1,64}$/, 'use 1 to 64 letters, digits, dots and dashes'),
   dataDir: filePath,

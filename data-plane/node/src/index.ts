@@ -5,4 +5,4 @@ export { loadConfig, parseConfig } from './config-file.ts';
 export { NODE_ERRORS, NodeError, type NodeErrorCode } from './node-error.ts';
 
 /** The program of a node: `node <NODE_MAIN> standalone --config FILE.yaml`, or `--config FILE.json` for an agent. */
-export const NODE_MAIN = new URL('./main.ts', import.meta.url);
+export const NODE_MAIN = new URL('./main.mjs', import.meta.url);

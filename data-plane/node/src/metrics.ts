@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 
 const EVENT_LOOP_RESOLUTION_MS = 10;
 const NANOSECONDS = 1e9;
@@ -30,87 +30,110 @@ const COUNTERS = {
   bytes_out_total: ['Bytes of messages written to clients', (s: ProtocolSample) => s.bytesOut],
 } as const;
 
-/** Prometheus metrics of one node: copied from the counters when somebody asks, so the hot path knows nothing of them. */
+type Prometheus = typeof import('prom-client');
+type LoopDelay = ReturnType<typeof monitorEventLoopDelay>;
+
+/**
+ * Prometheus metrics of one node: copied from the counters when somebody asks, so the hot path knows nothing of them. The
+ * library is loaded by the first scrape: a node that nobody scrapes does without its memory.
+ */
 export class NodeMetrics {
-  readonly #registry = new Registry();
+  readonly #source: MetricsSource;
   readonly #loopDelay = monitorEventLoopDelay({ resolution: EVENT_LOOP_RESOLUTION_MS });
+  #registry: Promise<Registry> | null = null;
 
   constructor(source: MetricsSource) {
-    const registers = [this.#registry];
-    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: EVENT_LOOP_RESOLUTION_MS });
-    for (const [name, [help, value]] of Object.entries(COUNTERS)) {
-      new Counter({
-        name: `robustmq_${name}`,
-        help,
-        labelNames: PROTOCOL_LABELS,
-        registers,
-        collect() {
-          this.reset();
-          for (const s of source.protocols()) this.inc({ namespace: s.namespace, protocol: s.protocol }, value(s));
-        },
-      });
-    }
-    new Gauge({
-      name: 'robustmq_connections',
-      help: 'Client connections open now',
+    this.#source = source;
+    this.#loopDelay.enable();
+  }
+
+  /** Prometheus text format. */
+  async text(): Promise<string> {
+    const registry = await (this.#registry ??= makeRegistry(this.#source, this.#loopDelay));
+    return registry.metrics();
+  }
+  close(): void {
+    this.#loopDelay.disable();
+    void this.#registry?.then((registry) => registry.clear());
+  }
+}
+
+async function makeRegistry(source: MetricsSource, loopDelay: LoopDelay): Promise<Registry> {
+  const prom = await import('prom-client');
+  const registry = new prom.Registry();
+  prom.collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_RESOLUTION_MS });
+  namespaceMetrics(prom, registry, source);
+  nodeMetrics(prom, registry, source, loopDelay);
+  return registry;
+}
+
+function namespaceMetrics({ Counter, Gauge }: Prometheus, registry: Registry, source: MetricsSource): void {
+  const registers = [registry];
+  for (const [name, [help, value]] of Object.entries(COUNTERS)) {
+    new Counter({
+      name: `robustmq_${name}`,
+      help,
       labelNames: PROTOCOL_LABELS,
       registers,
       collect() {
         this.reset();
-        for (const s of source.protocols()) this.set({ namespace: s.namespace, protocol: s.protocol }, s.connections);
+        for (const s of source.protocols()) this.inc({ namespace: s.namespace, protocol: s.protocol }, value(s));
       },
     });
-    new Gauge({
-      name: 'robustmq_stored_bytes',
-      help: 'Bytes stored for a namespace',
-      labelNames: ['namespace'],
-      registers,
-      collect() {
-        this.reset();
-        for (const s of source.storedBytes()) this.set({ namespace: s.namespace }, s.storedBytes);
-      },
-    });
-    this.#nodeMetrics(source);
   }
+  new Gauge({
+    name: 'robustmq_connections',
+    help: 'Client connections open now',
+    labelNames: PROTOCOL_LABELS,
+    registers,
+    collect() {
+      this.reset();
+      for (const s of source.protocols()) this.set({ namespace: s.namespace, protocol: s.protocol }, s.connections);
+    },
+  });
+  new Gauge({
+    name: 'robustmq_stored_bytes',
+    help: 'Bytes stored for a namespace',
+    labelNames: ['namespace'],
+    registers,
+    collect() {
+      this.reset();
+      for (const s of source.storedBytes()) this.set({ namespace: s.namespace }, s.storedBytes);
+    },
+  });
+}
 
-  #nodeMetrics(source: MetricsSource): void {
-    const registers = [this.#registry];
-    const loopDelay = this.#loopDelay;
-    loopDelay.enable();
-    new Gauge({
-      name: 'robustmq_event_loop_delay_p99_seconds',
-      help: 'How late the event loop was since the last scrape, 99th percentile',
-      registers,
-      collect() {
-        this.set(loopDelay.count === 0 ? 0 : loopDelay.percentile(99) / NANOSECONDS);
-        loopDelay.reset();
-      },
-    });
-    new Counter({
-      name: 'robustmq_journal_flushes_total',
-      help: 'Group commits since the node started',
-      registers,
-      collect() {
-        this.reset();
-        this.inc(source.journalFlushes());
-      },
-    });
-    new Gauge({
-      name: 'robustmq_store_failed',
-      help: '1 when the medium failed and takes no more',
-      registers,
-      collect() {
-        this.set(source.storeFailed() ? 1 : 0);
-      },
-    });
-  }
-
-  /** Prometheus text format. */
-  text(): Promise<string> {
-    return this.#registry.metrics();
-  }
-  close(): void {
-    this.#loopDelay.disable();
-    this.#registry.clear();
-  }
+function nodeMetrics(
+  { Counter, Gauge }: Prometheus,
+  registry: Registry,
+  source: MetricsSource,
+  loopDelay: LoopDelay,
+): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'robustmq_event_loop_delay_p99_seconds',
+    help: 'How late the event loop was since the last scrape, 99th percentile',
+    registers,
+    collect() {
+      this.set(loopDelay.count === 0 ? 0 : loopDelay.percentile(99) / NANOSECONDS);
+      loopDelay.reset();
+    },
+  });
+  new Counter({
+    name: 'robustmq_journal_flushes_total',
+    help: 'Group commits since the node started',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(source.journalFlushes());
+    },
+  });
+  new Gauge({
+    name: 'robustmq_store_failed',
+    help: '1 when the medium failed and takes no more',
+    registers,
+    collect() {
+      this.set(source.storeFailed() ? 1 : 0);
+    },
+  });
 }

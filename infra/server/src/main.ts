@@ -14,7 +14,7 @@ const USAGE = `Usage: robust-server <command>
 `;
 
 const SCRIPTS: Record<string, string> = {
-  standalone: '../../../data-plane/node/src/main.ts',
+  standalone: '../../../data-plane/node/src/main.mjs',
   'control-plane': '../../../control-plane/api/dist/main.js',
   agent: '../../../data-plane/agent/src/main.ts',
 };

@@ -1,9 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Accept, ListenerInfo, Runtime, Transport, TransportHandler } from '@robustmq/wire';
+import { http, https } from '../http-module.ts';
 import { bind, END_LINGER_MS, plainAddress, type ListenAddress, type Listener } from './listener.ts';
 import { handOver } from './tcp.ts';
 
@@ -43,7 +43,7 @@ export class WebSocketListener implements Listener {
     this.address = options.address;
     this.#options = options;
     this.#http =
-      options.tls === undefined ? createServer(refusePlainHttp) : createTlsServer(options.tls, refusePlainHttp);
+      options.tls === undefined ? http.createServer(refusePlainHttp) : https.createServer(options.tls, refusePlainHttp);
     // Requests that are not upgraded yet hold a connection too.
     this.#http.maxConnections = options.connectionsMax * 2;
     this.#http.headersTimeout = UPGRADE_TIMEOUT_MS;
