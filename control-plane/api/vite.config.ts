@@ -10,7 +10,8 @@ export default defineConfig({
     sourcemap: true,
     rolldownOptions: {
       external: [/^(?!@oxc-project)[^./\0]/],
-      output: { entryFileNames: 'main.js', codeSplitting: false },
+      // main.js turns the compile cache on and then loads the rest
+      output: { entryFileNames: 'main.js', chunkFileNames: 'serve.js' },
     },
   },
   // the decorators' helpers are no package of ours: they go into the bundle
