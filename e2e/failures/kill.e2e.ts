@@ -18,6 +18,7 @@ class MqttLoad {
     while (this.#running) {
       try {
         const client = await mqttOf(cluster, { connectTimeout: 2_000 });
+        client.setMaxListeners(100);
         client.on('error', () => {});
         let open = true;
         client.on('close', () => (open = false));

@@ -82,21 +82,24 @@ export class CloudUnderTest {
 
   /** Starts it without waiting for anything. */
   launch(): ChildProcess {
-    const child = start('npm', ['start'], { env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = start('npm', ['start'], { env: this.env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     child.stdout!.on('data', (bytes: Buffer) => (this.output += bytes.toString()));
     child.stderr!.on('data', (bytes: Buffer) => (this.output += bytes.toString()));
     this.#process = child;
     return child;
   }
 
-  /** Asks it to stop and waits. Returns how long that took, in milliseconds. */
-  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number> {
+  /**
+   * Asks it to stop and waits. Returns how long that took, in milliseconds. A terminal's Ctrl-C is `group`: it reaches
+   * every process of the foreground group; `kill` reaches npm alone.
+   */
+  async stop(signal: NodeJS.Signals = 'SIGTERM', reach: 'npm' | 'group' = 'npm'): Promise<number> {
     const child = this.#process;
     this.#process = null;
     if (child === null || child.exitCode !== null || child.signalCode !== null) return 0;
     const startedAt = Date.now();
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    child.kill(signal);
+    process.kill(reach === 'group' ? -child.pid! : child.pid!, signal);
     await gone;
     return Date.now() - startedAt;
   }

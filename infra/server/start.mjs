@@ -111,17 +111,6 @@ export function nodeBinary() {
   );
 }
 
-/** The shell's pid and, where /proc tells, npm's. */
-function parentsOf() {
-  const parent = process.ppid;
-  try {
-    const stat = readFileSync(`/proc/${parent}/stat`, 'latin1');
-    return `${parent} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]}`;
-  } catch {
-    return `${parent}`;
-  }
-}
-
 function handOver() {
   const child = spawn(nodeBinary(), [join(ROOT, 'infra/server/src/main.ts'), 'start', ...process.argv.slice(2)], {
     cwd: ROOT,
@@ -130,10 +119,10 @@ function handOver() {
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
     process.on(signal, () => child.kill(signal === 'SIGHUP' ? 'SIGTERM' : signal));
-  // npm runs this through a shell; when either of them is killed nobody tells us, but our line of parents changes.
-  const parents = parentsOf();
+  // npm runs scripts through a shell, which `exec` in package.json replaces: our parent is npm. Killed, it tells nobody.
+  const parent = process.ppid;
   if (process.env.npm_lifecycle_event) {
-    setInterval(() => parentsOf() !== parents && child.kill('SIGTERM'), 1000).unref();
+    setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 1000).unref();
   }
   child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)));
 }
