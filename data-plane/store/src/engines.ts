@@ -2,6 +2,7 @@ import type { Log as TextLog } from '@robustmq/wire';
 import { FileLogStore } from './file/file-log-store.ts';
 import type { LogStore } from './log.ts';
 import { MemoryLogStore } from './memory-log-store.ts';
+import { RocksDbLogStore } from './rocksdb/rocksdb-log-store.ts';
 import { StoreError } from './store-error.ts';
 
 export interface EngineOptions {
@@ -15,6 +16,7 @@ export interface EngineOptions {
 export const ENGINES = {
   memory: () => Promise.resolve(new MemoryLogStore()),
   file: (options) => FileLogStore.open(options),
+  rocksdb: (options) => RocksDbLogStore.open(options),
 } as const satisfies Record<string, (options: EngineOptions) => Promise<LogStore>>;
 export type EngineName = keyof typeof ENGINES;
 

@@ -15,3 +15,4 @@ export { FileObjectStore, type FileObjectStoreOptions } from './objects/file-obj
 export { S3ObjectStore, type S3Settings } from './objects/s3-object-store.ts';
 export { FaultyObjectStore, type ObjectFaults } from './faulty-object-store.ts';
 export { HdfsObjectStore, type HdfsObjectSettings } from './objects/hdfs-object-store.ts';
+export { RocksDbLogStore, type RocksDbLogStoreOptions } from './rocksdb/rocksdb-log-store.ts';

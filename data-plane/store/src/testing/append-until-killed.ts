@@ -1,9 +1,10 @@
 /*
  * The victim of the kill test: `node append-until-killed.ts <directory> <walBytesMax> <segmentBytesMax>` appends to a
  * few streams and prints "stream endOffset" for whatever a flush has made stable. Exits with 3 when the directory is
- * locked.
+ * locked. With `rocksdb` in the place of the sizes it is that engine.
  */
 import { FileLogStore } from '../file/file-log-store.ts';
+import { RocksDbLogStore } from '../rocksdb/rocksdb-log-store.ts';
 import { StoreError } from '../store-error.ts';
 import { writeSync } from 'node:fs';
 
@@ -12,7 +13,8 @@ const STREAMS = 5;
 
 async function main(): Promise<void> {
   const sizes = { walBytesMax: Number(walBytesMax), segmentBytesMax: Number(segmentBytesMax) };
-  const store = await FileLogStore.open({ directory, ...sizes });
+  const isRocksDb = walBytesMax === 'rocksdb';
+  const store = await (isRocksDb ? RocksDbLogStore.open({ directory }) : FileLogStore.open({ directory, ...sizes }));
   const logs = await Promise.all(Array.from({ length: STREAMS }, (_, i) => store.open(`stream-${i}`)));
   for (let turn = 0; ; turn++) {
     for (const [i, log] of logs.entries()) {
