@@ -2,6 +2,7 @@ import { BatchBuilder } from '@robustmq/journal';
 import { crc32c, type Reader } from '@robustmq/wire';
 import type { Facts, SentMessage } from './facts.ts';
 import { API, KafkaLink, kafkaText, readKafkaText } from './kafka-link.ts';
+import { KNOWN_GAPS } from './known-gaps.ts';
 import type { Latency } from './network.ts';
 import type { SimulatedNode } from './simulated-node.ts';
 import type { StoredChecks } from './stored-checks.ts';
@@ -164,6 +165,7 @@ export class KafkaProducer {
     this.#idle(this.#world.chance.between(1, RETRY_MS_MAX));
   }
   #mayRepeatElsewhere(open: OpenBatch): void {
+    if (!KNOWN_GAPS.producerStatesInMemory) return;
     for (const message of open.messages) if (message.sentToStart !== this.#node.starts) message.mayRepeat = true;
   }
 }

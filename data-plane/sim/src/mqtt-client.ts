@@ -1,6 +1,7 @@
 import type { Message } from '@robustmq/broker';
 import mqttPacket, { type IPublishPacket, type Packet } from 'mqtt-packet';
 import { matches, type Facts, type SentMessage } from './facts.ts';
+import { KNOWN_GAPS } from './known-gaps.ts';
 import type { Link, Latency } from './network.ts';
 import { SubscriberChecks } from './subscriber-checks.ts';
 import type { SimulatedNode } from './simulated-node.ts';
@@ -226,6 +227,8 @@ export class MqttClient {
     const { topic, qos } = open.message;
     const { retain, payload } = open;
     const dup = open.wasSent && qos > 0;
+    if (KNOWN_GAPS.flushIsNotAtomic && dup && open.message.sentToStart !== this.#node.starts)
+      open.message.mayRepeat = true;
     open.wasSent = true;
     const id = qos === 0 ? {} : { messageId };
     this.#send({ cmd: 'publish', topic, qos, retain, dup, payload, ...id } as Packet);
@@ -237,6 +240,10 @@ export class MqttClient {
       case 'connack':
         return this.#connected(packet.sessionPresent, packet.reasonCode ?? packet.returnCode ?? 0);
       case 'suback':
+        if ((packet.granted[0] as number) >= 0x80) {
+          this.#say('subscription refused');
+          return this.cut();
+        }
         this.#isSubscribed = true;
         this.#isSessionStable = this.plan.isPersistent;
         this.checks.subscribed(this.#facts.moment());
@@ -250,6 +257,7 @@ export class MqttClient {
       case 'pubrel': {
         const id = packet.messageId!;
         this.#inbound.delete(id);
+        this.#say(`pubrel #${id}`);
         return this.#answer({ cmd: 'pubcomp', messageId: id } as Packet, null);
       }
       case 'publish':
@@ -312,7 +320,7 @@ export class MqttClient {
     if (packet.qos === 2) {
       if (!this.#inbound.has(id)) this.checks.received(packet, text);
       this.#inbound.add(id);
-      return this.#answer({ cmd: 'pubrec', messageId: id } as Packet, null);
+      return this.#answer({ cmd: 'pubrec', messageId: id } as Packet, () => this.#ackArrived(null, text));
     }
     this.checks.received(packet, text);
     if (packet.qos === 1) this.#answer({ cmd: 'puback', messageId: id } as Packet, () => this.#ackArrived(id, text));
@@ -325,8 +333,8 @@ export class MqttClient {
       if (link === this.#link) this.#send(packet, arrived);
     });
   }
-  /** From when on the entry must not come back: the flush behind the arrival of its PUBACK is done. */
-  #ackArrived(id: number, text: string): void {
+  /** From when on the entry must not come back: the flush behind the arrival of its PUBACK or PUBREC is done. */
+  #ackArrived(id: number | null, text: string): void {
     const process = this.#node.up;
     if (process === null || !this.plan.isPersistent) return;
     process.runtime.after(ACK_STABLE_MS, () => {

