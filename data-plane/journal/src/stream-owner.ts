@@ -46,6 +46,7 @@ export class StreamOwner implements Stream {
   #stableOffset: number;
   #closed = false;
   #keys: KeyIndex | null = null;
+  #trimming: Promise<void> = Promise.resolve();
   /** What belongs to the stream beside its log; null as long as nothing does. Set by the journal. */
   objects: StreamTiers | null = null;
   /** `endOffset` as of the flush that is running; belongs to the journal's flush. */
@@ -151,7 +152,13 @@ export class StreamOwner implements Stream {
     return () => this.#waiters.delete(waiter);
   }
 
-  async trim(before: number): Promise<void> {
+  trim(before: number): Promise<void> {
+    // One after the other: to a second one the medium would say it is done while the first is not stable yet.
+    const done = this.#trimming.then(() => this.#trim(before));
+    this.#trimming = done.catch(() => undefined);
+    return done;
+  }
+  async #trim(before: number): Promise<void> {
     if (this.#closed) throw new JournalError('closed', this.name);
     if (before < 0 || before > this.#stableOffset) throw this.#outOfRange(before);
     try {
