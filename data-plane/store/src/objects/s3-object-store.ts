@@ -1,3 +1,4 @@
+import type * as S3Sdk from '@aws-sdk/client-s3';
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import type { Runtime } from '@robustmq/wire';
 import {
@@ -57,7 +58,7 @@ export interface S3Settings {
   readonly partBytes?: number;
 }
 
-type Sdk = typeof import('@aws-sdk/client-s3');
+type Sdk = typeof S3Sdk;
 
 /**
  * Objects in an S3 bucket. Retries are ours and not the SDK's, so that every request is counted and time and chance come

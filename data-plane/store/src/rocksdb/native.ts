@@ -37,9 +37,9 @@ export type RocksDbConstructor = new (path: string, options?: { readonly maxOpen
 export const ROCKSDB_INSTALL = 'npm install rocksdb-native@3.18.1';
 
 /** Loads `rocksdb-native` (found as any package is, and on NODE_PATH). Throws `engine-unknown`, which says how to get it. */
-export function loadRocksDb(): RocksDbConstructor {
+export function loadRocksDb(packageName = 'rocksdb-native'): RocksDbConstructor {
   try {
-    return createRequire(import.meta.url)('rocksdb-native') as RocksDbConstructor;
+    return createRequire(import.meta.url)(packageName) as RocksDbConstructor;
   } catch (error) {
     throw new StoreError('engine-unknown', `rocksdb is not installed: ${ROCKSDB_INSTALL}`, { cause: error });
   }

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { openLogStore } from '../engines.ts';
 import type { Chunk } from '../log.ts';
 import { MemoryLogStore } from '../memory-log-store.ts';
 import { fill, logStoreSuite, readAll, testChunk } from '../testing/log-store-suite.ts';
@@ -34,11 +33,11 @@ async function withDirectory(run: (directory: string) => Promise<void>): Promise
   }
 }
 
-describe('the rocksdb engine where it is not installed', () => {
-  it.skipIf(isThere)('says how to install it', async () => {
-    const opened = openLogStore('rocksdb', { directory: '/nowhere' });
-    await expect(opened).rejects.toMatchObject({ code: 'engine-unknown' });
-    await expect(opened).rejects.toThrow('npm install rocksdb-native@');
+describe('rocksdb-native', () => {
+  it('says how to install it', () => {
+    const load = () => loadRocksDb('rocksdb-that-is-not-there');
+    expect(load).toThrow(expect.objectContaining({ code: 'engine-unknown' }));
+    expect(load).toThrow('npm install rocksdb-native@');
   });
   it('has a code for what RocksDB says', () => {
     const texts = [
