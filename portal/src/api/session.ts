@@ -12,7 +12,9 @@ export interface SignedIn {
 const REFRESH_TOKEN = 'robustmq.refreshToken';
 const TENANT = 'robustmq.tenantId';
 
-let accessToken: string | undefined;
+/** Survives a reload of this tab: a page that is left while its refresh token is being exchanged loses the session. */
+const ACCESS_TOKEN = 'robustmq.accessToken';
+
 let current: SignedIn | undefined;
 const listeners = new Set<() => void>();
 
@@ -22,7 +24,7 @@ function change(next: SignedIn | undefined): void {
 }
 
 function signedOut(): void {
-  accessToken = undefined;
+  sessionStorage.removeItem(ACCESS_TOKEN);
   localStorage.removeItem(REFRESH_TOKEN);
   queryClient.clear();
   change(undefined);
@@ -31,11 +33,12 @@ function signedOut(): void {
 const store = {
   load(): SessionTokens | undefined {
     const refreshToken = localStorage.getItem(REFRESH_TOKEN);
-    return refreshToken === null ? undefined : { accessToken, refreshToken };
+    if (refreshToken === null) return undefined;
+    return { accessToken: sessionStorage.getItem(ACCESS_TOKEN) ?? undefined, refreshToken };
   },
   save(tokens: SessionTokens | undefined): void {
     if (tokens === undefined) return signedOut();
-    accessToken = tokens.accessToken;
+    if (tokens.accessToken !== undefined) sessionStorage.setItem(ACCESS_TOKEN, tokens.accessToken);
     localStorage.setItem(REFRESH_TOKEN, tokens.refreshToken);
   },
   /** All tabs share the refresh token, which works once: one of them rotates it at a time. */
@@ -58,7 +61,7 @@ function take(me: Pick<Me, 'user' | 'tenants'>): void {
 /** Takes over the session a sign-up or login answered. */
 export function signIn(session: Session): void {
   queryClient.clear();
-  accessToken = session.accessToken;
+  sessionStorage.setItem(ACCESS_TOKEN, session.accessToken);
   localStorage.setItem(REFRESH_TOKEN, session.refreshToken);
   take(session);
 }

@@ -70,7 +70,7 @@ export function DataTable<T extends object>({ label, columns, rows, rowId, minWi
                   return (
                     <Table.Th key={id} scope="col" ta={align} {...(sort ? { 'aria-sort': sort } : {})}>
                       {column.getCanSort() ? (
-                        <UnstyledButton fz="sm" fw={600} onClick={column.getToggleSortingHandler()}>
+                        <UnstyledButton fz="sm" fw={600} mih={24} onClick={column.getToggleSortingHandler()}>
                           <Group gap={4} wrap="nowrap">
                             {header}
                             <SortIcon direction={direction} />

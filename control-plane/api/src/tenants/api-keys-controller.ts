@@ -88,7 +88,7 @@ const apiKeyOf = (row: ApiKeyRow) => ({
   id: row.id,
   name: row.name,
   role: Role.parse(row.role),
-  prefix: row.prefix,
+  prefix: `rmq_${row.prefix}`,
   createdAt: row.createdAt.toISOString(),
   expiresAt: row.expiresAt?.toISOString() ?? null,
   lastUsedAt: row.lastUsedAt?.toISOString() ?? null,
