@@ -8,6 +8,8 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 240_000,
+    // real clients over two busy cores: a time-out that does not repeat is the machine's
+    retry: 1,
     globalSetup: './support/shared-cloud.ts',
   },
 });
