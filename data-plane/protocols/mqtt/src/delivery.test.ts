@@ -243,6 +243,30 @@ describe('a publisher whose reader is behind', () => {
     v4writer.send(...burst(2, 0));
     expect(v4writer.paused).toBe(false);
   });
+  it('does not wait for one that reads nothing at all for long, and again when it reads', () => {
+    const { reader, v4writer, runtime } = pair(
+      { qos: 0 },
+      { readerSlowBytes: 500, readerWaitMs: 50, readerStuckMs: 1000 },
+    );
+    const isSlowed = (): boolean => {
+      v4writer.send(publish('t', 'x'));
+      const { paused } = v4writer;
+      runtime.advance(50);
+      return paused;
+    };
+    const publishSize = v4writer.encode(publish('t', 'x')).length;
+    /** The kernel takes nothing of what was written. */
+    const nothingIsTaken = (): void => void (reader.writableLength += publishSize);
+    reader.writableLength = 501;
+    let slowed = 0;
+    for (let i = 0; i < 100; i++) {
+      if (isSlowed()) slowed++;
+      nothingIsTaken();
+    }
+    expect(slowed).toBe(20);
+    reader.writableLength -= 10;
+    expect(isSlowed()).toBe(true);
+  });
   it('the same for what waits for acknowledgements', () => {
     const { reader, v4writer } = pair({ qos: 1 }, { inFlightMax: 2, pendingMessagesMax: 8 });
     v4writer.send(...burst(2, 1));

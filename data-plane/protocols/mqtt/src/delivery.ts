@@ -60,6 +60,11 @@ export class Delivery implements Receiver {
   #heldBack: (() => void)[] | null = null;
   #dropping = false;
   #egressWait: Cancel | null = null;
+  /** Exchanges ended so far. */
+  #ended = 0;
+  /** What the reader had done when it was last seen to have done more, and when that was. */
+  #progress = -1;
+  #progressMs = 0;
 
   constructor(subscriber: Subscriber, options: DeliveryOptions) {
     this.#subscriber = subscriber;
@@ -95,8 +100,24 @@ export class Delivery implements Receiver {
     this.#subscriber.markDirty();
   }
 
-  /** Behind, but not so far that messages are lost: its publishers slow down for it. */
+  /** Behind, but neither so far that messages are lost nor stuck: its publishers slow down for it. */
   get #slow(): boolean {
+    return this.#behind && this.#progresses();
+  }
+
+  /** Whether it has taken or acknowledged anything in the last `readerStuckMs`; asked only while it is behind. */
+  #progresses(): boolean {
+    const { context, output, writableLength } = this.#subscriber;
+    const nowMs = context.runtime.monotonicMs();
+    const progress = output.flushedBytes - writableLength + this.#ended;
+    if (progress !== this.#progress) {
+      this.#progress = progress;
+      this.#progressMs = nowMs;
+    }
+    return nowMs - this.#progressMs < context.limits.readerStuckMs;
+  }
+
+  get #behind(): boolean {
     const { context, writableLength } = this.#subscriber;
     const { readerSlowBytes, pendingMessagesMax, pendingBytesMax } = context.limits;
     if (writableLength > readerSlowBytes) return !this.#dropping;
@@ -433,6 +454,7 @@ export class Delivery implements Receiver {
 
   #end(sequence: number): void {
     this.#inFlight.end(sequence);
+    this.#ended++;
     this.#inbox?.acknowledge(sequence);
     if (this.#inboxReady || this.#taken.length > 0 || (this.#pending?.messages ?? 0) > 0) this.#subscriber.markDirty();
   }

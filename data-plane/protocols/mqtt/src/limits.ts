@@ -28,6 +28,8 @@ export interface MqttLimits {
   readerSlowBytes: number;
   /** Longest pause of a publisher for slow readers at a time; bounds what one stuck reader does to others. */
   readerWaitMs: number;
+  /** A slow reader that has taken and acknowledged nothing for this long is stuck: nobody slows down for it any more. */
+  readerStuckMs: number;
   /** Longest time a publisher is not read from because of the cluster's ingress quota; then it is disconnected (0x96). */
   throttlePatienceMs: number;
   /** Longest pause at a time of a publisher for the cluster's egress quota, and of an inbox. */
@@ -56,6 +58,7 @@ export const MQTT_LIMITS: MqttLimits = {
   writableBytesMax: 16 * 1024 * 1024,
   readerSlowBytes: 4 * 1024 * 1024,
   readerWaitMs: 100,
+  readerStuckMs: 5_000,
   throttlePatienceMs: 10_000,
   egressPauseMsMax: 1_000,
   ackPendingMax: 8192,

@@ -30,6 +30,8 @@ export class SlabPool {
  */
 export class Output implements Sink {
   buffer: Buffer = NOTHING;
+  /** Bytes handed to the transport since the connection began. */
+  flushedBytes = 0;
   #at = 0;
   #shared: Buffer | null = null;
   readonly #transport: Transport;
@@ -69,6 +71,7 @@ export class Output implements Sink {
     const shared = this.#shared;
     if (shared !== null) {
       this.#shared = null;
+      this.flushedBytes += shared.length;
       this.#transport.write(shared);
       return;
     }
@@ -77,6 +80,7 @@ export class Output implements Sink {
     const bytes = slab.subarray(0, this.#at);
     this.#at = 0;
     this.buffer = NOTHING;
+    this.flushedBytes += bytes.length;
     this.#transport.write(bytes);
     // the kernel took it all: nobody reads the slab any more (rule 2)
     if (this.#transport.writableLength === 0) this.#pool.give(slab);
