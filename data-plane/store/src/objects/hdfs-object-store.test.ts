@@ -94,6 +94,17 @@ describe('HdfsObjectStore', () => {
       await store.close();
     });
   });
+  it('says so where files cannot be replaced, and leaves the old one', async () => {
+    await withDouble(async (double) => {
+      double.renameOptions = false;
+      const store = await open(double);
+      await store.put('a/b', testObject(10));
+      await expect(store.put('a/b', testObject(20))).rejects.toMatchObject({ code: 'io' });
+      expect(await store.list('')).toEqual([{ key: 'a/b', sizeBytes: 10 }]);
+      expect(leftOver(double)).toEqual([]);
+      await store.close();
+    });
+  });
   it('removes what crashes left when it is a day old', async () => {
     await withDouble(async (double) => {
       const nowMs = new RealTimeRuntime().nowMs();

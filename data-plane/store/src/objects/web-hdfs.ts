@@ -95,11 +95,15 @@ export class WebHdfs {
   }
   /**
    * RENAME that takes the place of an existing file in one step, as Hadoop's own client asks for it
-   * (`FileContext.rename` with `Options.Rename.OVERWRITE`).
+   * (`FileContext.rename` with `Options.Rename.OVERWRITE`). A gateway that does not know the option answers as for the
+   * plain operation, and refuses an existing target: `io`.
    */
   async replace(from: string, to: string): Promise<void> {
     const query = { op: 'RENAME', destination: this.#absolute(to), renameoptions: 'OVERWRITE' };
-    await this.#expect(from, await this.#send(from, 'PUT', query), 200);
+    const answer = await this.#send(from, 'PUT', query);
+    if (answer.status !== 200) await this.#expect(from, answer, 200);
+    const said = (await this.#bytes(from, answer, ANSWER_BYTES_MAX)).toString();
+    if (/"boolean"\s*:\s*false/.test(said)) throw new StoreError('io', `${from}: the server replaces no files`);
   }
   /** DELETE of a file or an empty directory; false when it is absent or holds something. */
   async remove(path: string): Promise<boolean> {

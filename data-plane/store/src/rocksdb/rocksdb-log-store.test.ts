@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { NodeDisk, type DiskFile } from '../file/disk.ts';
+import { StoreError } from '../store-error.ts';
 import type { Chunk } from '../log.ts';
 import { MemoryLogStore } from '../memory-log-store.ts';
 import { fill, logStoreSuite, readAll, testChunk } from '../testing/log-store-suite.ts';
@@ -51,6 +53,22 @@ describe('rocksdb-native', () => {
   });
 });
 
+/** Keeps what each file held when it was last synced. */
+class WatchedDisk extends NodeDisk {
+  synced = Buffer.alloc(0);
+  fails = false;
+  override async open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile> {
+    const file = await super.open(path, mode);
+    const sync = file.sync.bind(file);
+    file.sync = async () => {
+      if (this.fails) throw new StoreError('io', 'injected');
+      this.synced = await readFile(path);
+      await sync();
+    };
+    return file;
+  }
+}
+
 describe.skipIf(!isThere)(name, () => {
   logStoreSuite('rocksdb', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'robustmq-rocksdb-'));
@@ -83,6 +101,27 @@ describe.skipIf(!isThere)(name, () => {
       log = await store.open('s');
       expect([log.startOffset, log.endOffset, log.sizeBytes, log.seekSize(0), await log.seekTime(501)]).toEqual(before);
       expect(await readAll(log, 300, 5_000)).toHaveLength(500);
+      await store.close();
+    });
+  });
+  it('is told stable what RocksDB wrote and fdatasync took, and is final when that fails', async () => {
+    await withDirectory(async (directory) => {
+      const disk = new WatchedDisk();
+      const store = await RocksDbLogStore.open({ directory, disk });
+      const log = await store.open('s');
+      for (let i = 0; i < 3; i++) {
+        const bytes = Buffer.from(`chunk number ${i}`);
+        log.append({ baseOffset: i, nextOffset: i + 1, timestampMs: i, bytes });
+        await store.flush();
+        expect(disk.synced.includes(bytes)).toBe(true);
+      }
+      disk.fails = true;
+      fill(log, 1);
+      await expect(store.flush()).rejects.toMatchObject({ code: 'io' });
+      expect(log.stableOffset).toBe(3);
+      await expect(store.flush()).rejects.toMatchObject({ code: 'failed' });
+      expect(() => log.append(testChunk(4))).toThrow(expect.objectContaining({ code: 'failed' }));
+      expect(await log.read(0, 1)).toHaveLength(1);
       await store.close();
     });
   });

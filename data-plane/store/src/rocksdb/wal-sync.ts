@@ -20,7 +20,9 @@ export class WalSync {
 
   /** Everything written before the call is stable when it resolves. */
   async sync(): Promise<void> {
-    const names = (await this.#disk.list(this.#directory)).filter((name) => name.endsWith('.log')).sort();
+    const logs = (await this.#disk.list(this.#directory)).filter((name) => name.endsWith('.log'));
+    // By number: names grow longer one day.
+    const names = logs.sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
     const newest = names.at(-1);
     let isNew = false;
     const files = new Map<string, DiskFile | null>();

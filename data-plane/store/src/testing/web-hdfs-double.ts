@@ -44,6 +44,8 @@ export class WebHdfsDouble {
   /** Absolute path → bytes, or null for a directory. */
   readonly tree = new Map<string, Buffer | null>([['', null]]);
   readonly seen: string[] = [];
+  /** False: `renameoptions` is not looked at, as by an HttpFS gateway. */
+  renameOptions = true;
   /** What GETFILESTATUS and LISTSTATUS say of every file. */
   modificationTimeMs = 0;
   /** Asked for every request, of the name node and of the data node, in order. */
@@ -132,7 +134,11 @@ export class WebHdfsDouble {
         this.#makeDirectories(path);
         return json({ boolean: true });
       case 'PUT RENAME':
-        return this.#rename(path, query.get('destination') ?? '', query.get('renameoptions'));
+        return this.#rename(
+          path,
+          query.get('destination') ?? '',
+          this.renameOptions ? query.get('renameoptions') : null,
+        );
       case 'DELETE DELETE':
         return json({ boolean: this.#remove(path, query.get('recursive') === 'true') });
       default:
