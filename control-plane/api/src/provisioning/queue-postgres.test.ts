@@ -1,0 +1,3 @@
+import { queueSuite } from '../testing/queue-suite.ts';
+
+queueSuite('PostgreSQL', () => ({ redisUrl: undefined }));
