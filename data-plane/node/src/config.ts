@@ -52,6 +52,48 @@ const rates = z.strictObject({
   ingressBytesPerSecondMax: bytesPerSecond.default(Number.MAX_SAFE_INTEGER),
   egressBytesPerSecondMax: bytesPerSecond.default(Number.MAX_SAFE_INTEGER),
 });
+const milliseconds = z.int('write milliseconds').min(0, 'write 0 or more');
+/** When what a topic stores goes to object storage: any limit that is met is enough. */
+const tier = z.strictObject({
+  coldAfterMs: milliseconds.optional(),
+  /** Bytes of one partition kept on the disk. */
+  coldAfterBytes: z.int('write bytes').min(0, 'write 0 or more').optional(),
+  coldAfterIdleMs: milliseconds.optional(),
+  warmAfterReads: z.int('write a whole number').min(1, 'write 1 or more').optional(),
+  warmIdleMs: milliseconds.optional(),
+});
+const compaction = z.strictObject({
+  minLagMs: milliseconds.optional(),
+  deleteRetentionMs: milliseconds.optional(),
+  minDirtyRatio: z.number('write a number from 0 to 1').min(0, 'write 0 to 1').max(1, 'write 0 to 1').optional(),
+});
+/** Where cold data goes. Topics without a `tier` of their own get `topics`; with neither nothing moves. */
+const tiering = z.discriminatedUnion(
+  'engine',
+  [
+    z.strictObject({ engine: z.literal('file-objects'), directory: filePath, topics: tier.optional() }),
+    z.strictObject({
+      engine: z.literal('s3'),
+      bucket: z.string('write the name of the bucket').min(1, 'write the name of the bucket'),
+      region: z.string('write a region').min(1, 'write a region').default('us-east-1'),
+      endpoint: z.url('write an address such as http://127.0.0.1:9000').optional(),
+      prefix: z.string('write a key prefix that ends with /').optional(),
+      forcePathStyle: z.boolean('write true or false').optional(),
+      /** Names of environment variables, so that no secret is in the file. Absent = the SDK's own search. */
+      accessKeyIdVariable: z.string('write the name of an environment variable').optional(),
+      secretAccessKeyVariable: z.string('write the name of an environment variable').optional(),
+      topics: tier.optional(),
+    }),
+    z.strictObject({
+      engine: z.literal('hdfs'),
+      endpoint: z.url('write the address of WebHDFS such as http://namenode:9870'),
+      directory: filePath,
+      user: z.string('write a user name').min(1, 'write a user name').default('robustmq'),
+      topics: tier.optional(),
+    }),
+  ],
+  'write engine: file-objects, s3 or hdfs',
+);
 const logLevel = z.enum(['debug', 'info', 'warn', 'error', 'silent'], 'write debug, info, warn, error or silent');
 
 const filter = z.string('write an MQTT topic filter').min(1, 'write an MQTT topic filter such as a/b/#');
@@ -62,6 +104,9 @@ const standaloneTopic = z.strictObject({
   durability: z.enum(['memory', 'flushed'], 'write flushed or memory').optional(),
   retentionMs: z.int('write milliseconds, or -1 to keep for ever').min(-1, 'write -1 or more').default(604_800_000),
   retentionBytes: z.int('write bytes, or -1 for no limit').min(-1, 'write -1 or more').default(-1),
+  cleanup: z.enum(['delete', 'compact', 'compact,delete'], 'write delete, compact or compact,delete').optional(),
+  compaction: compaction.optional(),
+  tier: tier.optional(),
 });
 const namespace = z.strictObject({
   name: z
@@ -153,6 +198,7 @@ export const ManagedConfig = z.strictObject({
 });
 export type ManagedConfig = z.output<typeof ManagedConfig>;
 
+export type TieringConfig = z.output<typeof tiering>;
 export type ListenerConfig = z.output<typeof listener>;
 export type KafkaListenerConfig = z.output<typeof kafkaListener>;
 
@@ -169,6 +215,7 @@ export interface NodeConfig {
   };
   readonly journal: z.output<typeof journal>;
   readonly rates: z.output<typeof rates>;
+  readonly tiering?: TieringConfig | undefined;
   readonly usageWindowMs: number;
 }
 
@@ -210,6 +257,10 @@ function withAbsoluteTls(all: z.output<typeof listeners>, directory: string): No
           },
         };
   return { mqtt: absolute(all.mqtt), mqttWs: absolute(all.mqttWs), kafka: absolute(all.kafka) };
+}
+function withAbsoluteDirectory(config: TieringConfig | undefined, directory: string): TieringConfig | undefined {
+  if (config?.engine !== 'file-objects') return config;
+  return { ...config, directory: resolvedFrom(directory, config.directory) };
 }
 function resolvedFrom(directory: string, path: string): string {
   return isAbsolute(path) ? path : resolve(directory, path);

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { NamespaceConfig, NamespaceObservation } from '@robustmq/broker';
+import type { CreateTopic, NamespaceConfig, NamespaceObservation } from '@robustmq/broker';
 import type { ClusterId, CredentialSpec, NamespaceObserved, NamespaceSpec } from '@robustmq/contracts';
 import { standaloneQuotas, type StandaloneConfig } from './config.ts';
 
@@ -56,13 +56,16 @@ export function fromStandalone(
     isDefault: space.default,
     autoCreateTopics: space.autoCreateTopics,
     credentials: space.credentials.map(({ username, password }) => ({ name: username, sha256: verifierOf(password) })),
-    topics: space.topics.map(({ bindings, ...topic }) => ({
-      ...topic,
-      durability: topic.durability ?? durability,
-      ...(bindings === undefined ? {} : { bindings }),
-    })),
+    topics: space.topics.map((topic) => ({ ...defined(topic), durability: topic.durability ?? durability })),
     topicsRemoved: [],
   };
+}
+
+/** Without the fields that are there and undefined, which the broker takes for values. */
+function defined(topic: StandaloneConfig['namespaces'][number]['topics'][number]): CreateTopic {
+  const { name, partitions, bindings, retentionMs, retentionBytes, cleanup, compaction, tier } = topic;
+  const given = Object.entries({ bindings, cleanup, compaction, tier }).filter(([, value]) => value !== undefined);
+  return { name, partitions, retentionMs, retentionBytes, ...Object.fromEntries(given) };
 }
 
 /** SHA-256(salt ‖ password), as the control plane makes it. The password itself is kept nowhere. */

@@ -12,14 +12,15 @@ import { Journal } from '@robustmq/journal';
 import { KafkaServer } from '@robustmq/kafka';
 import { Meta, MetaError } from '@robustmq/meta';
 import { MqttServer } from '@robustmq/mqtt';
-import { openLogStore, type LogStore } from '@robustmq/store';
+import { openLogStore, type LogStore, type ObjectStore } from '@robustmq/store';
 import type { Accept, Cancel, ListenerInfo, Runtime } from '@robustmq/wire';
 import packageJson from '../package.json' with { type: 'json' };
 import type { AdminTarget } from './admin-http.ts';
-import type { ListenerConfig, NodeConfig } from './config.ts';
+import type { ListenerConfig, NodeConfig, TieringConfig } from './config.ts';
 import { NodeMetrics } from './metrics.ts';
 import { fromSpec, toObserved } from './namespace-translation.ts';
 import { explained } from './failure-sentence.ts';
+import { openObjectStorage, type ObjectStorage } from './object-storage.ts';
 import { readTlsFiles } from './tls-files.ts';
 import type { Listener } from './transports/listener.ts';
 import { TcpListener } from './transports/tcp.ts';
@@ -30,6 +31,8 @@ import { UsageLedger } from './usage-ledger.ts';
 export const NODE_VERSION = packageJson.version;
 /** How often streams let go of what their retention no longer keeps. */
 const RETENTION_PERIOD_MS = 60_000;
+/** How often streams are looked through for what is to be moved or compacted. */
+const TIERING_PERIOD_MS = 15_000;
 /** On stop clients have this long to take their last packet; then their connections are cut. */
 const DISCONNECT_GRACE_MS = 1_000;
 const DISCONNECT_POLL_MS = 10;
@@ -40,6 +43,7 @@ interface Graph {
   readonly config: NodeConfig;
   readonly runtime: Runtime;
   readonly store: LogStore;
+  readonly objects: ObjectStore | null;
   readonly journal: Journal;
   readonly meta: Meta;
   readonly broker: BrokerNode;
@@ -65,6 +69,7 @@ export class Node implements AdminTarget {
   readonly #mqtt: MqttServer;
   readonly #kafka: KafkaServer;
   readonly #retention: Cancel;
+  readonly #tiering: Cancel;
   #listeners: OpenListener[] = [];
   #ready = false;
   #stopping: Promise<void> | null = null;
@@ -93,6 +98,8 @@ export class Node implements AdminTarget {
       this.#retaining = true;
       void journal.enforceRetention(runtime.nowMs()).finally(() => (this.#retaining = false));
     });
+    // A pass that still runs is waited for by the next call, not doubled.
+    this.#tiering = runtime.every(TIERING_PERIOD_MS, () => void this.#tier());
   }
 
   /**
@@ -104,6 +111,15 @@ export class Node implements AdminTarget {
       return new Node(await buildGraph(config, runtime, onFailed));
     } catch (error) {
       throw explained(error, config.dataDir);
+    }
+  }
+
+  async #tier(): Promise<void> {
+    const { journal, runtime } = this.#graph;
+    try {
+      await journal.runTiering(runtime.nowMs());
+    } catch (error) {
+      runtime.log.warn({ error }, 'tiering failed');
     }
   }
 
@@ -149,9 +165,10 @@ export class Node implements AdminTarget {
     return (this.#stopping ??= this.#stop());
   }
   async #stop(): Promise<void> {
-    const { broker, ledger, meta, journal, runtime, counts } = this.#graph;
+    const { broker, ledger, meta, journal, objects, runtime, counts } = this.#graph;
     this.#ready = false;
     this.#retention();
+    this.#tiering();
     for (const { listener } of this.#listeners) listener.stopAccepting();
     this.#mqtt.close();
     this.#kafka.close();
@@ -166,6 +183,7 @@ export class Node implements AdminTarget {
     }
     this.#metrics.close();
     await journal.close();
+    await objects?.close?.();
   }
   get #connections(): number {
     return this.#listeners.reduce((sum, { listener }) => sum + listener.connections, 0);
@@ -242,7 +260,8 @@ const NOT_SERVED = { observedGeneration: 0, endpointsReachable: false, topics: [
 async function buildGraph(config: NodeConfig, runtime: Runtime, onFailed: (error: Error) => void): Promise<Graph> {
   const store = await openStore(config, runtime);
   const counts = { flushes: 0, failed: false };
-  const journal = new Journal({ store, runtime });
+  const storage = config.tiering === undefined ? null : await openStorage(config.tiering, runtime, store);
+  const journal = new Journal({ store, runtime, ...storage });
   const failed = (error: unknown) => {
     if (counts.failed) return;
     counts.failed = true;
@@ -269,9 +288,19 @@ async function buildGraph(config: NodeConfig, runtime: Runtime, onFailed: (error
     });
     await broker.start();
     feed.recovered();
-    return { config, runtime, store, journal, meta, broker, feed, ledger, counts };
+    return { config, runtime, store, objects: storage?.objects ?? null, journal, meta, broker, feed, ledger, counts };
   } catch (error) {
     await journal.close().catch(() => undefined);
+    await storage?.objects.close?.().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function openStorage(tiering: TieringConfig, runtime: Runtime, store: LogStore): Promise<ObjectStorage> {
+  try {
+    return await openObjectStorage(tiering, runtime);
+  } catch (error) {
+    await store.close().catch(() => undefined);
     throw error;
   }
 }

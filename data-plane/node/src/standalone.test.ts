@@ -103,6 +103,33 @@ describe('standalone', () => {
     expect(await consumeAll()).toEqual([{ key: 'sensors/1/temp', value: '21.5', headers: { unit: 'C' } }]);
   });
 
+  it('owes the wills of its connections when it is killed, and pays them after the next start', async () => {
+    const node = await start(config()).untilReady();
+    const url = `mqtt://127.0.0.1:${ports.mqtt}`;
+    const persistent = { protocolVersion: 5, properties: { sessionExpiryInterval: 600 } } as const;
+    const watcher = await connect(url, { ...persistent, clientId: 'watcher' });
+    await watcher.subscribeAsync('wills/#', { qos: 1 });
+    const will = (name: string) => ({
+      topic: `wills/${name}`,
+      payload: Buffer.from(name),
+      qos: 1 as const,
+      retain: true,
+    });
+    await connect(url, { ...persistent, clientId: 'a', will: will('persistent') });
+    await connect(url, { protocolVersion: 4, clientId: 'b', will: will('clean') });
+    const polite = await connect(url, { clientId: 'c', will: will('polite') });
+    await polite.endAsync();
+    // behind this commit the wills are on the medium
+    await watcher.publishAsync('sensors/1', 'x', { qos: 1 });
+    await node.kill();
+    await start(config()).untilReady();
+    const late = await connect(url);
+    const got: string[] = [];
+    late.on('message', (_topic, payload) => got.push(payload.toString()));
+    await late.subscribeAsync('wills/#', { qos: 1 });
+    await vi.waitFor(() => expect(got.sort()).toEqual(['clean', 'persistent']), { timeout: 10_000 });
+  });
+
   it('keeps namespaces apart, and asks for passwords', async () => {
     await start(config()).untilReady();
     const url = `mqtt://127.0.0.1:${ports.mqtt}`;
