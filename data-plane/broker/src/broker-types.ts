@@ -1,4 +1,4 @@
-import type { Commit, Durability } from '@robustmq/journal';
+import type { Commit, Durability, StreamPolicy } from '@robustmq/journal';
 import type { ListenerInfo } from '@robustmq/wire';
 import type { Message, QoS } from './message.ts';
 import type { PublishRun } from './publish-run.ts';
@@ -246,6 +246,10 @@ export interface CreateTopic {
   readonly durability?: Durability;
   readonly retentionMs?: number;
   readonly retentionBytes?: number;
+  /** As of the journal's StreamPolicy; absent = its defaults. */
+  readonly cleanup?: StreamPolicy['cleanup'];
+  readonly compaction?: StreamPolicy['compaction'];
+  readonly tier?: StreamPolicy['tier'];
 }
 
 export interface Topic {

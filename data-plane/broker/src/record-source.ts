@@ -169,6 +169,8 @@ export class RecordSource {
   }
   #unreadable(offset: number, error: unknown): void {
     if (!(error instanceof JournalError)) throw error;
+    // Object storage is away for now: the next lookup asks again (the journal backs off).
+    if (error.code === 'unavailable') return;
     this.#runtime.log.error({ stream: this.stream.name, offset, error }, 'stored messages are lost to inboxes');
     const next = error.resumeAt !== null && error.resumeAt > offset ? error.resumeAt : offset + 1;
     this.#add(offset, next, [], 0);

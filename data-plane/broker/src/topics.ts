@@ -1,4 +1,4 @@
-import { checkBatch, type Commit, type Journal, type Stream } from '@robustmq/journal';
+import { checkBatch, type Commit, type Journal, type Stream, type StreamPolicy } from '@robustmq/journal';
 import { MetaError, type Meta, type NamespaceRecord, type TopicRecord } from '@robustmq/meta';
 import type { Runtime } from '@robustmq/wire';
 import { PendingBatch, type BatchSealer } from './batch-sealer.ts';
@@ -181,6 +181,9 @@ export class NamespaceTopics implements Topics {
       durability: spec.durability ?? 'flushed',
       retentionMs: spec.retentionMs ?? RETENTION_MS_DEFAULT,
       retentionBytes: spec.retentionBytes ?? -1,
+      ...(spec.cleanup === undefined ? {} : { cleanup: spec.cleanup }),
+      ...(spec.compaction === undefined ? {} : { compaction: spec.compaction }),
+      ...(spec.tier === undefined ? {} : { tier: spec.tier }),
     };
     try {
       await this.#host.meta.propose({ kind: 'create-topic', namespaceId: this.#host.record.id, topic: record });
@@ -219,11 +222,19 @@ export class NamespaceTopics implements Topics {
   async #serve(record: TopicRecord): Promise<StoredTopic> {
     const host = this.#host;
     const topic = new StoredTopic(record);
-    const { durability, retentionMs, retentionBytes } = record;
+    const { durability, retentionMs, retentionBytes, cleanup, compaction, tier } = record;
+    const policy: StreamPolicy = {
+      durability,
+      retentionMs,
+      retentionBytes,
+      ...(cleanup === undefined ? {} : { cleanup }),
+      ...(compaction === undefined ? {} : { compaction }),
+      ...(tier === undefined ? {} : { tier }),
+    };
     const partitions: StoredPartition[] = [];
     for (let index = 0; index < record.partitions; index++) {
       const name = partitionStream(host.record.id, record.id, index);
-      const stream = await host.journal.open(name, { durability, retentionMs, retentionBytes });
+      const stream = await host.journal.open(name, policy);
       partitions.push(new StoredPartition(index, topic, stream, host));
     }
     topic.partitions = partitions;

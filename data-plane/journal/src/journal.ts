@@ -2,7 +2,7 @@ import { StoreError, type LogStore, type ObjectStore } from '@robustmq/store';
 import type { Cancel, Runtime } from '@robustmq/wire';
 import { Commit } from './commit.ts';
 import { JournalError } from './journal-error.ts';
-import type { Stream, StreamName, StreamPolicy } from './journal-types.ts';
+import type { Stream, StreamName, StreamPolicy, TierPolicy } from './journal-types.ts';
 import { StreamOwner, type StreamHost } from './stream-owner.ts';
 import { TailCache } from './tail-cache.ts';
 import { HIDDEN_PREFIX } from './tier/manifest.ts';
@@ -24,6 +24,8 @@ export interface JournalOptions {
   readonly tailCacheBytesMax?: number;
   /** Object storage for streams whose policy has a tier. The journal does not close it. */
   readonly objects?: ObjectStore;
+  /** The tier of streams whose policy has none. */
+  readonly tierOf?: (name: StreamName) => TierPolicy | undefined;
   /** Bytes of batches an object is filled with. Default 16 MiB. */
   readonly objectBytes?: number;
   /** Bytes of objects kept in memory, over all streams. Default 64 MiB. */
@@ -50,6 +52,7 @@ export class Journal {
   /** The last open or remove of a name that is not done: those of one name run one after the other. */
   readonly #pending = new Map<StreamName, Promise<unknown>>();
   readonly #tiering: Tiering;
+  readonly #tierOf: (name: StreamName) => TierPolicy | undefined;
   readonly #beforeFlush: (() => void)[] = [];
   readonly #onFailed: ((error: Error) => void)[] = [];
   /** Settled from the start: what appends of durability `memory` get. */
@@ -73,6 +76,7 @@ export class Journal {
     this.#runtime = options.runtime;
     this.#stable.settle(null);
     this.#tiering = new Tiering(options);
+    this.#tierOf = options.tierOf ?? (() => undefined);
     this.#host = {
       tails: new TailCache(options.tailCacheBytesMax ?? TAIL_CACHE_BYTES_MAX),
       appended: (stream, sizeBytes) => this.#appended(stream, sizeBytes),
@@ -87,7 +91,7 @@ export class Journal {
     if (this.#closed) return Promise.reject(new JournalError('closed', name));
     const stream = this.#streams.get(name);
     if (stream !== undefined && !this.#pending.has(name)) {
-      stream.policy = policy;
+      stream.policy = this.#withTier(name, policy);
       return Promise.resolve(stream);
     }
     return this.#inTurn(name, () => this.#open(name, policy));
@@ -95,7 +99,7 @@ export class Journal {
   /** Replaces the policy of an open stream; counts from its next append and its next retention pass. */
   setPolicy(name: StreamName, policy: StreamPolicy): void {
     const stream = this.#streams.get(name);
-    if (stream !== undefined) stream.policy = policy;
+    if (stream !== undefined) stream.policy = this.#withTier(name, policy);
   }
   /** Deletes a stream and its bytes; resolves when it cannot come back. Absent streams are fine. */
   remove(name: StreamName): Promise<void> {
@@ -199,8 +203,12 @@ export class Journal {
       stream.objects = objects;
       this.#streams.set(name, stream);
     }
-    stream.policy = policy;
+    stream.policy = this.#withTier(name, policy);
     return stream;
+  }
+  #withTier(name: StreamName, policy: StreamPolicy): StreamPolicy {
+    const tier = policy.tier === undefined ? this.#tierOf(name) : undefined;
+    return tier === undefined ? policy : { ...policy, tier };
   }
   async #remove(name: StreamName): Promise<void> {
     const stream = this.#streams.get(name);

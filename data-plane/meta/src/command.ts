@@ -56,6 +56,22 @@ export interface TopicRecord {
   /** −1 = for ever. */
   readonly retentionMs: number;
   readonly retentionBytes: number;
+  /** What is let go: by age and size (absent), superseded records of a key, or both. */
+  readonly cleanup?: 'delete' | 'compact' | 'compact,delete';
+  /** The journal's CompactionPolicy: milliseconds, and a share of 0 to 1. */
+  readonly compaction?: {
+    readonly minLagMs?: number;
+    readonly deleteRetentionMs?: number;
+    readonly minDirtyRatio?: number;
+  };
+  /** The journal's TierPolicy: when what is stored goes to object storage. Absent = never. */
+  readonly tier?: {
+    readonly coldAfterMs?: number;
+    readonly coldAfterBytes?: number;
+    readonly coldAfterIdleMs?: number;
+    readonly warmAfterReads?: number;
+    readonly warmIdleMs?: number;
+  };
 }
 
 export interface SubscriptionRecord {
@@ -176,6 +192,23 @@ const SHAPES: Record<CommandKind, Check> = {
       durability: (v) => v === 'memory' || v === 'flushed',
       retentionMs: whole,
       retentionBytes: whole,
+      cleanup: (v) => v === undefined || v === 'delete' || v === 'compact' || v === 'compact,delete',
+      compaction: optional(
+        shape({
+          minLagMs: optional(natural),
+          deleteRetentionMs: optional(natural),
+          minDirtyRatio: optional((v) => typeof v === 'number' && v >= 0 && v <= 1),
+        }),
+      ),
+      tier: optional(
+        shape({
+          coldAfterMs: optional(natural),
+          coldAfterBytes: optional(natural),
+          coldAfterIdleMs: optional(natural),
+          warmAfterReads: optional(natural),
+          warmIdleMs: optional(natural),
+        }),
+      ),
     }),
   }),
   'remove-topic': shape({ namespaceId, name: text }),

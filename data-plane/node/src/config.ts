@@ -138,6 +138,7 @@ export const StandaloneConfig = z
       listeners: listeners.refine(hasListener, { error: ONE_LISTENER }),
       namespaces: z.array(namespace, 'write a list of namespaces').min(1, 'write at least one namespace'),
       journal: journal.prefault({}),
+      tiering: tiering.optional(),
       rates: rates.prefault({}),
       logLevel: logLevel.default('info'),
     },
@@ -191,6 +192,7 @@ export const ManagedConfig = z.strictObject({
   /** The file that holds the admin token; absent = environment ROBUSTMQ_ADMIN_TOKEN. */
   adminTokenFile: filePath.optional(),
   journal: journal.prefault({}),
+  tiering: tiering.optional(),
   rates: rates.prefault({}),
   /** Length of a usage window; only tests change it. */
   usageWindowMs: z.int('write milliseconds').min(100, 'write 100 or more').default(60_000),
@@ -227,6 +229,7 @@ export function standaloneNode(config: StandaloneConfig, directory: string): Nod
     namespace: null,
     listeners: withAbsoluteTls(config.listeners, directory),
     journal: config.journal,
+    tiering: withAbsoluteDirectory(config.tiering, directory),
     rates: config.rates,
     usageWindowMs: 60_000,
   };
@@ -240,6 +243,7 @@ export function managedNode(config: ManagedConfig): NodeConfig {
     namespace: config.namespace ?? null,
     listeners: withAbsoluteTls(config.listeners, '.'),
     journal: config.journal,
+    tiering: withAbsoluteDirectory(config.tiering, '.'),
     rates: config.rates,
     usageWindowMs: config.usageWindowMs,
   };

@@ -27,7 +27,7 @@ import {
 export interface CompactedBatch {
   /** The batch itself when nothing was to be changed; null when nothing is left. */
   readonly bytes: Buffer | null;
-  /** When its records without value may go; null when it has none. */
+  /** When a pass is due for its records without value; null when none is. */
   readonly horizonMs: number | null;
 }
 
@@ -36,6 +36,8 @@ export interface CompactRules {
   isSuperseded(record: RecordView): boolean;
   /** The batch was compacted before, so a delete horizon in it is ours and not a producer's. */
   readonly isCompacted: boolean;
+  /** This record stays, with or without value: the stream's last one, so that readers can reach the end. */
+  readonly keptOffset: number;
   readonly nowMs: number;
   readonly deleteRetentionMs: number;
 }
@@ -61,16 +63,18 @@ export function compactBatch(batch: Buffer, rules: CompactRules): CompactedBatch
     data = record.data;
     if (rules.isSuperseded(record)) return;
     const isTombstone = record.valueEnd < 0 && record.keyEnd >= 0;
-    if (isTombstone && mayGo) return;
+    if (isTombstone && mayGo && record.offset !== rules.keptOffset) return;
     hasTombstone ||= isTombstone;
     kept.push({ timestampMs: record.timestampMs, bodyStart: record.bodyStart, end: record.recordEnd });
   });
   if (kept.length === 0) return { bytes: null, horizonMs: null };
   const horizonMs = hasTombstone ? (known ?? rules.nowMs + rules.deleteRetentionMs) : null;
+  // A record that is due and stays goes with a later pass: no pass is made for it alone.
+  const dueMs = mayGo ? null : horizonMs;
   const isSame = kept.length === readRecordCount(batch) && horizonMs === known;
   if (isSame && (known !== null || (readAttributes(batch) & DELETE_HORIZON_BIT) === 0))
-    return { bytes: batch, horizonMs };
-  return { bytes: rebuild(batch, data, kept, horizonMs), horizonMs };
+    return { bytes: batch, horizonMs: dueMs };
+  return { bytes: rebuild(batch, data, kept, horizonMs), horizonMs: dueMs };
 }
 
 interface Kept {

@@ -134,6 +134,29 @@ describe('compaction', () => {
     ]);
   });
 
+  it('keeps the last record of the stream even without value, until there is a later one', async () => {
+    const w = await world({ ...COMPACT, compaction: { minDirtyRatio: 0, deleteRetentionMs: 0 } }, null);
+    await w.stream
+      .append(
+        batchOf(
+          [
+            { key: 'a', value: '1' },
+            { key: 'a', value: null },
+          ],
+          START_MS,
+        ),
+      )
+      .promise();
+    for (let i = 1; i < 5; i++) await w.journal.runTiering(START_MS + i);
+    expect([...(await all(w.stream)).keys()]).toEqual([1]);
+    const passes = w.stream.tiers().moves.length;
+    await w.journal.runTiering(START_MS + 10);
+    expect(w.stream.tiers().moves).toHaveLength(passes);
+    await w.stream.append(batchOf([{ key: 'b', value: '1' }], START_MS)).promise();
+    await w.journal.runTiering(START_MS + 20);
+    expect([...(await all(w.stream)).keys()]).toEqual([2]);
+  });
+
   it('leaves young records alone, waits until it is worth it, and drops what the old objects held', async () => {
     const policy = { ...COMPACT, compaction: { minLagMs: 1000, minDirtyRatio: 0.5 } };
     const w = await world(policy, null);

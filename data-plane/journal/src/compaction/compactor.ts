@@ -146,6 +146,7 @@ export class Compactor {
       return compactBatch(chunk.bytes, {
         isSuperseded: (record) => record.keyEnd >= 0 && (pass.newest.get(keyOf(record)) ?? -1) > record.offset,
         isCompacted,
+        keptOffset: this.#tiers.log.endOffset - 1,
         nowMs: this.#nowMs,
         deleteRetentionMs: this.#policy.compaction?.deleteRetentionMs ?? DELETE_RETENTION_MS,
       });
