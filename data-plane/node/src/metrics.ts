@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type * as Prom from 'prom-client';
 import type { Registry } from 'prom-client';
 
 const EVENT_LOOP_RESOLUTION_MS = 10;
@@ -30,7 +31,7 @@ const COUNTERS = {
   bytes_out_total: ['Bytes of messages written to clients', (s: ProtocolSample) => s.bytesOut],
 } as const;
 
-type Prometheus = typeof import('prom-client');
+type Prometheus = typeof Prom;
 type LoopDelay = ReturnType<typeof monitorEventLoopDelay>;
 
 /**
