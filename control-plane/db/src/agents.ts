@@ -68,6 +68,15 @@ export class Agents {
     return this.#client.agent.findMany({ orderBy: { createdAt: 'asc' } });
   }
 
+  /** Desired versions of agents; those that do not exist are left out. */
+  async desiredVersions(ids: readonly string[]): Promise<Map<string, bigint>> {
+    const rows = await this.#client.agent.findMany({
+      where: { id: { in: [...ids] } },
+      select: { id: true, desiredVersion: true },
+    });
+    return new Map(rows.map((row) => [row.id, row.desiredVersion]));
+  }
+
   /**
    * The agent of a region that gets a new cluster: the one seen last of those whose endpoints are known. Asked on the
    * caller's own connection: a transaction that waits for a second one can wait for itself when all are in use.

@@ -60,6 +60,34 @@ describe('Agent with a control plane and nodes', { timeout: 30_000 }, () => {
     await scratch.remove();
   });
 
+  it('joins a control plane that lost its database anew when it is given a token, and serves on until then', async () => {
+    control.desire([namespaceSpec(1), namespaceSpec(2)]);
+    control.desire([namespaceSpec(1), namespaceSpec(2)]);
+    await startAgent();
+    await eventually('cluster 1 ready', isReady(1));
+    const old = { ...config() };
+    await agent.close(true);
+    control.stop();
+    control.forgetEverything();
+    await control.start();
+    // without a new token: it says so, keeps its identity and serves
+    agent = new Agent({ ...old, joinToken: undefined }, testLog, FAST);
+    await agent.start();
+    await eventually('it asked', () => control.unknownAgents > 0);
+    expect(agent.identity?.agentId).not.toBe(control.agentId);
+    expect(agent.reconciler.report().map((one) => one.phase)).toEqual(['ready', 'ready']);
+    await agent.close(true);
+    await startAgent();
+    control.desire([namespaceSpec(3)]);
+    await eventually('cluster 3 ready', isReady(3));
+    expect(agent.identity?.agentId).toBe(control.agentId);
+    await eventually('the old ones are gone', () => phaseOf(1)?.phase !== 'ready');
+    await agent.close(true);
+    await startAgent();
+    await eventually('cluster 3 after a restart', isReady(3));
+    expect(control.enrolments).toBe(1);
+  });
+
   it('enrols once, serves what is desired, and reports it reachable', async () => {
     control.desire([namespaceSpec(1)]);
     await startAgent();

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentEndpoints } from '@robustmq/contracts';
 import type { Logger } from 'pino';
-import { AgentError } from './agent-error.ts';
+import { AgentError, sentenceOf } from './agent-error.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { pause } from './backoff.ts';
 import { ControlLink, LINK_TIMING, type LinkTiming } from './control-link.ts';
@@ -48,6 +48,8 @@ export class Agent {
   #statusTimer: NodeJS.Timeout | undefined;
   #lastStatus = '';
   #appliedVersion = 0;
+  /** Identity that the control plane said it does not know. */
+  #unknownTo = '';
 
   constructor(config: AgentConfig, log: Logger, timing: LinkTiming = LINK_TIMING) {
     this.#config = config;
@@ -165,12 +167,45 @@ export class Agent {
       haveVersion: () => this.#desired.version,
       status: () => ({ version: this.#desired.version, namespaces: this.#reconciler.report() }),
       onState: (state: SignedState) => this.#takeState(state, identity),
+      onUnknown: () => void this.#joinAnew(identity),
     };
     const link = new ControlLink(this.#transport, identity, this.#keys, owner, this.#log, this.#timing);
     this.#link = link;
     link.start();
     this.#delivery = new UsageDelivery(this.#spool, (seq, windows) => link.pushUsage(seq, windows), this.#log);
     this.#delivery.start();
+  }
+
+  /**
+   * The control plane does not know us. A join token given to this start is the order to join it anew, with the same keys
+   * and nodes; without one, somebody must decide that: its first state takes the place of what is served now.
+   */
+  async #joinAnew(old: AgentIdentity): Promise<void> {
+    if (this.#unknownTo === old.agentId) return;
+    this.#unknownTo = old.agentId;
+    const { agentId } = old;
+    if (!this.#config.joinToken) {
+      this.#log.error(
+        { agentId },
+        'the control plane does not know this agent; clients are served as before. To join it, make a join token ' +
+          '(POST /v1/operator/join-tokens) and start the agent again with ROBUSTMQ_JOIN_TOKEN set to it',
+      );
+      return;
+    }
+    try {
+      const identity = await this.#enroll();
+      if (!identity || this.#stop.signal.aborted) return;
+      await Promise.all([this.#delivery?.close(), this.#link?.close()]);
+      this.#log.warn({ from: agentId, to: identity.agentId }, 'joined anew: the control plane did not know this agent');
+      this.#identity = identity;
+      this.#desired.startOver();
+      this.#appliedVersion = 0;
+      // the old one was closed with its link
+      this.#transport = undefined;
+      this.#startLink(identity);
+    } catch (error) {
+      this.#log.error({ agentId, error: sentenceOf(error) }, 'the control plane does not know this agent');
+    }
   }
 
   async #takeState(state: SignedState, identity: AgentIdentity): Promise<void> {

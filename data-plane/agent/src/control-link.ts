@@ -6,6 +6,7 @@ import type { SignedState } from './desired-store.ts';
 import type { AgentIdentity, AgentKeys } from './identity.ts';
 import {
   isUnauthenticated,
+  isUnknownAgent,
   linkError,
   type AuthenticateReply,
   type ControlFrame,
@@ -50,6 +51,8 @@ export interface LinkOwner {
   readonly status: () => { version: number; namespaces: readonly NamespaceObserved[] };
   /** A state arrived, verified or not; throws `state-unverified`. */
   readonly onState: (state: SignedState) => Promise<void>;
+  /** The control plane does not know this agent: another one, or one that lost its database. */
+  readonly onUnknown?: () => void;
 }
 
 /**
@@ -172,6 +175,7 @@ export class ControlLink {
         this.#log.info('session ended');
       } catch (error) {
         refused = isUnauthenticated(error);
+        if (isUnknownAgent(error)) this.#owner.onUnknown?.();
         if (refused) this.#renewTokenAtMs = 0;
         const level = attempt === 0 || attempt % 20 === 0 ? 'warn' : 'debug';
         if (!signal.aborted) this.#log[level]({ error: sentenceOf(error) }, 'no session with the control plane');

@@ -110,6 +110,14 @@ export class DesiredStore {
   }
 
   /**
+   * The agent joined another control plane, which counts its versions from the beginning: what it says first takes the
+   * place of the current state, which is served until then.
+   */
+  startOver(): void {
+    if (this.#current) this.#current = { ...this.#current, desired: { ...this.#current.desired, version: 0 } };
+  }
+
+  /**
    * Takes a state that came over the link. Resolves to true when it is newer than the current one and is on disk;
    * false when it is the current one again. Throws `state-unverified`, also for an older version.
    */

@@ -138,3 +138,7 @@ export const isUnauthenticated = (error: unknown): boolean => {
   const code = error instanceof AgentError ? (error.cause as { code?: number } | undefined)?.code : undefined;
   return code === status.UNAUTHENTICATED || code === status.PERMISSION_DENIED || code === status.NOT_FOUND;
 };
+
+/** True when the control plane says that there is no such agent. */
+export const isUnknownAgent = (error: unknown): boolean =>
+  error instanceof AgentError && (error.cause as { code?: number } | undefined)?.code === status.NOT_FOUND;

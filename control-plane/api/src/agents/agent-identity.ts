@@ -77,14 +77,10 @@ export class AgentIdentity {
     if (Math.abs(now - issuedAtMs) > ASSERTION_SKEW_MS)
       throw refuse(status.UNAUTHENTICATED, 'the assertion is too old or from the future: check the clock');
     const agent = z.uuid().safeParse(agentId).success ? await this.#database.agents.agent(agentId) : null;
+    // told apart, so that an agent whose control plane lost its database knows what to do
+    if (!agent) throw refuse(status.NOT_FOUND, 'this control plane does not know the agent');
     const text = `${agentId}|${epoch}|${issuedAtMs}|${nonce}`;
-    if (
-      !agent ||
-      agent.disabledAt ||
-      nonce.length < 8 ||
-      nonce.length > 128 ||
-      !signed(agent.publicKeyPem, text, signature)
-    )
+    if (agent.disabledAt || nonce.length < 8 || nonce.length > 128 || !signed(agent.publicKeyPem, text, signature))
       throw refuse(status.UNAUTHENTICATED, 'the assertion is not valid');
     this.#useNonce(`${agentId}|${nonce}`, now);
     const accessToken = await this.#jwt.signAsync(

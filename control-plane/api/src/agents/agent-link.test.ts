@@ -3,6 +3,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Cluster, OperatorAgents } from '@robustmq/contracts';
 import { joinToken, TestAgent } from '../testing/test-agent.ts';
 import { OPERATOR_TOKEN, startTestApi, until, type SignedUp, type TestApi } from '../testing/test-api.ts';
+import { Agents } from '@robustmq/db';
+import { AgentPokes } from '../provisioning/agent-pokes.ts';
 import type { StateUpdate } from './agent-frames.ts';
 
 let api: TestApi;
@@ -219,5 +221,36 @@ describe('a session', () => {
       status.INVALID_ARGUMENT,
     );
     expect((await api.call('GET', '/health/ready')).status).toBe(200);
+  });
+});
+
+describe('pokes', () => {
+  it('come also when another process raised the version', async () => {
+    const agent = fresh();
+    await agent.enrol(await joinToken(api));
+    let poked = 0;
+    const release = api.app.get(AgentPokes).hold(agent.agentId, () => (poked += 1));
+    await until(
+      () => Promise.resolve(poked),
+      (count) => count === 1,
+    );
+    await api.database.withTenant(owner.tenantId, (tx) => Agents.nextVersion(tx, agent.agentId));
+    await until(
+      () => Promise.resolve(poked),
+      (count) => count === 2,
+    );
+    release();
+  });
+});
+
+describe('an agent that nobody knows', () => {
+  it('is told so, and no more', async () => {
+    const agent = fresh();
+    await agent.enrol(await joinToken(api));
+    agent.agentId = '01890000-0000-7000-8000-000000000000';
+    await expect(agent.authenticate()).rejects.toMatchObject({
+      code: status.NOT_FOUND,
+      details: expect.stringContaining('does not know the agent'),
+    });
   });
 });

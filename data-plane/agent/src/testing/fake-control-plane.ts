@@ -20,8 +20,8 @@ type Reply = sendUnaryData<object>;
 
 /** A control plane as an agent sees one: the real gRPC service over the real protocol, with its state in memory. */
 export class FakeControlPlane {
-  readonly agentId = '0193b3a0-0000-7000-8000-00000000a9e7';
-  readonly joinToken = 'rmqj_test';
+  agentId = '0193b3a0-0000-7000-8000-00000000a9e7';
+  joinToken = 'rmqj_test';
   /** Every window ever committed, by identity: what billing would see. */
   readonly usage = new Map<string, UsageWindow>();
   readonly applied: { version: number; error: string }[] = [];
@@ -37,6 +37,7 @@ export class FakeControlPlane {
   /** Life of an access token in milliseconds. */
   tokenMs = 600_000;
   enrolments = 0;
+  unknownAgents = 0;
   authentications = 0;
   sessionsOpened = 0;
   usageCalls = 0;
@@ -77,6 +78,16 @@ export class FakeControlPlane {
     this.sessions.clear();
   }
 
+  /** Loses its database and its keys: nobody is known any more, and another join token is good. */
+  forgetEverything(): void {
+    this.agentId = '0193b3a0-0000-7000-8000-00000000beef';
+    this.joinToken = 'rmqj_another';
+    this.enrolments = 0;
+    this.#keys = generateKeyPairSync('ed25519');
+    this.#version = 0;
+    this.#namespaces = [];
+  }
+
   /** Changes what is desired and tells every session. */
   desire(namespaces: NamespaceSpec[]): void {
     this.#version += 1;
@@ -114,6 +125,8 @@ export class FakeControlPlane {
   #authenticate(call: Unary, reply: Reply): void {
     const { agentId, epoch, issuedAtMs, nonce, signature } = call.request;
     const text = `${agentId}|${epoch}|${issuedAtMs}|${nonce}`;
+    if (agentId !== this.agentId) this.unknownAgents += 1;
+    if (agentId !== this.agentId) return reply({ code: status.NOT_FOUND, details: 'does not know the agent' });
     const key = createPublicKey(this.#agentKeyPem);
     if (!verify(null, Buffer.from(text), key, Buffer.from(signature ?? '', 'base64'))) {
       return reply({ code: status.UNAUTHENTICATED, details: 'wrong assertion' });
