@@ -13,6 +13,8 @@ export interface SentMessage {
   readonly sentAt: number;
   /** Set when the server took responsibility: PUBACK, PUBREC, or a Produce response. */
   ackedAt: number | null;
+  /** Acknowledged, but in a way that `known-gaps.ts` says may lose it. */
+  mayBeLost?: boolean;
   /** A will: it is sent by the server, not by its client. */
   readonly isWill?: boolean;
   /** Number of the process it was sent to first; a repeat may meet another one. */

@@ -302,6 +302,8 @@ export class MqttClient {
       this.#open.delete(id);
       return;
     }
+    const isRepeated = open.message.sentToStart !== this.#node.starts;
+    if (KNOWN_GAPS.checkpointRunsAhead && kind === 'pubrec' && isRepeated) open.message.mayBeLost = true;
     this.#facts.acknowledge(open.message);
     this.#say(`${kind} ${open.message.text}`);
     if (kind === 'puback') this.#open.delete(id);

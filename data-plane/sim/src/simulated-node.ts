@@ -60,11 +60,12 @@ export class SimulatedNode {
   get up(): Process | null {
     return this.#process?.isUp === true ? this.#process : null;
   }
+  /** A fault was injected that this process may still meet. */
+  get isMediumFaulty(): boolean {
+    return this.#isMediumFaulty;
+  }
   get starts(): number {
     return this.#starts;
-  }
-  get disk(): SimulatedDisk {
-    return this.#platter;
   }
 
   start(): void {
@@ -90,6 +91,9 @@ export class SimulatedNode {
     const { runtime, disk } = process;
     const { walBytesMax, segmentBytesMax, tailCacheBytesMax, snapshotBytesMin, namespaces } = this.#plan;
     const store = await FileLogStore.open({ directory: DIRECTORY, walBytesMax, segmentBytesMax, disk });
+    for (const { kind, file, position, detail } of store.damages) {
+      this.#world.trace(`node: found ${kind} in ${file} at ${position}: ${detail}`);
+    }
     const journal = new Journal({ store, runtime, tailCacheBytesMax });
     process.journal = journal;
     journal.onFailed((error) => this.#mediumFailed(process, error));

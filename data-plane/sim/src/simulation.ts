@@ -1,4 +1,4 @@
-import { Chance } from './chance.ts';
+import type { Chance } from './chance.ts';
 import { Facts } from './facts.ts';
 import { KafkaConsumer } from './kafka-consumer.ts';
 import { KafkaProducer } from './kafka-producer.ts';
@@ -161,7 +161,8 @@ export class Simulation {
       try {
         await this.#stored.audit(process.broker!.byId(id)!, STORED_TOPICS);
       } catch (error) {
-        if (process === this.#node.up) this.#world.violated('stored-records-are-intact', String(error));
+        if (process === this.#node.up && !this.#node.isMediumFaulty)
+          this.#world.violated('stored-records-are-intact', String(error));
       }
     }
     return process === this.#node.up;

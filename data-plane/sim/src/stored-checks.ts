@@ -125,6 +125,7 @@ export class StoredChecks {
   #isOwed(message: SentMessage): boolean {
     return (
       message.ackedAt !== null &&
+      !message.mayBeLost &&
       message.qos > 0 &&
       this.#owedUntil >= message.ackedAt &&
       !this.#facts.deletedTexts.has(message.text)
