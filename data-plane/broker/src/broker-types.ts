@@ -260,6 +260,9 @@ export interface Topic {
   readonly durability: Durability;
   readonly retentionMs: number;
   readonly retentionBytes: number;
+  /** As the topic was created; absent = the journal's defaults. */
+  readonly cleanup?: StreamPolicy['cleanup'];
+  readonly compaction?: StreamPolicy['compaction'];
 }
 
 export interface Partition {

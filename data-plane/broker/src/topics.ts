@@ -123,6 +123,12 @@ export class StoredTopic implements Topic {
   get retentionBytes(): number {
     return this.record.retentionBytes;
   }
+  get cleanup(): TopicRecord['cleanup'] {
+    return this.record.cleanup;
+  }
+  get compaction(): TopicRecord['compaction'] {
+    return this.record.compaction;
+  }
   get storedBytes(): number {
     let bytes = 0;
     for (const partition of this.partitions) bytes += partition.sizeBytes;

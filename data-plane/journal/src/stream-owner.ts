@@ -236,6 +236,10 @@ export class StreamOwner implements Stream {
       }
     }
   }
+  /** What lies below `before` was compacted: the tail cache lets go what it has of before. */
+  forgetTail(before: number): void {
+    this.#host.tails.dropBelow(this.#tail, before);
+  }
   /** The stream is gone or the journal closed: refuses from now on. */
   close(): void {
     this.#closed = true;

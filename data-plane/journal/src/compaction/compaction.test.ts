@@ -56,10 +56,10 @@ async function all(stream: Stream): Promise<Map<number, Sent & { timestampMs: nu
   }
   return found;
 }
-async function world(policy: StreamPolicy, objects: MemoryObjectStore | null) {
+async function world(policy: StreamPolicy, objects: MemoryObjectStore | null, tailCacheBytesMax = 0) {
   const runtime = new ManualRuntime({ autoTurn: true, startMs: START_MS });
   const store = new MemoryLogStore();
-  const options = { store, runtime, objectBytes: 1000, tailCacheBytesMax: 0, orphanGraceMs: 0 };
+  const options = { store, runtime, objectBytes: 1000, tailCacheBytesMax, orphanGraceMs: 0 };
   const open = () => new Journal(objects === null ? options : { ...options, objects });
   const journal = open();
   return { runtime, store, journal, open, stream: await journal.open(NAME, policy) };
@@ -159,7 +159,7 @@ describe('compaction', () => {
 
   it('leaves young records alone, waits until it is worth it, and drops what the old objects held', async () => {
     const policy = { ...COMPACT, compaction: { minLagMs: 1000, minDirtyRatio: 0.5 } };
-    const w = await world(policy, null);
+    const w = await world(policy, null, 1_000_000);
     for (let i = 0; i < 100; i++) {
       await w.stream.append(batchOf([{ key: `k${i % 5}`, value: `${i}` }], START_MS + i * 100)).promise();
     }

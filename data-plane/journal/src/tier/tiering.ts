@@ -31,6 +31,8 @@ export interface TieredStream {
   readonly log: Log;
   readonly isClosed: boolean;
   objects: StreamTiers | null;
+  /** Records below `before` were compacted. */
+  forgetTail(before: number): void;
 }
 
 /** The objects of all streams of a journal: opening, the passes of the timer, removal. */
@@ -137,7 +139,9 @@ export class Tiering {
       await objects.work(async () => {
         const mover = new TierMover(objects, policy, nowMs);
         try {
-          if (compacts(policy)) await new Compactor(objects, policy, nowMs).run();
+          if (compacts(policy) && (await new Compactor(objects, policy, nowMs).run())) {
+            stream.forgetTail(objects.endOffset);
+          }
         } finally {
           if (!objects.isClosed) await mover.run();
         }

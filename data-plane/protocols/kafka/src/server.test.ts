@@ -236,7 +236,7 @@ describe('topics', () => {
         wanted('a', { configs: [{ name: 'retention.ms', value: '5000' }] }),
         wanted('b', { replicationFactor: 3 }),
         wanted('c', { numPartitions: 0 }),
-        wanted('d', { configs: [{ name: 'cleanup.policy', value: 'compact' }] }),
+        wanted('d', { configs: [{ name: 'cleanup.policy', value: 'none' }] }),
         wanted('e'),
         wanted('e'),
         wanted('f', { numPartitions: -1, replicationFactor: -1, assignments: [{ partitionIndex: 0, brokerIds: [7] }] }),
