@@ -166,6 +166,30 @@ describe('idempotent producers', () => {
     expect(client.next(Produce)!.responses[0]!.partitionResponses[0]!.baseOffset).toBe(0);
     expect(client.next(Produce)!.responses[0]!.partitionResponses[0]!.baseOffset).toBe(0);
   });
+  it('are found again in what is stored, so that a repeat after a restart is known', async () => {
+    for (const readsLater of [false, true]) {
+      const producerId = readsLater ? 11 : 12;
+      const base = partition.endOffset;
+      for (let i = 0; i < 7; i++) await produce(idempotent(i * 2, { producerId }));
+      await produce(batchOf(['plain']));
+      client.handler.onClose(null);
+      // nobody is connected for so long that the namespace is forgotten, as by a restart
+      world.runtime.advance(1_200_000);
+      partition.slow = readsLater;
+      client = world.client();
+      for (const first of [12, 4, 14, 14, 18])
+        client.send(Produce, 7, produceRequest(idempotent(first, { producerId })));
+      await world.settle();
+      const answers = [1, 2, 3, 4, 5].map(() => client.next(Produce)!.responses[0]!.partitionResponses[0]!);
+      expect(answers.map(({ errorCode, baseOffset }) => [errorCode, baseOffset])).toEqual([
+        [0, base + 12],
+        [0, base + 4],
+        [0, base + 15],
+        [0, base + 15],
+        [ERROR.OUT_OF_ORDER_SEQUENCE_NUMBER, -1],
+      ]);
+    }
+  });
   it('a newer epoch begins at 0 and fences the older; the sequence wraps', async () => {
     await produce(idempotent(0));
     expect((await produce(idempotent(2, { producerEpoch: 1 }))).errorCode).toBe(ERROR.OUT_OF_ORDER_SEQUENCE_NUMBER);

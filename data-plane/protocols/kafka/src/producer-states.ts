@@ -1,17 +1,22 @@
-import type { Commit } from '@robustmq/broker';
+import type { Commit, Partition } from '@robustmq/broker';
 import { ERROR, type ErrorCode } from './errors.ts';
-import type { BatchSequence } from './record-batch.ts';
+import { baseOffsetOf, batchSizeAt, LAST_OFFSET_DELTA_AT, sequenceOf, type BatchSequence } from './record-batch.ts';
 
 /** Batches of one producer that may be in flight, so that a repeat of any of them is known (KIP-98). */
 const BATCHES_REMEMBERED = 5;
 const SEQUENCE_MAX = 2 ** 31 - 1;
+/** How far back from its end a partition is looked through for producers. */
+const LOAD_RECORDS_MAX = 50_000;
+const LOAD_BYTES_MAX = 32 * 1024 * 1024;
+const LOAD_READ_BYTES = 1024 * 1024;
 
 /** A batch that was appended: what a repeat of it is answered with. */
 export interface AppendedBatch {
   readonly firstSequence: number;
   readonly lastSequence: number;
   readonly baseOffset: number;
-  readonly commit: Commit;
+  /** null = stable long since. */
+  readonly commit: Commit | null;
 }
 
 interface ProducerState {
@@ -31,15 +36,44 @@ const OUT_OF_ORDER: SequenceVerdict = { kind: 'refused', errorCode: ERROR.OUT_OF
 const OLD_EPOCH: SequenceVerdict = { kind: 'refused', errorCode: ERROR.INVALID_PRODUCER_EPOCH };
 
 /**
- * Idempotent producers of one partition. In memory: after a restart a producer that is not known may begin at any
- * sequence. The longest unused producer is forgotten beyond `producersMax`.
+ * Idempotent producers of one partition, in memory. `load` finds the latest again in the partition's end, so that a batch
+ * whose answer a crash took is known when it is sent again; a producer that is not known may begin at any sequence. The
+ * longest unused producer is forgotten beyond `producersMax`.
  */
 export class ProducerStates {
   readonly #producersMax: number;
   readonly #producers = new Map<number, ProducerState>();
+  /** Settles when `load` is done; null = it is, or there was nothing to load. Never rejects. */
+  loading: Promise<void> | null = null;
 
   constructor(producersMax: number) {
     this.#producersMax = producersMax;
+  }
+
+  /** Reads the last `LOAD_RECORDS_MAX` records, at most `LOAD_BYTES_MAX` of them. `failed` is told why that ended early. */
+  load(partition: Partition, failed: (error: unknown) => void): void {
+    if (partition.stableOffset <= partition.startOffset) return;
+    this.loading = this.#read(partition)
+      .catch(failed)
+      .then(() => void (this.loading = null));
+  }
+  async #read(partition: Partition): Promise<void> {
+    const end = partition.stableOffset;
+    let at = Math.max(partition.startOffset, end - LOAD_RECORDS_MAX);
+    for (let left = LOAD_BYTES_MAX; at < end && left > 0;) {
+      const slices = await partition.read(at, LOAD_READ_BYTES);
+      if (slices.length === 0) return;
+      for (const slice of slices) {
+        left -= slice.length;
+        for (let from = 0, size = batchSizeAt(slice, 0); size > 0; size = batchSizeAt(slice, (from += size))) {
+          const batch = slice.subarray(from, from + size);
+          const sequence = sequenceOf(batch);
+          const base = baseOffsetOf(batch);
+          if (sequence.producerId >= 0) this.appended(sequence, base, null);
+          at = base + batch.readInt32BE(LAST_OFFSET_DELTA_AT) + 1;
+        }
+      }
+    }
   }
 
   check(batch: BatchSequence): SequenceVerdict {
@@ -57,7 +91,7 @@ export class ProducerStates {
   }
 
   /** Remembers a batch that `check` called new and that was appended. */
-  appended(batch: BatchSequence, baseOffset: number, commit: Commit): void {
+  appended(batch: BatchSequence, baseOffset: number, commit: Commit | null): void {
     const { producerId, producerEpoch, firstSequence, lastSequence } = batch;
     let state = this.#producers.get(producerId);
     if (state === undefined || state.epoch !== producerEpoch) state = { epoch: producerEpoch, batches: [] };

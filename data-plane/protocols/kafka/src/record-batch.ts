@@ -6,6 +6,7 @@
  */
 export const BATCH_HEADER_BYTES = 61;
 const MAGIC_AT = 16;
+export const LAST_OFFSET_DELTA_AT = 23;
 const ATTRIBUTES_AT = 21;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
@@ -28,6 +29,11 @@ export function batchSizeAt(records: Buffer, at: number): number {
   if (records.length - at < BATCH_HEADER_BYTES) return -1;
   const size = 12 + records.readInt32BE(at + 8);
   return size < BATCH_HEADER_BYTES || size > records.length - at ? -1 : size;
+}
+
+/** Offset of the first record of a stored batch. */
+export function baseOffsetOf(batch: Buffer): number {
+  return batch.readInt32BE(0) * 2 ** 32 + batch.readUInt32BE(4);
 }
 
 /** Who produced a batch and where it stands in that producer's order (KIP-98). */

@@ -12,19 +12,31 @@ export class World {
   readonly namespace: Namespace;
   readonly groups: GroupCoordinator;
   readonly #limits: KafkaLimits;
+  readonly #runtime: Runtime;
   /** By topic id and partition index. */
   readonly #producers = new Map<string, ProducerStates[]>();
 
   constructor(namespace: Namespace, runtime: Runtime, limits: KafkaLimits) {
     this.namespace = namespace;
     this.#limits = limits;
+    this.#runtime = runtime;
     this.groups = new GroupCoordinator(namespace, runtime, limits);
   }
 
   producersOf(topic: Topic, partition: Partition): ProducerStates {
     let ofTopic = this.#producers.get(topic.idHex);
     if (ofTopic === undefined) this.#producers.set(topic.idHex, (ofTopic = []));
-    return (ofTopic[partition.index] ??= new ProducerStates(this.#limits.producersPerPartitionMax));
+    let states = ofTopic[partition.index];
+    if (states === undefined) {
+      states = ofTopic[partition.index] = new ProducerStates(this.#limits.producersPerPartitionMax);
+      // what a crash took of a topic in memory is a gap in the sequence that nobody can be blamed for
+      if (topic.durability === 'flushed') states.load(partition, (error) => this.#loadFailed(topic, partition, error));
+    }
+    return states;
+  }
+
+  #loadFailed(topic: Topic, { index }: Partition, error: unknown): void {
+    this.#runtime.log.warn({ error, topic: topic.name, partition: index }, 'kafka: producers were not all found');
   }
 
   /** The topic is gone. */

@@ -18,9 +18,47 @@ interface PartitionOutcome {
 }
 
 /** Produce: appends at once, answers when every partition's commit has settled. acks=1 waits like acks=all. */
-export function handleProduce(request: ProduceRequest, call: Call<typeof Produce.response>): void {
+export function handleProduce(request: ProduceRequest, call: Call<typeof Produce.response>): void | Promise<void> {
+  if (request.acks === 0) call.connection.withoutReply(call);
+  const loading = producersToLoad(request, call);
+  if (loading.length === 0) return serveProduce(request, call, call.owned);
+  // what follows waits in the same way, so the order of the requests stays
+  const own = call.owned ? request : copyRequest(request);
+  return Promise.all(loading).then(() => serveProduce(own, call, true));
+}
+
+/** What must be known of the partitions' idempotent producers before the request can be judged. */
+function producersToLoad({ topicData }: ProduceRequest, call: Call): Promise<void>[] {
+  const { world, namespace } = call.session;
+  const loading: Promise<void>[] = [];
+  for (const { name, partitionData } of topicData) {
+    for (const { index, records } of partitionData) {
+      if (records === null || magicOf(records) !== 2 || batchSizeAt(records, 0) < 0) continue;
+      if (sequenceOf(records).producerId < 0) continue;
+      const topic = namespace.topics.get(name);
+      const partition = topic?.partitions[index];
+      if (topic === undefined || partition === undefined) continue;
+      const states = world.producersOf(topic, partition);
+      if (states.loading !== null) loading.push(states.loading);
+    }
+  }
+  return loading;
+}
+
+/** Small requests lie in the buffer all connections share. */
+function copyRequest(request: ProduceRequest): ProduceRequest {
+  const topicData = request.topicData.map((topic) => ({
+    ...topic,
+    partitionData: topic.partitionData.map((row) => ({
+      ...row,
+      records: row.records === null ? null : copyOf(row.records),
+    })),
+  }));
+  return { ...request, topicData };
+}
+
+function serveProduce(request: ProduceRequest, call: Call<typeof Produce.response>, owned: boolean): void {
   const { acks } = request;
-  if (acks === 0) call.connection.withoutReply(call);
   const acksLegal = acks === 0 || acks === 1 || acks === -1;
   let sizeBytes = 0;
   const responses = request.topicData.map((topicData) => {
@@ -32,7 +70,7 @@ export function handleProduce(request: ProduceRequest, call: Call<typeof Produce
       else if (records === null || records.length === 0) refuse(outcome, ERROR.INVALID_RECORD, 'no records');
       else {
         sizeBytes += records.length;
-        produceTo(topic, outcome, records, call);
+        produceTo(topic, outcome, owned ? records : copyOf(records), call);
       }
       return outcome;
     });
@@ -78,8 +116,7 @@ function produceTo(topic: Topic | undefined, outcome: PartitionOutcome, records:
   if (isTransactional(records)) return refuse(outcome, ERROR.INVALID_TXN_STATE, NO_TRANSACTIONS);
   // KIP-98: a request carries one batch per partition; sequences would not be checkable else
   if (size !== records.length) return refuse(outcome, ERROR.INVALID_RECORD, 'more than one record batch');
-  const owned = call.owned ? records : copyOf(records);
-  append(topic, partition, outcome, owned, call);
+  append(topic, partition, outcome, records, call);
 }
 
 /** Small requests lie in the buffer all connections share. */

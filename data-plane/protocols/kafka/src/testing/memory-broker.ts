@@ -148,7 +148,7 @@ class MemoryTopics implements Topics {
       idHex: (this.#next++).toString(16).padStart(32, '0'),
       name: spec.name,
       partitions: Array.from({ length: spec.partitions }, (_, index) => new MemoryPartition(index, this.#namespace)),
-      durability: 'memory',
+      durability: 'flushed',
       retentionMs: spec.retentionMs ?? -1,
       retentionBytes: spec.retentionBytes ?? -1,
     };
