@@ -17,6 +17,9 @@ const MEMORY_FLUSH_BYTES = 8 * 1024 * 1024;
 /** Streams trimmed by retention at a time: their trims share a flush. */
 const RETENTION_STREAMS_MAX = 32;
 
+/** How long `close` waits for moves that wait for object storage. */
+const TIERING_STOP_MS = 2000;
+
 export interface JournalOptions {
   readonly store: LogStore;
   readonly runtime: Runtime;
@@ -183,7 +186,7 @@ export class Journal {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closing = true;
-    await Promise.allSettled([...this.#streams.values()].map((stream) => stream.objects?.stop()));
+    await Promise.allSettled([...this.#streams.values()].map((stream) => stream.objects?.stop(TIERING_STOP_MS)));
     await Promise.allSettled(this.#pending.values());
     while (this.#failure === null && (this.#flushing !== null || this.#gathering !== null || this.#dirty.length > 0)) {
       if (this.#flushing === null) this.#flush();

@@ -1,5 +1,5 @@
 import { StoreError, type Chunk, type Log, type LogStore, type ObjectStore } from '@robustmq/store';
-import type { Runtime } from '@robustmq/wire';
+import type { Cancel, Runtime } from '@robustmq/wire';
 import { JournalError } from '../journal-error.ts';
 import type { StreamName, TierMove } from '../journal-types.ts';
 import type { LogObjects } from './log-objects.ts';
@@ -248,12 +248,22 @@ export class StreamTiers {
     this.#work = done.catch(() => undefined);
     return done;
   }
-  /** Ends work under way; resolves when nothing of it runs any more. */
-  async stop(): Promise<void> {
+  /**
+   * Ends work under way; resolves when nothing of it runs any more, or after `patienceMs`: what is left then waits for
+   * object storage, and can change nothing when it has its answer.
+   */
+  async stop(patienceMs = Infinity): Promise<void> {
     this.#abort.abort();
-    await this.#work;
+    if (patienceMs === Infinity) await this.#work;
+    else if (this.isBusy) {
+      let cancel: Cancel = () => undefined;
+      const patience = new Promise<void>((resolve) => (cancel = this.host.runtime.after(patienceMs, resolve)));
+      await Promise.race([this.#work, patience]);
+      cancel();
+    }
     await this.#changing;
   }
+
   moved(kind: TierMove['kind'], reason: string, baseOffset: number, nextOffset: number, sizeBytes: number): void {
     this.#moves.push({ atMs: this.host.runtime.nowMs(), kind, reason, baseOffset, nextOffset, sizeBytes });
     if (this.#moves.length > MOVES_KEPT_MAX) this.#moves.shift();

@@ -34,7 +34,8 @@ export class TierMover {
 
   /** Moves what is due. A step that fails keeps no later one from its turn; the first error is thrown at the end. */
   async run(): Promise<void> {
-    const { tiers, steps } = { tiers: this.#tiers, steps: [() => this.#tiers.trimLog()] };
+    const tiers = this.#tiers;
+    const steps = [() => tiers.trimLog()];
     if (tiers.host.cold !== null)
       steps.push(
         () => this.#moveAll(),
