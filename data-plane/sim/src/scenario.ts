@@ -59,6 +59,13 @@ export function scenarioOf(chance: Chance): Scenario {
       tailCacheBytesMax: chance.pick([0, 2_000, 1_000_000]),
       snapshotBytesMin: chance.pick([500, 4_000, 1_000_000]),
       pace: { operationMsMax: chance.pick([0.1, 1]), syncMsMax: chance.pick([0.5, 5, 20]) },
+      tiering: chance.is(0.4)
+        ? {
+            coldAfterBytes: chance.pick([0, 3_000]),
+            objectBytes: chance.pick([2_000, 20_000]),
+            coldCacheBytesMax: chance.pick([0, 5_000, 100_000]),
+          }
+        : null,
       namespaces: NAMESPACES.map((id) => namespaceOf(id, topics)),
     },
     pace: {

@@ -1,16 +1,20 @@
 import { BrokerNode, UNLIMITED_QUOTAS, type NamespaceConfig } from '@robustmq/broker';
-import { Journal } from '@robustmq/journal';
+import { Journal, type JournalOptions } from '@robustmq/journal';
 import { KafkaServer } from '@robustmq/kafka';
 import { Meta } from '@robustmq/meta';
 import { MqttServer } from '@robustmq/mqtt';
-import { FileLogStore, SimulatedDisk } from '@robustmq/store';
+import { FileLogStore, MemoryObjectStore, SimulatedDisk } from '@robustmq/store';
 import type { ListenerInfo } from '@robustmq/wire';
 import { Link, type ClientEnd, type Latency } from './network.ts';
+import { SlowObjects } from './slow-objects.ts';
 import { SlowDisk, type DiskPace } from './slow-disk.ts';
 import { ProcessRuntime, type World } from './world.ts';
 
 const DIRECTORY = '/data';
 const RETENTION_PERIOD_MS = 60_000;
+const TIERING_PERIOD_MS = 700;
+const ORPHAN_GRACE_MS = 3_000;
+const TIERED_STREAM = /partition/;
 /** A process that failed is started again after this long. */
 const RESTART_MS_MAX = 300;
 
@@ -20,6 +24,12 @@ export interface NodePlan {
   readonly tailCacheBytesMax: number;
   readonly snapshotBytesMin: number;
   readonly pace: DiskPace;
+  /** null: nothing goes to object storage. */
+  readonly tiering: {
+    readonly coldAfterBytes: number;
+    readonly objectBytes: number;
+    readonly coldCacheBytesMax: number;
+  } | null;
   /** Namespaces every process is told to have, as an agent would tell it. */
   readonly namespaces: readonly NamespaceConfig[];
 }
@@ -44,6 +54,7 @@ export interface Process {
 export class SimulatedNode {
   readonly #world: World;
   readonly #plan: NodePlan;
+  readonly #objects = new MemoryObjectStore();
   #platter: SimulatedDisk;
   #process: Process | null = null;
   #starts = 0;
@@ -94,7 +105,7 @@ export class SimulatedNode {
     for (const { kind, file, position, detail } of store.damages) {
       this.#world.trace(`node: found ${kind} in ${file} at ${position}: ${detail}`);
     }
-    const journal = new Journal({ store, runtime, tailCacheBytesMax });
+    const journal = new Journal({ store, runtime, tailCacheBytesMax, ...this.#tiering(runtime) });
     process.journal = journal;
     journal.onFailed((error) => this.#mediumFailed(process, error));
     const meta = new Meta({ store, runtime, snapshotBytesMin });
@@ -108,9 +119,36 @@ export class SimulatedNode {
     const advertised = (): { host: string; port: number } => ({ host: 'sim', port: 9092 });
     process.kafka = new KafkaServer({ broker, runtime, nodeId: 1, clusterId: 'sim', advertised });
     runtime.every(RETENTION_PERIOD_MS, () => void journal.enforceRetention(runtime.nowMs()));
+    if (this.#plan.tiering !== null) runtime.every(TIERING_PERIOD_MS, () => void journal.runTiering(runtime.nowMs()));
     process.isUp = true;
     this.#world.trace('node: up');
     this.onUp();
+  }
+
+  #tiering(runtime: ProcessRuntime): Partial<JournalOptions> {
+    const { tiering } = this.#plan;
+    if (tiering === null) return {};
+    const { coldAfterBytes, objectBytes, coldCacheBytesMax } = tiering;
+    return {
+      objects: new SlowObjects(this.#world, runtime, this.#objects),
+      tierOf: (name) => (TIERED_STREAM.test(name) ? { coldAfterBytes } : undefined),
+      objectBytes,
+      coldCacheBytesMax,
+      orphanGraceMs: ORPHAN_GRACE_MS,
+    };
+  }
+  /** Every object a manifest calls cold is in object storage. A name that goes while it is looked for is none. */
+  async manifestNamesOnlyWhatIsThere(process: Process): Promise<void> {
+    for (const name of process.journal!.list()) {
+      if (!TIERED_STREAM.test(name)) continue;
+      const stream = await process.journal!.open(name, { durability: 'flushed', retentionMs: -1, retentionBytes: -1 });
+      const named = (): string[] => stream.tiers().objects.flatMap(({ key, cold }) => (cold ? [key] : []));
+      for (const key of named()) {
+        const isThere = (await this.#objects.list(key, undefined, 1)).some((entry) => entry.key === key);
+        if (!isThere && named().includes(key))
+          this.#world.violated('manifest-names-only-what-is-there', `${name}: ${key}`);
+      }
+    }
   }
 
   /** The process dies at this moment: kill -9, or the machine loses its power. Starts again after `downMs`. */

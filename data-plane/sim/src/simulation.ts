@@ -160,6 +160,7 @@ export class Simulation {
     for (const id of NAMESPACES) {
       try {
         await this.#stored.audit(process.broker!.byId(id)!, STORED_TOPICS);
+        await this.#node.manifestNamesOnlyWhatIsThere(process);
       } catch (error) {
         if (process === this.#node.up && !this.#node.isMediumFaulty)
           this.#world.violated('stored-records-are-intact', String(error));
@@ -211,7 +212,7 @@ export class Simulation {
       reader.start();
       await this.#world.run(this.#world.nowMs + SETTLE_MS / 2);
       for (const [key, message] of this.#facts.retained) {
-        if (!key.startsWith(`${namespace}/`) || message.ackedAt === null) continue;
+        if (!key.startsWith(`${namespace}/`) || message.ackedAt === null || message.mayBeLost) continue;
         const got = reader.checks.retained.get(message.topic);
         if (got !== message.text) this.#world.violated('retained-survive', `${key} is ${got}, not ${message.text}`);
       }

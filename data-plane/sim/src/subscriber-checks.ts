@@ -15,13 +15,15 @@ export class SubscriberChecks {
   readonly #settled = new Set<string>();
   readonly retained = new Map<string, string>();
   #subscribedAt: number | null = null;
+  #connectedAt = 0;
 
   constructor(world: World, facts: Facts, plan: MqttClientPlan) {
     this.#world = world;
     this.#facts = facts;
     this.#plan = plan;
   }
-  connected(_moment: number, isPresent: boolean): void {
+  connected(moment: number, isPresent: boolean): void {
+    this.#connectedAt = moment;
     if (isPresent) return;
     this.#got.clear();
     this.#lastNew.clear();
@@ -72,8 +74,9 @@ export class SubscriberChecks {
   }
   /** Messages of one publisher, topic and QoS come in the order they were sent, repeats aside [MQTT-4.6.0]. */
   keepsTheOrderOfItsPublisher(message: SentMessage): void {
-    // what was sent before the subscription stood may come first by a repeat of its publisher, behind newer ones
-    const isOlder = message.sentAt < (this.#subscribedAt ?? Infinity);
+    // what was sent before the subscription stood, or at QoS 0 while its client was away, may come first by a repeat of its publisher, behind newer ones
+    const isMissable = this.#plan.qos === 0 && message.sentAt < this.#connectedAt;
+    const isOlder = isMissable || message.sentAt < (this.#subscribedAt ?? Infinity);
     if (isOlder || this.#got.has(message.text)) return;
     const key = `${message.publisher} ${message.topic} ${message.qos}`;
     const last = this.#lastNew.get(key) ?? 0;
