@@ -123,6 +123,8 @@ export class Registry {
     }
     // What was read may be unsynced work of a process that was killed; what it says is not written again.
     await this.#file.sync();
+    // So may its name be: killed between rename and sync, all streams would be gone with the next loss of power.
+    await this.#disk.syncDirectory(this.#directory);
     this.#loadedNextId = this.intact ? this.#nextId : 1;
     this.#fileBytes = at;
     this.#changed.clear();
