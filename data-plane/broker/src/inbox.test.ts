@@ -55,7 +55,10 @@ describe('an inbox', () => {
     for (const { session } of sessions) session.subscribe('x', subscribeOptions);
     sessions[2]!.session.detach(false);
     const publisher = openSession(node, 'p').connection;
-    await node.namespace().publish(runOf('x', ['1', '2', '3']), publisher).commit!.promise();
+    await node
+      .namespace()
+      .publish(runOf('x', ['1', '2', '3']), publisher)
+      .commit!.promise();
     for (const { session } of sessions.slice(0, 2)) expect(taken(session, 2)).toHaveLength(2);
     sessions[0]!.session.detach(false);
     await settled(node);
