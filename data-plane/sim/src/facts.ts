@@ -44,6 +44,8 @@ export class Facts {
   readonly retained = new Map<string, SentMessage>();
   /** Records of a deleted topic are no longer owed. */
   readonly deletedTexts = new Set<string>();
+  /** When a fault of the disk was last ordered; 0 = never. */
+  diskFaultAt = 0;
   #moments = 0;
 
   /** A point in the order of everything. */

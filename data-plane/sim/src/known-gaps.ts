@@ -23,4 +23,9 @@ export const KNOWN_GAPS = {
    * then, the held packet id of a QoS 2 publish survives and its message does not: its repeat is acknowledged and lost.
    */
   checkpointRunsAhead: true,
+  /**
+   * One failed read of a message for an inbox counts as damage (`record-source.ts`): the entry is dropped though the medium
+   * may be read a moment later.
+   */
+  failedReadLosesInboxEntries: true,
 } as const satisfies Record<string, boolean>;

@@ -112,6 +112,7 @@ export class Simulation {
     if ((dice -= kill) < 0) return this.#node.crash('kill', chance.between(0, DOWN_MS_MAX));
     if ((dice -= power) < 0) return this.#node.crash('power', chance.between(0, DOWN_MS_MAX));
     if ((dice -= diskFault) < 0) {
+      this.#facts.diskFaultAt = this.#facts.moment();
       return this.#node.breakDisk(
         chance.whole(0, DISK_FAULT_OPERATIONS_MAX),
         chance.pick(['io', 'disk-full', 'read-only']),
