@@ -208,8 +208,11 @@ export interface Inbox {
   take(max: number): readonly InboxEntry[];
   /** QoS 1: the reader has it. QoS 2: the reader has completed it. Unknown sequence numbers are ignored. */
   acknowledge(sequence: number): void;
-  /** QoS 2: the reader has received it; only its completion is owed now. Survives restarts. */
-  markReceived(sequence: number): void;
+  /**
+   * QoS 2: the reader has received it; only its completion is owed now. Survives restarts once the returned commit has
+   * settled (null = it was marked before): only then may the reader be told to forget it [MQTT-4.3.3].
+   */
+  markReceived(sequence: number): Commit | null;
   /** Makes everything not acknowledged takeable again, in order: called by the protocol on a new attachment. */
   rewind(): void;
 }

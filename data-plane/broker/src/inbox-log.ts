@@ -214,10 +214,9 @@ export class InboxLog implements InboxJournal {
       this.#writeDone();
     });
   }
-  received(inbox: SessionInbox, sequence: number): void {
+  received(inbox: SessionInbox, sequence: number): Commit {
     this.#writer.u8(event.RECEIVED).uvarint(inbox.number).i64(sequence);
-    this.#write(this.#writer);
-    this.#writer.reset();
+    return this.#writeNow();
   }
   owedBytesChanged(bytes: number): void {
     this.#owedBytes += bytes;

@@ -1,3 +1,4 @@
+import { Commit } from '@robustmq/journal';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { SessionInbox, type InboxJournal } from './inbox.ts';
@@ -37,7 +38,7 @@ it('behaves as a list of entries would', () => {
         source: () => ({ lookup: message }) as unknown as RecordSource,
         nowMs: () => 0,
         done: () => undefined,
-        received: () => undefined,
+        received: () => new Commit(1),
         owedBytesChanged: (change) => void (bytes += change),
       };
       const inbox = new SessionInbox(1, journal);

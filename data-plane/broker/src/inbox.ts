@@ -1,3 +1,4 @@
+import type { Commit } from '@robustmq/journal';
 import type { Inbox, InboxEntry } from './broker-types.ts';
 import { isExpired } from './message-record.ts';
 import type { QoS } from './message.ts';
@@ -22,7 +23,7 @@ export interface InboxJournal {
   source(index: number): RecordSource | undefined;
   nowMs(): number;
   done(inbox: SessionInbox, sequence: number): void;
-  received(inbox: SessionInbox, sequence: number): void;
+  received(inbox: SessionInbox, sequence: number): Commit;
   /** Entries of this inbox take so many bytes more (or fewer). */
   owedBytesChanged(bytes: number): void;
 }
@@ -122,10 +123,10 @@ export class SessionInbox implements Inbox {
   acknowledge(sequence: number): void {
     if (this.markDone(sequence)) this.#journal.done(this, sequence);
   }
-  markReceived(sequence: number): void {
-    if (!this.#has(sequence) || (this.#metas[sequence & this.#mask]! & RECEIVED) !== 0) return;
+  markReceived(sequence: number): Commit | null {
+    if (!this.#has(sequence) || (this.#metas[sequence & this.#mask]! & RECEIVED) !== 0) return null;
     this.#metas[sequence & this.#mask]! |= RECEIVED;
-    this.#journal.received(this, sequence);
+    return this.#journal.received(this, sequence);
   }
   rewind(): void {
     this.#cursor = this.#head;

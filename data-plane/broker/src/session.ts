@@ -1,4 +1,4 @@
-import type { Connection, Inbox, Receiver, Session, SubscribeOptions, SubscribeOutcome } from './broker-types.ts';
+import type { Connection, Receiver, Session, SubscribeOptions, SubscribeOutcome } from './broker-types.ts';
 import type { Commit } from '@robustmq/journal';
 import type { SessionInbox } from './inbox.ts';
 import type { Sessions } from './sessions.ts';

@@ -2,6 +2,7 @@ import type { IPublishPacket, ISubscribePacket, Packet, QoS } from 'mqtt-packet'
 import { describe, expect, it } from 'vitest';
 import type { MqttLimits } from './limits.ts';
 import type { Join } from './testing/set-up.ts';
+import { FakeCommit } from './testing/fake-broker.ts';
 import { setUp } from './testing/set-up.ts';
 
 const publish = (topic: string, payload: string, options: Partial<IPublishPacket> = {}): IPublishPacket => ({
@@ -333,6 +334,26 @@ describe('an inbox', () => {
     again.send({ cmd: 'pubcomp', messageId: two! });
     again.cut();
     expect(join({ ...persistent }).take()).toEqual([]);
+  });
+
+  it('[MQTT-4.3.3] sends PUBREL when it is stable that the client has the message, in the order of the PUBRECs', () => {
+    const { broker, runtime, reader, writer } = pair({ ...persistent, clientId: 'waits', qos: 2 });
+    writer.send(...burst(3, 2));
+    const [one, two, three] = idsOf(reader.take());
+    const inbox = broker.sessions.get('waits')!.inbox!;
+    const [first, second] = [new FakeCommit(1), new FakeCommit(2)];
+    inbox.receivedCommit = first.commit;
+    expect(reader.send({ cmd: 'pubrec', messageId: one! })).toEqual([]);
+    inbox.receivedCommit = second.commit;
+    expect(reader.send({ cmd: 'pubrec', messageId: two! })).toEqual([]);
+    inbox.receivedCommit = null;
+    expect(reader.send({ cmd: 'pubrec', messageId: three! })).toEqual([]);
+    first.settle();
+    runtime.turn();
+    expect(reader.take()).toMatchObject([{ cmd: 'pubrel', messageId: one }]);
+    second.settle(new Error('the disk is gone'));
+    runtime.turn();
+    expect(reader.take()).toEqual([]);
   });
 
   it('is read as far as Receive Maximum allows, and further with each acknowledgement', () => {

@@ -1,12 +1,13 @@
-import type { Connection, Inbox, InboxEntry, Message, PublishRun, QoS, Receiver } from '@robustmq/broker';
+import type { Commit, Connection, Inbox, InboxEntry, Message, PublishRun, QoS, Receiver } from '@robustmq/broker';
 import { Writer, type Cancel } from '@robustmq/wire';
+import { AckQueue } from './ack-queue.ts';
 import { AWAITS_PUBACK, AWAITS_PUBCOMP, AWAITS_PUBREC, InFlight } from './in-flight.ts';
 import { MqttRun } from './mqtt-run.ts';
 import type { Output } from './output.ts';
 import { putAck } from './packet-writer.ts';
 import { PendingQueue } from './pending-queue.ts';
 import type { PendingPackets } from './pending-queue.ts';
-import { headerBytes } from './publish-encoder.ts';
+import { copyBytes, headerBytes } from './publish-encoder.ts';
 import { WIRE_V3, WIRE_V5 } from './publishing.ts';
 import type { FaultCode } from './reason-codes.ts';
 import type { ServerContext } from './server-context.ts';
@@ -56,6 +57,8 @@ export class Delivery implements Receiver {
   /** Entries taken from the inbox that do not fit the window's span yet. */
   #taken: readonly InboxEntry[] = [];
   #pending: PendingQueue | null = null;
+  /** PUBRELs whose PUBREC is not stable yet; null until one had to wait. */
+  #releases: AckQueue | null = null;
   #subacksDue = 0;
   #heldBack: (() => void)[] | null = null;
   #dropping = false;
@@ -437,14 +440,44 @@ export class Delivery implements Receiver {
       return;
     }
     const known = state === AWAITS_PUBREC || state === AWAITS_PUBCOMP;
+    let commit: Commit | null = null;
     if (state === AWAITS_PUBREC) {
       this.#inFlight.setState(sequence, AWAITS_PUBCOMP);
-      this.#inbox?.markReceived(sequence);
+      commit = this.#inbox?.markReceived(sequence) ?? null;
     }
     if (reason >= 0x80) return;
-    putAck(this.#subscriber.output, PUBREL, packetId, known || !this.#v5 ? 0 : NOT_FOUND);
-    this.#subscriber.markDirty();
+    this.#release(packetId, known || !this.#v5 ? 0 : NOT_FOUND, commit);
   }
+
+  /**
+   * PUBREL, in the order of the PUBRECs [MQTT-4.6.0-4]. The client forgets the packet id with it, so it waits until it is
+   * stable that the client has the message: else a crash in between would deliver it once more.
+   */
+  #release(packetId: number, reason: number, commit: Commit | null): void {
+    const wait = commit !== null && !commit.settled ? commit : null;
+    if (wait === null && (this.#releases === null || this.#releases.empty)) {
+      putAck(this.#subscriber.output, PUBREL, packetId, reason);
+      this.#subscriber.markDirty();
+      return;
+    }
+    const releases = (this.#releases ??= new AckQueue());
+    const mustAsk = wait !== null && releases.isNew(wait);
+    const at = releases.append({ commit: wait, sizeBytes: reason === 0 ? 4 : 5, count: 1, ended: 0, publishBytes: 0 });
+    putAck({ buffer: releases.bytes, reserve: () => at }, PUBREL, packetId, reason);
+    if (mustAsk) wait.onSettled(this.#releasesSettled);
+  }
+
+  /** Shared by all commits that PUBRELs wait for. After a failed one the client repeats on its next connection. */
+  readonly #releasesSettled = (): void => {
+    const releases = this.#releases!;
+    const { output } = this.#subscriber;
+    for (let ready = releases.shift(); ready !== null; ready = releases.shift()) {
+      if (ready.error !== null || !this.#subscriber.open) continue;
+      const at = output.reserve(ready.end - ready.start);
+      copyBytes(releases.bytes, ready.start, ready.end, output.buffer, at);
+    }
+    this.#subscriber.markDirty();
+  };
 
   /** PUBCOMP: the exchange ends. Unknown ids are ignored. */
   pubcomp(packetId: number): void {

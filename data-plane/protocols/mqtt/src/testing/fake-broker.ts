@@ -73,8 +73,11 @@ class FakeInbox implements Inbox {
   acknowledge(sequence: number): void {
     this.entries = this.entries.filter((entry) => entry.sequence !== sequence);
   }
-  markReceived(sequence: number): void {
+  /** What `markReceived` gives back next: hand-settled by the test. */
+  receivedCommit: Commit | null = null;
+  markReceived(sequence: number): Commit | null {
     this.entries = this.entries.map((e) => (e.sequence === sequence ? { ...e, received: true, message: null } : e));
+    return this.receivedCommit;
   }
   rewind(): void {
     this.entries = this.entries.map((e) => ({ ...e, redelivery: e.redelivery || e.taken, taken: false }));
