@@ -7,7 +7,7 @@ export const KNOWN_GAPS = {
    * The broker sends PUBREL before it is stable that the PUBREC came. A crash in between sends a QoS 2 message again whose
    * packet id the client has released: a second delivery. Outside this window exactly once holds.
    */
-  pubrelBeforeStable: true,
+  pubrelBeforeStable: false,
   /**
    * What is known of idempotent Kafka producers is in memory (`producer-states.ts` says so): a batch that is repeated to
    * the next process is stored twice.
