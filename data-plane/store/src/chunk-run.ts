@@ -75,10 +75,11 @@ export class ChunkRun {
     return low - this.#head;
   }
   /**
-   * Index of the first chunk with a timestamp ≥ `timestampMs`; `count` when there is none. Timestamps need no order.
+   * Index of the first chunk, from `index` on, with a timestamp ≥ `timestampMs`; `count` when there is none. Timestamps
+   * need no order.
    */
-  indexOfTime(timestampMs: number): number {
-    for (let i = this.#head; i < this.#chunks.length; i++) {
+  indexOfTime(timestampMs: number, index = 0): number {
+    for (let i = this.#head + index; i < this.#chunks.length; i++) {
       if (this.#chunks[i]!.timestampMs >= timestampMs) return i - this.#head;
     }
     return this.count;

@@ -2,6 +2,7 @@
 export const STORE_ERRORS = {
   'offset-out-of-range': 'the offset is not in the log',
   corrupt: 'stored bytes fail their checksum',
+  'format-unknown': 'the files are of a layout that this version does not know',
   'disk-full': 'no space is left on the medium',
   io: 'the medium refused to read or write',
   'read-only': 'the medium cannot be written',

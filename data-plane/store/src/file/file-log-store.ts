@@ -145,6 +145,7 @@ export class FileLogStore implements LogStore {
     this.#registry.remove(registered.id);
     this.#batch.addRecord(FRAME_KINDS.remove, registered.id, 0);
     await this.flush();
+    log?.forget();
     const segments = log?.segments ?? this.#segments(registered.id);
     await this.#maintain(() => segments.remove());
   }
@@ -205,9 +206,7 @@ export class FileLogStore implements LogStore {
     if (this.#failure !== null) throw new StoreError('failed', this.#failure.where, { cause: this.#failure });
   }
   #newBatch(): FrameBatch {
-    const batch = new FrameBatch(this.#slabs);
-    batch.addRecord(FRAME_KINDS.batch, 0, ++this.#batchNumber);
-    return batch;
+    return new FrameBatch(this.#slabs, ++this.#batchNumber);
   }
   #maintain<T>(run: () => Promise<T>): Promise<T> {
     const done = this.#maintenance.then(run);
@@ -240,9 +239,11 @@ export class FileLogStore implements LogStore {
     this.#batch = this.#newBatch();
     this.#dirty = [];
     for (const log of logs) log.beginFlush();
+    this.#registry.beginFlush();
     await this.#wal!.append(batch.seal(), batch.sizeBytes);
     batch.release();
     for (const log of logs) log.makeStable(log.flushingOffset);
+    this.#registry.makeStable();
   }
   /**
    * Seals the full write-ahead log and begins a new one. While the one before is still being checkpointed the flush
@@ -259,7 +260,10 @@ export class FileLogStore implements LogStore {
     await full.close();
     const logs = [...this.#active];
     this.#active = new Set();
-    for (const log of logs) log.seal();
+    for (const log of logs) {
+      log.seal();
+      if (log.hasActive) this.#active.add(log);
+    }
     this.#beginCheckpoint({ paths: [full.path], logs });
   }
   #beginCheckpoint(sealed: SealedLog): void {
@@ -271,6 +275,8 @@ export class FileLogStore implements LogStore {
    * between, the next start replays the log and skips what the segments have.
    */
   async #runCheckpoint(sealed: SealedLog): Promise<void> {
+    // A truncation whose flush failed has cut chunks that the full log still holds for the next start.
+    if (this.#failure !== null) throw this.#failure;
     const logs = sealed.logs.values();
     const work = async (): Promise<void> => {
       for (const log of logs) await log.checkpoint();
@@ -308,6 +314,10 @@ export class FileLogStore implements LogStore {
       if (header.kind !== FRAME_KINDS.chunk) continue;
       lowest.set(header.streamId, Math.min(header.base, lowest.get(header.streamId) ?? Infinity));
     }
+    // Where streams begin must be known before their segments are looked at, for what lies below may be gone.
+    for (const { header } of frames) {
+      if (header.kind === FRAME_KINDS.trim) this.#registry.trim(header.streamId, header.base);
+    }
     const byId = new Map<number, FileLog>();
     for (const { header, bytes } of withoutTakenBack(frames)) {
       const { kind, streamId } = header;
@@ -328,6 +338,8 @@ export class FileLogStore implements LogStore {
       else if (kind === FRAME_KINDS.trim) log.replayTrim();
     }
     for (const log of byId.values()) this.#logs.set(log.stream.name, log);
+    this.#registry.beginFlush();
+    this.#registry.makeStable();
     return [...byId.values()];
   }
   #replayChunk(log: FileLog, base: number, next: number, timestampMs: number, bytes: Buffer | null): void {

@@ -36,8 +36,11 @@ export class FileLog implements Log {
   #sealed = new ChunkRun();
   #active = new ChunkRun();
   #endOffset = 0;
-  #stableOffset = 0;
+  /** End of what the write-ahead log or the segments hold: with the start of the stream, what is stable. */
+  #writtenOffset = 0;
   #removed = false;
+  /** The removal is stable. */
+  #gone = false;
   #isDirty = false;
   /** The end is not known until a truncation is done. */
   #truncating = false;
@@ -59,7 +62,7 @@ export class FileLog implements Log {
     return this.#endOffset;
   }
   get stableOffset(): number {
-    return this.#stableOffset;
+    return Math.max(this.#writtenOffset, this.startOffset);
   }
   get sizeBytes(): number {
     const segments = this.#sizeBeforeCheckpoint ?? this.segments.sizeBytes;
@@ -113,7 +116,7 @@ export class FileLog implements Log {
     const base = this.segments.isEmpty ? null : await this.segments.seekTime(timestampMs, this.startOffset);
     if (base !== null) return Math.max(base, this.startOffset);
     for (const run of [this.#sealed, this.#active]) {
-      const chunk = run.at(run.indexOfTime(timestampMs));
+      const chunk = run.at(run.indexOfTime(timestampMs, run.indexOf(this.startOffset)));
       if (chunk !== undefined) return Math.max(chunk.baseOffset, this.startOffset);
     }
     return this.#endOffset;
@@ -160,11 +163,11 @@ export class FileLog implements Log {
     if (before > this.#endOffset) throw this.#outOfRange(before);
     this.#host.registry.trim(this.stream.id, before);
     this.#host.batch.addRecord(FRAME_KINDS.trim, this.stream.id, before);
+    await this.#host.flush();
+    // Only now may bytes go, from memory too, where a checkpoint takes them from: had the trim been lost with the power,
+    // the stream would still begin below them.
     this.#sealed.dropBelow(before);
     this.#active.dropBelow(before);
-    this.#stableOffset = Math.max(this.#stableOffset, before);
-    await this.#host.flush();
-    // Only now may bytes go: had the trim been lost with the power, the stream would still begin below them.
     await this.#host.maintain(async () => {
       if (!this.#removed) await this.segments.trim(before);
     });
@@ -172,11 +175,13 @@ export class FileLog implements Log {
 
   /** The rest is called by the store alone. */
 
-  /** Loads what the segments hold; everything there is stable. */
+  /** Loads what the segments hold; everything there is stable, and so is where the stream begins. */
   async load(replayedFrom: number | null): Promise<void> {
     await this.segments.load(replayedFrom);
+    // A loss of power may have brought back segments that were trimmed, and any of them without those behind it.
+    await this.segments.trim(this.startOffset);
     this.#endOffset = Math.max(this.segments.endOffset, this.startOffset);
-    this.#stableOffset = this.#endOffset;
+    this.#writtenOffset = this.#endOffset;
   }
   /** Brings a chunk of an old write-ahead log back; returns the offset of a hole in front of it, or null. */
   replay(baseOffset: number, nextOffset: number, timestampMs: number, bytes: Buffer | null): number | null {
@@ -184,7 +189,7 @@ export class FileLog implements Log {
     if (nextOffset <= end) return null;
     if (bytes !== null) this.#sealed.push({ baseOffset, nextOffset, timestampMs, bytes });
     this.#endOffset = nextOffset;
-    this.#stableOffset = nextOffset;
+    this.#writtenOffset = nextOffset;
     return baseOffset > end ? end : null;
   }
   async replayTruncate(to: number): Promise<void> {
@@ -194,28 +199,36 @@ export class FileLog implements Log {
   replayTrim(): void {
     this.#sealed.dropBelow(this.startOffset);
     this.#endOffset = Math.max(this.#endOffset, this.startOffset);
-    this.#stableOffset = Math.max(this.#stableOffset, this.startOffset);
   }
   makeStable(offset: number): void {
     // A truncation may have taken back what the flush carried.
-    this.#stableOffset = Math.max(this.#stableOffset, Math.min(offset, this.#endOffset));
+    this.#writtenOffset = Math.max(this.#writtenOffset, Math.min(offset, this.#endOffset));
   }
   /** Called when the flush that will carry its chunks begins. */
   beginFlush(): void {
     this.#isDirty = false;
     this.flushingOffset = this.#endOffset;
   }
-  /** What was active belongs to a full write-ahead log now. The run sealed before must be checkpointed. */
+  /**
+   * What is active and written belongs to a full write-ahead log now; the run sealed before must be checkpointed. Chunks
+   * of the flush that begins the next log stay active: a segment must never hold what its log may still lose.
+   */
   seal(): void {
     this.#sealed = this.#active;
     this.#active = new ChunkRun();
+    const unwritten: Chunk[] = [];
+    while ((this.#sealed.last?.nextOffset ?? 0) > this.#writtenOffset) unwritten.push(this.#sealed.pop()!);
+    for (const chunk of unwritten.reverse()) this.#active.push(chunk);
+  }
+  get hasActive(): boolean {
+    return this.#active.count > 0;
   }
   get hasSealed(): boolean {
     return this.#sealed.count > 0;
   }
   /** Moves the sealed chunks into segments. Only when that is done and synced they leave memory. */
   async checkpoint(): Promise<void> {
-    if (this.#removed) return;
+    if (this.#gone) return;
     const chunks: Chunk[] = [];
     for (let i = 0; i < this.#sealed.count; i++) {
       const chunk = this.#sealed.at(i)!;
@@ -229,8 +242,13 @@ export class FileLog implements Log {
       this.#sizeBeforeCheckpoint = null;
     }
   }
+  /** Nobody may use it any more; its chunks are kept until the removal is stable. */
   markRemoved(): void {
     this.#removed = true;
+  }
+  /** The removal is stable. */
+  forget(): void {
+    this.#gone = true;
     this.#sealed = new ChunkRun();
     this.#active = new ChunkRun();
   }
@@ -260,7 +278,7 @@ export class FileLog implements Log {
   }
   #endAt(offset: number): void {
     this.#endOffset = Math.max(this.startOffset, offset);
-    this.#stableOffset = Math.min(this.#stableOffset, this.#endOffset);
+    this.#writtenOffset = Math.min(this.#writtenOffset, this.#endOffset);
   }
   #markDirty(): void {
     if (this.#isDirty) return;

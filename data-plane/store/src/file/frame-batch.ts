@@ -8,6 +8,7 @@ const SLAB_BYTES = 256 * 1024;
 /** Slabs kept for the next batch; what a burst needed beyond them is let go. */
 const KEPT_SLABS_MAX = 16;
 const NO_BYTES = Buffer.alloc(0);
+const NO_BYTES_CRC = crc32c(NO_BYTES);
 
 /** Memory that headers and small chunks are gathered in, shared by batches that follow each other. */
 export class SlabPool {
@@ -30,9 +31,18 @@ export class FrameBatch {
   #from = 0;
   #at = 0;
   #sizeBytes = 0;
+  readonly #flushNumber: number | null;
 
-  constructor(pool: SlabPool) {
+  /** With a number it is a flush of the write-ahead log and begins with the frame that says so. */
+  constructor(pool: SlabPool, flushNumber: number | null = null) {
     this.#pool = pool;
+    this.#flushNumber = flushNumber;
+    if (flushNumber === null) return;
+    // The place of that frame: what goes there is known when the batch is sealed.
+    this.#slab = pool.take();
+    this.#slabs.push(this.#slab);
+    this.#at = FRAME_HEADER_BYTES;
+    this.#sizeBytes = FRAME_HEADER_BYTES;
   }
   get sizeBytes(): number {
     return this.#sizeBytes;
@@ -48,6 +58,18 @@ export class FrameBatch {
   }
   /** The buffers to write; the batch must not be added to afterwards. */
   seal(): readonly Buffer[] {
+    if (this.#flushNumber !== null) {
+      const [base, next] = [this.#flushNumber, this.#sizeBytes];
+      const bytes = { length: 0, bytesCrc: NO_BYTES_CRC };
+      writeFrameHeader(this.#slabs[0]!, 0, {
+        kind: FRAME_KINDS.flush,
+        streamId: 0,
+        base,
+        next,
+        timestampMs: 0,
+        ...bytes,
+      });
+    }
     this.#cut();
     return this.#buffers;
   }

@@ -15,7 +15,10 @@ const TWO_32 = 0x1_0000_0000;
 export const FRAME_KINDS = {
   /** A chunk of a stream. */
   chunk: 1,
-  /** First frame of a flush (or of a save of the registry); `base` is its number, above that of the one before. */
+  /**
+   * First frame of a save of the registry; `base` is its number, above that of the one before. Also what began a flush
+   * before kind 8 was: such a flush is taken frame by frame.
+   */
   batch: 2,
   /** Stream `id` exists; the bytes are its name. */
   define: 3,
@@ -27,6 +30,11 @@ export const FRAME_KINDS = {
   remove: 6,
   /** No stream has an id of `base` or above yet. */
   nextId: 7,
+  /**
+   * First frame of a flush; `base` is its number, above that of the one before, and `next` the bytes of all its frames
+   * with this one. A flush comes back whole or not at all.
+   */
+  flush: 8,
 } as const;
 
 export interface FrameHeader {
@@ -75,6 +83,13 @@ export function frameBytesAreGood(source: Buffer, at: number, header: FrameHeade
   const start = at + FRAME_HEADER_BYTES;
   const end = start + header.length;
   return end <= source.length && crc32c(source, start, end) === header.bytesCrc;
+}
+
+/** Version of the layout in a file that begins with a frame of another one; null when it is ours, or no frame at all. */
+export function foreignVersion(source: Buffer): number | null {
+  if (source.length < FRAME_HEADER_BYTES) return null;
+  const magic = readU32(source, 4);
+  return magic >>> 16 === MAGIC >>> 16 && magic >>> 8 !== MAGIC >>> 8 ? (magic >>> 8) & 0xff : null;
 }
 
 /**

@@ -21,22 +21,40 @@ export interface RegisteredStream {
   readonly name: string;
   startOffset: number;
 }
+interface Entry extends RegisteredStream {
+  /** `startOffset` as the write-ahead log holds it; null while it does not hold that the stream exists. */
+  stableStartOffset: number | null;
+}
+/** What a flush says of a stream. */
+interface Change {
+  readonly entry: Entry;
+  readonly startOffset: number;
+  readonly removed: boolean;
+}
 
 /**
  * Which stream names exist, under which number, and where each begins. In memory it is always current; its file is
- * brought up to date by each checkpoint, and the write-ahead log holds what is newer. Stream names never become paths.
+ * brought up to date by each checkpoint with what the write-ahead log holds by then, never with more: what a flush says is
+ * all there after a crash or not at all. Stream names never become paths.
  */
 export class Registry {
   readonly #disk: Disk;
   readonly #directory: string;
-  readonly #byName = new Map<string, RegisteredStream>();
-  readonly #byId = new Map<number, RegisteredStream>();
+  readonly #byName = new Map<string, Entry>();
+  readonly #byId = new Map<number, Entry>();
+  /** Streams whose removal is not stable yet. */
+  readonly #removing = new Map<number, Entry>();
+  /** Changed since the last flush began, and by the flush that is running. */
+  #pending = new Set<Entry>();
+  #flushing: readonly Change[] = [];
   /** Ids whose entry in the file is out of date. */
   readonly #changed = new Set<number>();
   #file: DiskFile | null = null;
   #fileBytes = 0;
   #fileFrames = 0;
   #nextId = 1;
+  /** `#nextId` as the write-ahead log holds it. */
+  #stableNextId = 1;
   /** `#nextId` as the file has it: every lower id is accounted for in the file. */
   #loadedNextId = 1;
   /** Number of the last save in the file. */
@@ -70,18 +88,18 @@ export class Registry {
     if (id >= this.#loadedNextId && !this.#byId.has(id)) this.#define(name, id);
   }
   #define(name: string, id: number): RegisteredStream {
-    const stream: RegisteredStream = { id, name, startOffset: 0 };
+    const stream: Entry = { id, name, startOffset: 0, stableStartOffset: null };
     this.#byName.set(name, stream);
     this.#byId.set(id, stream);
     this.#nextId = Math.max(this.#nextId, id + 1);
-    this.#changed.add(id);
+    this.#pending.add(stream);
     return stream;
   }
   trim(id: number, startOffset: number): void {
     const stream = this.#byId.get(id);
     if (stream === undefined || startOffset <= stream.startOffset) return;
     stream.startOffset = startOffset;
-    this.#changed.add(id);
+    this.#pending.add(stream);
   }
   remove(id: number): void {
     // An id that was used is never used again, even if nothing else remembers it.
@@ -90,7 +108,29 @@ export class Registry {
     if (stream === undefined) return;
     this.#byId.delete(id);
     if (this.#byName.get(stream.name) === stream) this.#byName.delete(stream.name);
-    this.#changed.add(id);
+    this.#removing.set(id, stream);
+    this.#pending.add(stream);
+  }
+  /** The flush that carries all changes until now begins; one at a time. */
+  beginFlush(): void {
+    if (this.#pending.size === 0) return;
+    this.#flushing = Array.from(this.#pending, (entry) => ({
+      entry,
+      startOffset: entry.startOffset,
+      removed: this.#removing.has(entry.id),
+    }));
+    this.#pending = new Set();
+  }
+  /** That flush is synced. */
+  makeStable(): void {
+    if (this.#flushing.length === 0) return;
+    for (const { entry, startOffset, removed } of this.#flushing) {
+      if (removed) this.#removing.delete(entry.id);
+      else entry.stableStartOffset = startOffset;
+      this.#stableNextId = Math.max(this.#stableNextId, entry.id + 1);
+      this.#changed.add(entry.id);
+    }
+    this.#flushing = [];
   }
 
   /** Reads the file; a torn end is cut off (the write-ahead log has what it said). */
@@ -126,11 +166,14 @@ export class Registry {
     // So may its name be: killed between rename and sync, all streams would be gone with the next loss of power.
     await this.#disk.syncDirectory(this.#directory);
     this.#loadedNextId = this.intact ? this.#nextId : 1;
+    this.#stableNextId = this.#nextId;
     this.#fileBytes = at;
+    this.beginFlush();
+    this.makeStable();
     this.#changed.clear();
   }
 
-  /** Writes what changed and syncs it. */
+  /** Writes what changed and is stable, and syncs it. */
   async save(): Promise<void> {
     if (this.#changed.size === 0) return;
     if (this.#fileFrames > DEAD_FRAMES_MAX + 4 * this.#byId.size) return this.#rewrite();
@@ -161,13 +204,15 @@ export class Registry {
   }
   #addStream(batch: FrameBatch, id: number): void {
     this.#fileFrames += 2;
-    const stream = this.#byId.get(id);
+    const stream = this.#byId.get(id) ?? this.#removing.get(id);
     if (stream === undefined) {
       batch.addRecord(FRAME_KINDS.remove, id, 0);
       return;
     }
+    const startOffset = stream.stableStartOffset;
+    if (startOffset === null) return;
     batch.addRecord(FRAME_KINDS.define, id, 0, Buffer.from(stream.name));
-    if (stream.startOffset > 0) batch.addRecord(FRAME_KINDS.trim, id, stream.startOffset);
+    if (startOffset > 0) batch.addRecord(FRAME_KINDS.trim, id, startOffset);
   }
   /** Writes the whole registry to a new file that takes the old one's place at once. */
   async #rewrite(): Promise<void> {
@@ -177,8 +222,8 @@ export class Registry {
     const file = await this.#disk.open(`${path}.new`, 'create');
     const batch = this.#newSave();
     this.#fileFrames = 2;
-    batch.addRecord(FRAME_KINDS.nextId, 0, this.#nextId);
-    for (const id of this.#byId.keys()) this.#addStream(batch, id);
+    batch.addRecord(FRAME_KINDS.nextId, 0, this.#stableNextId);
+    for (const id of [...this.#byId.keys(), ...this.#removing.keys()]) this.#addStream(batch, id);
     this.#changed.clear();
     await file.write(batch.seal(), 0);
     await file.sync();

@@ -1,10 +1,12 @@
 import { join } from 'node:path';
+import { StoreError } from '../store-error.ts';
 import type { OnDamage } from './damage.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import {
   findFrame,
   FRAME_HEADER_BYTES,
   FRAME_KINDS,
+  foreignVersion,
   frameBytesAreGood,
   readFrameHeader,
   type FrameHeader,
@@ -68,8 +70,8 @@ export interface RecoveredLog {
 
 /**
  * Reads the files left behind, oldest first. Flush n + 1 begins only when flush n is synced, and a file only when the
- * one before is complete; so a damaged frame with a later flush or a later file behind it is a hole, and one without is
- * the torn tail of a flush that nobody was told of, and is cut off. Files are whole in memory: that is where their
+ * one before is complete; so a damaged frame with a later flush or a later file behind it is a hole. A flush without one
+ * was whole or nobody was told of it: then all of it is cut off, for its frames may refer to each other across streams. Files are whole in memory: that is where their
  * chunks are served from until the next checkpoint.
  */
 export async function recoverLog(disk: Disk, directory: string, onDamage: OnDamage): Promise<RecoveredLog> {
@@ -84,6 +86,11 @@ export async function recoverLog(disk: Disk, directory: string, onDamage: OnDama
     try {
       const bytes = Buffer.allocUnsafeSlow(await file.size());
       const data = bytes.subarray(0, await file.read(bytes, 0));
+      const version = foreignVersion(data);
+      // A version with harmed bits is followed by frames of ours; one that is really another's by none.
+      if (version !== null && findFrame(data, 0, () => true) === -1) {
+        throw new StoreError('format-unknown', `${path}: version ${version}`);
+      }
       const found = recoverFile(data, path, batch, number === numbers.at(-1), frames, onDamage);
       batch = found.batch;
       if (found.end < data.length) await file.truncate(found.end);
@@ -109,6 +116,15 @@ function recoverFile(
   let at = 0;
   while (at < data.length) {
     const header = readFrameHeader(data, at);
+    if (header?.kind === FRAME_KINDS.flush) {
+      const flush = readFlush(data, at, header.next);
+      if (flush === null && isLast && !hasLaterFlush(data, at + header.next, header.base)) return cutOff(at);
+      batch = header.base;
+      // Harmed after it was synced: frame by frame then.
+      at += flush === null ? FRAME_HEADER_BYTES : header.next;
+      if (flush !== null) for (const frame of flush) frames.push(frame);
+      continue;
+    }
     if (header !== null && frameBytesAreGood(data, at, header)) {
       const start = at + FRAME_HEADER_BYTES;
       at = start + header.length;
@@ -116,11 +132,7 @@ function recoverFile(
       else frames.push({ header, bytes: data.subarray(start, at) });
       continue;
     }
-    const laterBatch = findFrame(data, at + 1, (h) => h.kind === FRAME_KINDS.batch && h.base > batch);
-    if (isLast && laterBatch === -1) {
-      onDamage({ kind: 'torn-tail', file: path, position: at, detail: `${data.length - at} bytes cut off` });
-      return { end: at, batch };
-    }
+    if (isLast && !hasLaterFlush(data, at + 1, batch)) return cutOff(at);
     const behind = nextGoodFrame(data, header === null ? at + 1 : at + FRAME_HEADER_BYTES + header.length);
     const what = header === null ? 'frame of an unknown stream' : `stream ${header.streamId}, offset ${header.base}`;
     onDamage({ kind: 'hole', file: path, position: at, detail: `${what} is damaged` });
@@ -128,6 +140,32 @@ function recoverFile(
     at = behind === -1 ? data.length : behind;
   }
   return { end: data.length, batch };
+
+  function cutOff(end: number): { end: number; batch: number } {
+    onDamage({ kind: 'torn-tail', file: path, position: end, detail: `${data.length - end} bytes cut off` });
+    return { end, batch };
+  }
+}
+
+/** The frames of the flush at `at`, without the one that begins it; null when any of its bytes are not as written. */
+function readFlush(data: Buffer, at: number, sizeBytes: number): RecoveredFrame[] | null {
+  const end = at + sizeBytes;
+  const frames: RecoveredFrame[] = [];
+  let position = at + FRAME_HEADER_BYTES;
+  while (position < end) {
+    const header = readFrameHeader(data, position);
+    if (header === null || !frameBytesAreGood(data, position, header)) return null;
+    const start = position + FRAME_HEADER_BYTES;
+    position = start + header.length;
+    frames.push({ header, bytes: data.subarray(start, position) });
+  }
+  return position === end ? frames : null;
+}
+
+function hasLaterFlush(data: Buffer, from: number, batch: number): boolean {
+  const isLater = ({ kind, base }: FrameHeader): boolean =>
+    (kind === FRAME_KINDS.flush || kind === FRAME_KINDS.batch) && base > batch;
+  return findFrame(data, from, isLater) !== -1;
 }
 
 function nextGoodFrame(data: Buffer, from: number): number {

@@ -35,6 +35,7 @@ export class SimulatedDisk implements Disk {
   #failAt = Infinity;
   #failCode: StoreErrorCode = 'io';
   #onStopped: () => void = () => undefined;
+  #heldSyncs: RegExp | null = null;
 
   constructor(random: () => number, platter: Platter = { files: new Map(), durable: new Map(), locks: new Set() }) {
     this.#random = random;
@@ -60,6 +61,10 @@ export class SimulatedDisk implements Disk {
   failAfter(after: number, code: StoreErrorCode): void {
     this.#failAt = this.#operations + after;
     this.#failCode = code;
+  }
+  /** From now on syncs of files whose path matches never end, while all else goes on: one file lags behind the others. */
+  holdSyncs(paths: RegExp): void {
+    this.#heldSyncs = paths;
   }
   /** The process is gone, its writes are not: what the kernel took stays. */
   kill(): SimulatedDisk {
@@ -89,7 +94,8 @@ export class SimulatedDisk implements Disk {
         if (this.#platter.files.has(path)) throw new StoreError('io', `${path}: EEXIST`);
         this.#platter.files.set(path, { content: Buffer.alloc(0), synced: Buffer.alloc(0), unsynced: [] });
       }
-      return new SimulatedFile(path, this.#inode(path), (at, run) => this.#operation(at, run));
+      const isHeld = (): boolean => this.#heldSyncs?.test(path) ?? false;
+      return new SimulatedFile(path, this.#inode(path), (at, run) => this.#operation(at, run), isHeld);
     });
   }
   async list(path: string): Promise<readonly string[]> {
@@ -178,12 +184,19 @@ class SimulatedFile implements DiskFile {
   readonly path: string;
   readonly #inode: Inode;
   readonly #operation: <T>(path: string, run: () => T) => Promise<T>;
+  readonly #syncIsHeld: () => boolean;
   #closed = false;
 
-  constructor(path: string, inode: Inode, operation: <T>(path: string, run: () => T) => Promise<T>) {
+  constructor(
+    path: string,
+    inode: Inode,
+    operation: <T>(path: string, run: () => T) => Promise<T>,
+    syncIsHeld: () => boolean,
+  ) {
     this.path = path;
     this.#inode = inode;
     this.#operation = operation;
+    this.#syncIsHeld = syncIsHeld;
   }
   size(): Promise<number> {
     return this.#run(() => this.#inode.content.length);
@@ -201,6 +214,7 @@ class SimulatedFile implements DiskFile {
     });
   }
   sync(): Promise<void> {
+    if (this.#syncIsHeld()) return new Promise(() => undefined);
     return this.#run(() => {
       this.#inode.synced = Buffer.from(this.#inode.content);
       this.#inode.unsynced = [];
