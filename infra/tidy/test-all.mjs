@@ -24,6 +24,7 @@ const DEBIAN = {
   'ceph-mon': 'ceph-mon',
   'ceph-osd': 'ceph-osd',
   radosgw: 'radosgw',
+  'redis-server': 'redis-server',
 };
 const DEBIAN_FILES = { '/usr/lib/python3/dist-packages/kafka/__init__.py': 'python3-kafka' };
 
@@ -36,7 +37,6 @@ function run(label, command, args, env = {}) {
     env: {
       ...process.env,
       NX_DAEMON: 'false',
-      FORCE_COLOR: '0',
       NO_COLOR: '1',
       PATH: `${BIN}:${process.env.PATH}`,
       ...env,

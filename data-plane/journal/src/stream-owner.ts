@@ -4,7 +4,7 @@ import { decodeRecords } from './decode-records.ts';
 import { JournalError } from './journal-error.ts';
 import { KeyIndex } from './compaction/key-index.ts';
 import type { Stream, StreamName, StreamPolicy, StreamTierReport } from './journal-types.ts';
-import { patchBase, readLastOffsetDelta, readMaxTimestampMs, readNextOffset } from './record-batch.ts';
+import { patchBase, readLastOffsetDelta, readMaxTimestampMs } from './record-batch.ts';
 import type { StreamTiers } from './tier/stream-tiers.ts';
 import { StreamTail, type TailCache } from './tail-cache.ts';
 

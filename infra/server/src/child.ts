@@ -56,7 +56,7 @@ export class Child {
     this.#startedAt = Date.now();
     this.#stderrTail = '';
     const child = spawn(process.execPath, [...nodeArgs, script, ...args], {
-      env,
+      env: { NODE_COMPILE_CACHE: join(this.#options.home, 'run/compiled'), ...env },
       ...(cwd === undefined ? {} : { cwd }),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });

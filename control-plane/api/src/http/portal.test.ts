@@ -66,7 +66,14 @@ describe('the portal', () => {
 describe('the price list', () => {
   it('is billing’s, for everybody', async () => {
     const item = {
-      ...{ plan: 'serverless', meter: 'ingress_bytes', title: 'Data in', unit: 'GiB', included: '1', unitPrice: '0.06' },
+      ...{
+        plan: 'serverless',
+        meter: 'ingress_bytes',
+        title: 'Data in',
+        unit: 'GiB',
+        included: '1',
+        unitPrice: '0.06',
+      },
       ...{ currency: 'USD', validFrom: '2020-01-01T00:00:00.000Z' },
     };
     const list = { asOf: '2026-11-02T00:00:00Z', items: [item] };

@@ -4,9 +4,19 @@ const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;'
 const escape = (text: string): string => text.replaceAll(/[&<>"]/g, (character) => ESCAPES[character]!);
 
 const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a1a2e}
-h2{margin-top:2.5rem;border-bottom:1px solid #ddd;text-transform:capitalize}details{border:1px solid #ddd;border-radius:6px;margin:.5rem 0;padding:.4rem .8rem}
-summary{cursor:pointer}summary code{overflow-wrap:anywhere}h3{font-size:1rem;margin:.8rem 0 .3rem}a{color:#2b3fb0}code,pre{font:14px/1.4 ui-monospace,monospace}pre{background:#f6f6fa;padding:.8rem;overflow:auto;border-radius:6px}
-.m{display:inline-block;min-width:4.5rem;font-weight:700;text-transform:uppercase}@media(prefers-color-scheme:dark){body{background:#14141c;color:#e8e8f0}a{color:#9db0ff}pre{background:#1e1e2a}details,h2{border-color:#333}}`;
+h2{margin-top:2.5rem;border-bottom:1px solid #ddd;text-transform:capitalize}
+details{border:1px solid #ddd;border-radius:6px;margin:.5rem 0;padding:.4rem .8rem}
+summary{cursor:pointer}
+summary code{overflow-wrap:anywhere}
+h3{font-size:1rem;margin:.8rem 0 .3rem}
+a{color:#2b3fb0}
+code,pre{font:14px/1.4 ui-monospace,monospace}
+pre{background:#f6f6fa;padding:.8rem;overflow:auto;border-radius:6px}
+.m{display:inline-block;min-width:4.5rem;font-weight:700;text-transform:uppercase}
+@media(prefers-color-scheme:dark){body{background:#14141c;color:#e8e8f0}
+a{color:#9db0ff}
+pre{background:#1e1e2a}
+details,h2{border-color:#333}}`;
 
 type Document = Record<string, unknown>;
 
@@ -33,8 +43,10 @@ function operation(document: Document, name: string, route: Route): string {
   const query = queries.length === 0 ? '' : `<p>Query: ${queries.join(', ')}.</p>`;
   const request = route.body ? `<h3>Request</h3>${schemaOf(document, `${type}Request`)}` : '';
   const answer = schemaOf(document, `${type}Response`);
-  return `<details id="${name}"><summary><span class="m">${route.method}</span><code>${escape(route.path)}</code><br>${escape(route.summary)}</summary>
-<p>Access: ${escape(access)}. Success: ${route.status}.</p>${query}<pre>${escape(curlOf(route))}</pre>${request}${answer ? `<h3>Answer</h3>${answer}` : ''}</details>`;
+  const title = `<span class="m">${route.method}</span><code>${escape(route.path)}</code><br>${escape(route.summary)}`;
+  return `<details id="${name}"><summary>${title}</summary>
+<p>Access: ${escape(access)}. Success: ${route.status}.</p>${query}
+<pre>${escape(curlOf(route))}</pre>${request}${answer ? `<h3>Answer</h3>${answer}` : ''}</details>`;
 }
 
 /** The API's documentation as one page without scripts or anything from elsewhere. */

@@ -11,8 +11,10 @@ function parse(text: string): string[][] {
     const char = text[i]!;
     if (quoted) {
       if (char !== '"') field += char;
-      else if (text[i + 1] === '"') ((field += '"'), i++);
-      else quoted = false;
+      else if (text[i + 1] === '"') {
+        field += '"';
+        i++;
+      } else quoted = false;
     } else if (char === '"') quoted = true;
     else if (char === ',' || char === '\r') {
       rows.at(-1)!.push(field);
