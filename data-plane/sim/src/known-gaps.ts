@@ -17,12 +17,12 @@ export const KNOWN_GAPS = {
    * A flush that is torn by a crash keeps its first frames (`write-ahead-log.ts`): the message of a QoS 2 publish may be
    * there and the event that holds its packet id not. Its publisher's repeat is then stored and delivered once more.
    */
-  flushIsNotAtomic: true,
+  flushIsNotAtomic: false,
   /**
    * A checkpoint copies chunks into segments that the write-ahead log does not hold yet (`FileLog.seal`). When the power goes
    * then, the held packet id of a QoS 2 publish survives and its message does not: its repeat is acknowledged and lost.
    */
-  checkpointRunsAhead: true,
+  checkpointRunsAhead: false,
   /**
    * One failed read of a message for an inbox counts as damage (`record-source.ts`): the entry is dropped though the medium
    * may be read a moment later.
