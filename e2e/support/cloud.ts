@@ -143,7 +143,7 @@ export interface TestCluster {
 }
 
 let counter = 0;
-const unique = (): string => `${Date.now().toString(36)}${(counter++).toString(36)}`;
+export const unique = (): string => `${Date.now().toString(36)}${(counter++).toString(36)}`;
 
 /** Signs a new tenant up in its own CLI profile. Later `ctl` calls with `--profile` act for it. */
 export async function newTenant(cloud: CloudUnderTest, label = 't'): Promise<string> {

@@ -51,3 +51,19 @@ Without those clients:
 Ctrl-C stops everything; the data stays.
 `;
 }
+
+/** What `robust-server control-plane` prints: the portal, and the command that joins an agent. */
+export function controlPlaneBanner(portalUrl: string, agentLink: string, joinToken: string): string {
+  return `
+The control plane of RobustMQ Cloud is ready.
+
+  Portal      ${portalUrl}
+  API docs    ${portalUrl}/docs
+
+No agent runs here. Join one, on this machine or another (the token works once, for 15 minutes):
+
+  ROBUSTMQ_AGENT_LINK=${agentLink} ROBUSTMQ_JOIN_TOKEN=${joinToken} npx robust-server agent
+
+Ctrl-C stops it; the data stays.
+`;
+}

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { prepareDatabase, startPostgres, type EmbeddedPostgresOptions, type RunningPostgres } from '@robustmq/db';
-import { banner } from './banner.ts';
+import { banner, controlPlaneBanner } from './banner.ts';
 import { Child, type ChildOptions } from './child.ts';
 import { ensureDemo } from './demo-tenant.ts';
 import { leftoverNodePorts } from './leftover-nodes.ts';
@@ -35,19 +35,36 @@ export class Cloud {
   /** Starts everything in order and prints the banner. Throws StartError. */
   async start(): Promise<void> {
     const startedAt = Date.now();
+    const secrets = await this.#startCore(leftoverNodePorts(this.#settings.home));
+    await this.#timed('agent and shared node', () => this.#startAgent(secrets));
+    if (this.#settings.dev) this.#startDevelopment();
+    const demo = await this.#timed('demo cluster', () => ensureDemo(this.#url, this.#settings.home));
+    process.stdout.write(banner(this.#portal, demo, ((Date.now() - startedAt) / 1000).toFixed(1)));
+  }
+
+  /** Starts database, control plane and billing, and prints how an agent joins from any machine. Throws StartError. */
+  async startControlPlane(): Promise<void> {
+    const { mqttPort, mqttWsPort, kafkaPort, publicHost, agentPort } = this.#settings;
+    const secrets = await this.#startCore(new Set([mqttPort, mqttWsPort, kafkaPort]));
+    const token = await this.#joinToken({ authorization: `Bearer ${secrets.operatorToken}` });
+    process.stdout.write(controlPlaneBanner(this.#portal, `${publicHost}:${agentPort}`, token));
+  }
+
+  /** Checks the machine, then starts database, control plane and billing. */
+  async #startCore(portsNotChecked: ReadonlySet<number>): Promise<Secrets> {
     const { home } = this.#settings;
     prepareHome(home);
     const lock = takeLock(home);
     this.#release = lock.release;
-    await checkPorts(this.#settings, lock.wasAbandoned, leftoverNodePorts(home));
+    await checkPorts(this.#settings, lock.wasAbandoned, portsNotChecked);
     const secrets = loadSecrets(home);
     const databaseUrl = await this.#timed('database', () => this.#startDatabase(secrets));
     await this.#timed('control plane and billing', () => this.#startControlPlane(databaseUrl, secrets));
-    await this.#timed('agent and shared node', () => this.#startAgent(secrets));
-    if (this.#settings.dev) this.#startDevelopment();
-    const demo = await this.#timed('demo cluster', () => ensureDemo(this.#url, home));
-    const portal = `http://${this.#settings.publicHost}:${this.#settings.httpPort}`;
-    process.stdout.write(banner(portal, demo, ((Date.now() - startedAt) / 1000).toFixed(1)));
+    return secrets;
+  }
+
+  get #portal(): string {
+    return `http://${this.#settings.publicHost}:${this.#settings.httpPort}`;
   }
 
   get #url(): string {

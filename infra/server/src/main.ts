@@ -9,17 +9,16 @@ const USAGE = `Usage: robust-server <command>
 
   start                          the whole cloud on this machine: database, control plane, billing, portal, agent, node
   standalone --config FILE.yaml  one node without a control plane
-  control-plane                  the control plane alone (needs DATABASE_URL; see README "Settings")
+  control-plane                  database, control plane, billing and portal; agents join from anywhere
   agent                          an agent alone (needs ROBUSTMQ_AGENT_LINK and, the first time, ROBUSTMQ_JOIN_TOKEN)
 `;
 
 const SCRIPTS: Record<string, string> = {
   standalone: '../../../data-plane/node/src/main.mjs',
-  'control-plane': '../../../control-plane/api/dist/main.js',
   agent: '../../../data-plane/agent/src/main.ts',
 };
 
-async function start(): Promise<void> {
+async function start(run: (cloud: Cloud) => Promise<void>): Promise<void> {
   const cloud = new Cloud(settingsOrExit(), (line) => process.stdout.write(`  ${line}\n`));
   let stopping = false;
   const stop = (code: number): void => {
@@ -37,7 +36,7 @@ async function start(): Promise<void> {
   process.on('SIGTERM', () => stop(0));
   if (process.connected) process.on('disconnect', () => stop(1));
   try {
-    await cloud.start();
+    await run(cloud);
   } catch (error) {
     if (stopping) return;
     const expected =
@@ -68,7 +67,8 @@ function runScript(script: string, args: readonly string[]): void {
 }
 
 const [command, ...args] = process.argv.slice(2).filter((word) => word !== '--dev');
-if (command === 'start') await start();
+if (command === 'start') await start((cloud) => cloud.start());
+else if (command === 'control-plane') await start((cloud) => cloud.startControlPlane());
 else if (command === 'standalone') runScript(SCRIPTS['standalone']!, ['standalone', ...args]);
 else if (command !== undefined && SCRIPTS[command]) runScript(SCRIPTS[command], args);
 else {
