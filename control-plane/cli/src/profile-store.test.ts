@@ -50,4 +50,44 @@ describe('ProfileStore', () => {
       hint: expect.stringContaining('log in again') as string,
     });
   });
+
+  it.each([
+    ['a list of profiles', '{"profiles": []}'],
+    ['a profile that is none', '{"profiles": {"default": 7}}'],
+    ['a server that is no text', '{"profiles": {"default": {"server": 8080}}}'],
+    ['an output format that does not exist', '{"profiles": {"default": {"output": "xml"}}}'],
+    ['no object at all', 'null'],
+    ['nothing', ''],
+  ])('refuses %s', async (_what, text) => {
+    const store = await fresh();
+    await store.update('a', () => ({}));
+    await writeFile(store.path, text);
+    await expect(store.readAll()).rejects.toMatchObject({
+      exitCode: 1,
+      message: expect.stringMatching(/damaged/) as string,
+    });
+  });
+
+  it.each(['/proc/robustmq/deep/config.json', '/dev/null/config.json'])(
+    'says that %s cannot be written',
+    async (path) => {
+      await expect(new ProfileStore(path).update('a', () => ({}))).rejects.toMatchObject({
+        exitCode: 1,
+        message: expect.stringContaining(path) as string,
+      });
+    },
+  );
+
+  it('reads only plain files of a sensible size', async () => {
+    for (const path of ['/dev/zero', tmpdir()]) {
+      await expect(new ProfileStore(path).readAll()).rejects.toMatchObject({
+        exitCode: 1,
+        message: expect.stringContaining('is not a file') as string,
+      });
+    }
+    const store = await fresh();
+    await store.update('a', () => ({}));
+    await writeFile(store.path, ' '.repeat(1_100_000));
+    await expect(store.readAll()).rejects.toMatchObject({ exitCode: 1 });
+  });
 });

@@ -27,7 +27,50 @@ const LOCK_RETRY_MS = 20;
 const LOCK_STALE_MS = 45_000;
 const LOCK_WAIT_MS_MAX = 60_000;
 
+/** A settings file holds a few profiles; more than this is something else. */
+const FILE_SIZE_BYTES_MAX = 1_048_576;
+
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
+
+const TEXTS = ['server', 'tenant', 'cluster', 'email', 'accessToken', 'refreshToken'] as const;
+const FORMATS: readonly unknown[] = ['table', 'json', 'yaml', undefined];
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isProfile = (value: unknown): value is Profile =>
+  isRecord(value) &&
+  TEXTS.every((key) => value[key] === undefined || typeof value[key] === 'string') &&
+  FORMATS.includes(value['output']);
+
+/** The profiles a settings file holds, undefined when it is no such file. */
+function profilesIn(text: string): Record<string, Profile> | undefined {
+  try {
+    const file: unknown = JSON.parse(text);
+    if (!isRecord(file) || !isRecord(file['profiles'])) return undefined;
+    const { profiles } = file;
+    return Object.values(profiles).every(isProfile) ? (profiles as Record<string, Profile>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Creates a directory and those above it. Not Node's `recursive`, which never returns where the system answers ENOENT
+ * below a directory that exists, as /proc does.
+ */
+async function makeDirectory(path: string): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
+    throw error;
+  });
+  if (found !== undefined) return;
+  const above = dirname(path);
+  if (above !== path) await makeDirectory(above);
+  await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  });
+}
 
 /** `$ROBUSTMQ_CONFIG`, or `robustmq/config.json` below `$XDG_CONFIG_HOME` or `~/.config`. */
 export function configPath(env: Readonly<Record<string, string | undefined>>): string {
@@ -49,20 +92,29 @@ export class ProfileStore {
 
   /** All profiles; none when the file does not exist. Throws Failure when it cannot be understood. */
   async readAll(): Promise<Record<string, Profile>> {
+    const damaged = new Failure(
+      EXIT.failed,
+      `The settings ${this.path} are damaged.`,
+      'Remove the file and log in again.',
+    );
     let text: string;
     try {
+      const file = await stat(this.path);
+      if (!file.isFile()) throw new Error('it is not a file');
+      if (file.size > FILE_SIZE_BYTES_MAX) throw damaged;
       text = await readFile(this.path, 'utf8');
     } catch (error) {
       if (isMissing(error)) return {};
-      throw new Failure(EXIT.failed, `The settings ${this.path} cannot be read: ${(error as Error).message}`);
+      if (error instanceof Failure) throw error;
+      throw new Failure(
+        EXIT.failed,
+        `The settings ${this.path} cannot be read: ${(error as Error).message}`,
+        'Choose another file with ROBUSTMQ_CONFIG.',
+      );
     }
-    try {
-      const { profiles } = JSON.parse(text) as ConfigFile;
-      if (typeof profiles === 'object' && profiles !== null) return profiles;
-    } catch {
-      // Reported below: a file that is no JSON and one of another shape are the same to a person.
-    }
-    throw new Failure(EXIT.failed, `The settings ${this.path} are damaged.`, 'Remove the file and log in again.');
+    const profiles = profilesIn(text);
+    if (profiles === undefined) throw damaged;
+    return profiles;
   }
 
   async read(name: string): Promise<Profile> {
@@ -82,16 +134,22 @@ export class ProfileStore {
     const profiles = Object.fromEntries(Object.entries(all).filter(([key]) => key !== name));
     if (next !== undefined) profiles[name] = next;
     const partial = `${this.path}.${process.pid}.${randomBytes(4).toString('hex')}`;
-    await writeFile(partial, `${JSON.stringify({ version: 1, profiles } satisfies ConfigFile, null, 2)}\n`, {
-      mode: 0o600,
-    });
-    await chmod(partial, 0o600);
-    await rename(partial, this.path);
+    const text = `${JSON.stringify({ version: 1, profiles } satisfies ConfigFile, null, 2)}\n`;
+    try {
+      await writeFile(partial, text, { mode: 0o600 });
+      await chmod(partial, 0o600);
+      await rename(partial, this.path);
+    } catch (error) {
+      await unlink(partial).catch(() => undefined);
+      throw this.#notWritable(error);
+    }
   }
 
   /** Runs alone among all processes that use this file. */
   async exclusive<T>(work: () => Promise<T>): Promise<T> {
-    await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+    await makeDirectory(dirname(this.path)).catch((error: unknown) => {
+      throw this.#notWritable(error);
+    });
     const lock = `${this.path}.lock`;
     const owner = `${process.pid} ${randomBytes(6).toString('hex')}`;
     await this.#take(lock, owner);
@@ -113,7 +171,7 @@ export class ProfileStore {
         return;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-          throw new Failure(EXIT.failed, `The settings ${this.path} cannot be written: ${(error as Error).message}`);
+          throw this.#notWritable(error);
         }
       }
       if (waitedMs > LOCK_WAIT_MS_MAX) {
@@ -126,6 +184,14 @@ export class ProfileStore {
       await this.#removeIfDead(lock);
       await new Promise((resolve) => setTimeout(resolve, LOCK_RETRY_MS));
     }
+  }
+
+  #notWritable(error: unknown): Failure {
+    return new Failure(
+      EXIT.failed,
+      `The settings ${this.path} cannot be written: ${(error as Error).message}`,
+      'Choose another file with ROBUSTMQ_CONFIG.',
+    );
   }
 
   async #removeIfDead(lock: string): Promise<void> {

@@ -17,6 +17,13 @@ async function fake(options?: FakeOptions): Promise<FakeControlPlane> {
   return plane;
 }
 
+/** What bash offers first for the last of `words`. */
+function complete(script: string, words: readonly string[]): string {
+  const run = `${script}\nCOMP_WORDS=(robust-ctl "$@"); COMP_CWORD=$#; _robust_ctl; echo "$COMPREPLY"`;
+  const { stdout, stderr } = spawnSync('bash', ['-c', run, 'bash', ...words], { encoding: 'utf8' });
+  return stdout.trim() + stderr;
+}
+
 const SIGNUP = ['signup', '--email', 'a@b.test', '--password', 'long enough', '--tenant', 'Acme'];
 
 async function signedUp(options?: FakeOptions) {
@@ -233,6 +240,12 @@ describe('the command line', () => {
     const { out } = await exec(['completion', 'bash']);
     const script = `${out}\nCOMP_WORDS=(robust-ctl -o json cluster cr); COMP_CWORD=4; _robust_ctl; echo "$COMPREPLY"`;
     expect(spawnSync('bash', ['-c', script], { encoding: 'utf8' })).toMatchObject({ stdout: 'create\n', stderr: '' });
+    expect(complete(out, ['--profile', 'cluster', 'topic', 'cr'])).toBe('create');
+    expect(complete(out, ['--server', 'http', ':', 'cluster', 'topic', 'li'])).toBe('list');
+    expect(complete(out, ['--tenant', '=', 'cluster', 'invoice', 'pre'])).toBe('preview');
+    expect(complete(out, ['topic', 'create', '--cluster', 'topic', '--parti'])).toBe('--partitions');
+    expect(complete(out, ['cluster', 'list', '--output', 'y'])).toBe('yaml');
+    expect(complete(out, ['--profile', 'clus'])).toBe('');
     expect((await exec(['completion', 'zsh'])).out).toMatch(/^#compdef robust-ctl/);
     expect((await exec(['completion', 'fish'])).out).toContain('complete -c robust-ctl');
   });
