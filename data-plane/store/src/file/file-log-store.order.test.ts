@@ -3,7 +3,7 @@ import type { Log } from '../log.ts';
 import { fill, readAll } from '../testing/log-store-suite.ts';
 import { SimulatedDisk } from '../testing/simulated-disk.ts';
 import { FileLogStore, walPath } from './file-log-store.ts';
-import { FRAME_HEADER_BYTES } from './frame.ts';
+import { FRAME_HEADER_BYTES, FRAME_KINDS, readFrameHeader, writeFrameHeader } from './frame.ts';
 import { Registry } from './registry.ts';
 
 const directory = '/data';
@@ -217,6 +217,15 @@ describe('a flush of several streams', () => {
     const again = await recovered(whole.subarray(0, whole.length - 1));
     expect(again.ends[0]).toBe(1);
     expect(again.store.damages).toMatchObject([{ kind: 'torn-tail', position: start }]);
+  });
+  it('of before flushes had a size comes back frame by frame', async () => {
+    const { content, starts } = await withFlushes(3);
+    for (const at of starts) {
+      const header = readFrameHeader(content, at)!;
+      writeFrameHeader(content, at, { ...header, kind: FRAME_KINDS.batch, next: header.base });
+    }
+    expect((await recovered(content)).ends).toEqual([3, 3]);
+    expect((await recovered(content.subarray(0, content.length - 1))).ends).toEqual([3, 2]);
   });
   it('of a layout that is not known is refused and not cut off', async () => {
     const { content } = await withFlushes(2);
