@@ -6,7 +6,7 @@ import { SessionInbox, type InboxJournal } from './inbox.ts';
 import { toHeaders } from './message-record.ts';
 import type { Message, QoS } from './message.ts';
 import type { PublishRun } from './publish-run.ts';
-import { RecordSource, type MessageCache } from './record-source.ts';
+import { RecordSource, type SourceParts } from './record-source.ts';
 import type { StoredPartition } from './topics.ts';
 
 /** Entries one inbox may hold; the oldest that nobody was given goes first. */
@@ -20,12 +20,11 @@ const SNAPSHOT_GARBAGE_RATIO = 4;
 /** The inbox store is looked over for records nobody needs when it has grown or shrunk by this much. */
 const TRIM_BYTES_MIN = 1024 * 1024;
 
-export interface InboxLogOptions {
+export interface InboxLogOptions extends SourceParts {
   readonly store: Stream;
   readonly events: Stream;
   readonly sealer: BatchSealer;
   readonly runtime: Runtime;
-  readonly cache: MessageCache;
   /** Under which topic name subscribers get a record of a partition. */
   topicOf(partition: StoredPartition, key: Buffer | null): string;
   bytesMax(): number;
@@ -132,8 +131,7 @@ export class InboxLog implements InboxJournal {
   }
   /** The partition's records are gone. */
   removeSource(partition: StoredPartition): void {
-    const source = this.#bySource.get(partition);
-    if (source !== undefined) source.isGone = true;
+    this.#bySource.get(partition)?.remove();
     this.#bySource.delete(partition);
   }
 

@@ -108,7 +108,7 @@ export class SessionInbox implements Inbox {
         const source = received ? undefined : this.#journal.source(this.#sources[at]!);
         const message = source === undefined ? null : source.lookup(this.#offsets[at]!);
         if (message === undefined) {
-          source!.whenLoaded(this.#loaded);
+          source!.whenLoaded(this.#offsets[at]!, this.#loaded);
           break;
         }
         if (!received && (message === null || isExpired(message, nowMs))) this.acknowledge(sequence);

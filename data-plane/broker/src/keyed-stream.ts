@@ -7,6 +7,9 @@ const REWRITE_BYTES_MIN = 1024 * 1024;
 /** A stream is rewritten when it holds this many times the bytes of its live records. */
 const REWRITE_GARBAGE_RATIO = 4;
 const REPLAY_READ_BYTES = 1024 * 1024;
+/** A read that fails while a stream is replayed is tried so many times, the first repeat after this long, then twice that … */
+const REPLAY_TRIES = 5;
+const REPLAY_RETRY_MS = 100;
 const EMPTY = Buffer.alloc(0);
 
 /**
@@ -63,7 +66,8 @@ export class KeyedStream {
 
 /**
  * Visits all records of a stream of the broker's own. A damaged part is skipped where the journal knows how to go on,
- * and ends the visit where it does not; either is logged. Returns whether all was read.
+ * and ends the visit where it does not; either is logged. Returns whether all was read. Rejects when the medium cannot be
+ * read now: what it holds must not be taken for lost, since the next rewrite would make that true.
  */
 export async function replayRecords(
   stream: Stream,
@@ -73,7 +77,7 @@ export async function replayRecords(
   let whole = true;
   for (let at = stream.startOffset; at < stream.stableOffset;) {
     try {
-      const batches = await stream.read(at, REPLAY_READ_BYTES);
+      const batches = await readPatiently(stream, at, runtime);
       if (batches.length === 0) return whole;
       for (const batch of batches) {
         decodeRecords(batch, (record) => {
@@ -83,7 +87,7 @@ export async function replayRecords(
         });
       }
     } catch (error) {
-      if (!(error instanceof JournalError)) throw error;
+      if (!(error instanceof JournalError) || isPassing(error)) throw error;
       runtime.log.error({ stream: stream.name, offset: at, error }, 'stored records are damaged');
       whole = false;
       if (error.resumeAt === null || error.resumeAt <= at) return whole;
@@ -91,4 +95,22 @@ export async function replayRecords(
     }
   }
   return whole;
+}
+
+/** Whether the same read may succeed later, here or in another process. */
+function isPassing({ code }: JournalError): boolean {
+  return code === 'failed' || code === 'unavailable' || code === 'closed';
+}
+
+async function readPatiently(stream: Stream, at: number, runtime: Runtime): Promise<readonly Buffer[]> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await stream.read(at, REPLAY_READ_BYTES);
+    } catch (error) {
+      const isWorthIt = error instanceof JournalError && isPassing(error) && error.code !== 'closed';
+      if (!isWorthIt || tries === REPLAY_TRIES) throw error;
+      runtime.log.warn({ stream: stream.name, offset: at, error }, 'a stream cannot be read now');
+      await new Promise<void>((resolve) => void runtime.after(REPLAY_RETRY_MS * 2 ** (tries - 1), resolve));
+    }
+  }
 }

@@ -23,7 +23,7 @@ import { recoverInboxes } from './inbox-recovery.ts';
 import type { Message } from './message.ts';
 import type { NamespaceObservation } from './namespace-config.ts';
 import type { PublishRun } from './publish-run.ts';
-import type { MessageCache } from './record-source.ts';
+import type { MessageCache, SourceIdentity } from './record-source.ts';
 import { refuse } from './refusal.ts';
 import { RetainedMessages } from './retained.ts';
 import { RouteCache } from './route.ts';
@@ -104,6 +104,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
       topicOf: (partition, key) => topicOfRecord(key, partition, this.topics),
       bytesMax: () => this.#record.quotas.inboxBytesMax,
       onFull: (inbox) => this.#inboxFull(inbox.number),
+      onLost: (source, from, to) => this.#messagesLost(source.identity, from, to),
     });
     this.#delivery = new Delivery(this);
     this.sessions = new Sessions(this);
@@ -289,6 +290,20 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
       stage: 'publish',
       code: 'inbox-full',
       detail: 'the inbox met its limit: its oldest messages were dropped',
+    });
+  }
+
+  #messagesLost(source: SourceIdentity, from: number, to: number): void {
+    const topic = source === null ? null : (this.topics.byId(source.topicId)?.name ?? source.topicId);
+    const where = source === null ? 'the inbox store' : `partition ${source.partition} of ${topic}`;
+    this.clientEvent({
+      namespace: this.id,
+      protocol: 'mqtt',
+      remoteAddress: '',
+      clientId: null,
+      stage: 'publish',
+      code: 'message-lost',
+      detail: `${where}: the messages from offset ${from} to ${to - 1} are damaged and skipped by inboxes`,
     });
   }
 

@@ -1,5 +1,12 @@
-import { decodeRecords, JournalError, readNextOffset, type RecordView, type Stream } from '@robustmq/journal';
-import type { Runtime } from '@robustmq/wire';
+import {
+  decodeRecords,
+  JournalError,
+  readBaseOffset,
+  readNextOffset,
+  type RecordView,
+  type Stream,
+} from '@robustmq/journal';
+import type { Cancel, Runtime } from '@robustmq/wire';
 import { toMessage } from './message-record.ts';
 import type { Message } from './message.ts';
 
@@ -8,6 +15,12 @@ const LOAD_BYTES = 256 * 1024;
 /** Decoded messages kept for inboxes, over all namespaces of a node: each is counted with this much beside its payload. */
 const CACHE_BYTES_MAX = 32 * 2 ** 20;
 const MESSAGE_OVERHEAD_BYTES = 256;
+/** A failed read is repeated after this long, and twice as long each time it fails again … */
+const RETRY_MS_MIN = 100;
+/** … but not longer than this. */
+const RETRY_MS_MAX = 10_000;
+/** Offsets of one source that wait for a repeat on their own; readers of more of them wait with the first one. */
+const PAUSED_MAX = 64;
 
 interface DecodedBatch {
   readonly source: RecordSource;
@@ -46,42 +59,61 @@ export class MessageCache {
 /** Of which topic's partition a source is; null = the namespace's inbox store. */
 export type SourceIdentity = { readonly topicId: string; readonly partition: number } | null;
 
-/** A stream whose records inboxes refer to, read as messages on demand. */
+/** What all sources of a namespace use. */
+export interface SourceParts {
+  readonly cache: MessageCache;
+  readonly runtime: Runtime;
+  /** Messages of the offsets `[from, to)` are damaged and given up. */
+  onLost(source: RecordSource, from: number, to: number): void;
+}
+
+/** Readers of an offset whose read failed. */
+interface Pause {
+  readonly waiting: Set<() => void>;
+  readonly cancel: Cancel;
+}
+
+/**
+ * A stream whose records inboxes refer to, read as messages on demand. A message is given up only when it is known to be
+ * gone: let go by the stream, damaged, or removed with its topic. Whatever else a read fails with, it is repeated later.
+ */
 export class RecordSource {
   /** Its position in the namespace's list of sources: what an inbox entry holds. */
   readonly index: number;
   readonly identity: SourceIdentity;
   readonly stream: Stream;
   readonly #topicOf: (key: Buffer | null) => string;
-  readonly #cache: MessageCache;
-  readonly #runtime: Runtime;
+  readonly #parts: SourceParts;
   /** By base offset. */
   readonly #decoded: DecodedBatch[] = [];
+  /** Who waits for the read that is under way. */
   #waiting: Set<() => void> | null = null;
-  /** The stream was removed: nothing can be read any more. */
-  isGone = false;
+  /** By offset; in the order they failed. */
+  readonly #paused = new Map<number, Pause>();
+  /** Failed reads since the last one that was not. */
+  #failures = 0;
+  #isRemoved = false;
 
   constructor(
     index: number,
     identity: SourceIdentity,
     stream: Stream,
     topicOf: (key: Buffer | null) => string,
-    shared: { readonly cache: MessageCache; readonly runtime: Runtime },
+    parts: SourceParts,
   ) {
     this.index = index;
     this.identity = identity;
     this.stream = stream;
     this.#topicOf = topicOf;
-    this.#cache = shared.cache;
-    this.#runtime = shared.runtime;
+    this.#parts = parts;
   }
 
-  /** The message at a stable offset; null when it is gone for good, undefined when it has to be loaded: see `load`. */
+  /** The message at a stable offset; null when it is gone for good, undefined when it cannot be had now: see `whenLoaded`. */
   lookup(offset: number): Message | null | undefined {
     const found = this.#find(offset);
     if (found !== undefined) return found.messages[offset - found.base] ?? null;
-    if (this.isGone || offset < this.stream.startOffset || offset >= this.stream.stableOffset) return null;
-    if (this.#waiting !== null) return undefined;
+    if (this.#isRemoved || offset < this.stream.startOffset || offset >= this.stream.stableOffset) return null;
+    if (this.#waiting !== null || this.#pauseOf(offset) !== undefined) return undefined;
     try {
       const batches = this.stream.read(offset, LOAD_BYTES);
       if (batches instanceof Promise) {
@@ -91,13 +123,19 @@ export class RecordSource {
       this.#take(batches, offset);
     } catch (error) {
       this.#unreadable(offset, error);
+      if (this.#paused.has(offset)) return undefined;
     }
     const loaded = this.#find(offset);
     return loaded === undefined ? null : (loaded.messages[offset - loaded.base] ?? null);
   }
-  /** Calls back once after the load that `lookup` has begun. */
-  whenLoaded(callback: () => void): void {
-    this.#waiting?.add(callback);
+  /** Calls back once when it is worth another `lookup` of this offset, which has just returned undefined. */
+  whenLoaded(offset: number, callback: () => void): void {
+    (this.#pauseOf(offset)?.waiting ?? this.#waiting)?.add(callback);
+  }
+  /** The stream was removed: nothing can be read any more, and who waits for it is told. */
+  remove(): void {
+    this.#isRemoved = true;
+    for (const offset of [...this.#paused.keys()]) this.#resume(offset);
   }
   /** Only the cache calls it. */
   forget(batch: DecodedBatch): void {
@@ -123,24 +161,25 @@ export class RecordSource {
     return low - 1;
   }
   #await(batches: Promise<readonly Buffer[]>, offset: number): void {
-    this.#waiting = new Set();
-    const done = (): void => {
-      const waiting = this.#waiting ?? [];
-      this.#waiting = null;
-      for (const callback of waiting) callback();
-    };
+    const waiting = new Set<() => void>();
+    this.#waiting = waiting;
     batches
-      .then(
-        (loaded) => this.#take(loaded, offset),
-        (error: unknown) => this.#unreadable(offset, error),
-      )
-      .then(done, (error: unknown) => {
-        this.#runtime.log.error({ stream: this.stream.name, error }, 'inbox messages could not be loaded');
-        done();
+      .then((loaded) => {
+        this.#take(loaded, offset);
+        this.#failures = 0;
+      })
+      .catch((error: unknown) => this.#unreadable(offset, error))
+      .finally(() => {
+        this.#waiting = null;
+        for (const callback of waiting) callback();
+      })
+      .catch((error: unknown) => {
+        this.#parts.runtime.log.error({ stream: this.stream.name, error }, 'a reader of an inbox failed');
       });
   }
   #take(batches: readonly Buffer[], offset: number): void {
-    for (const batch of batches) this.#decode(batch);
+    // What was asked for is decoded last: the cache may have room for it alone.
+    for (const batch of batches.toReversed()) this.#decode(batch);
     // what was asked for is not there although it is below the stable offset: a hole
     if (this.#find(offset) === undefined) this.#add(offset, offset + 1, [null], 0);
   }
@@ -162,22 +201,50 @@ export class RecordSource {
       });
     } catch (error) {
       if (!(error instanceof JournalError)) throw error;
-      this.#runtime.log.warn({ stream: this.stream.name, error }, 'a stored batch is not readable as messages');
+      this.#parts.runtime.log.error({ stream: this.stream.name, error }, 'a stored batch is not readable as messages');
+      if (base < 0) base = readBaseOffset(batch);
+      this.#parts.onLost(this, base + messages.length, readNextOffset(batch));
     }
     // it may have been decoded by an earlier load
     if (base >= 0 && this.#find(base) === undefined) this.#add(base, readNextOffset(batch), messages, sizeBytes);
   }
   #unreadable(offset: number, error: unknown): void {
-    if (!(error instanceof JournalError)) throw error;
-    // Object storage is away for now: the next lookup asks again (the journal backs off).
-    if (error.code === 'unavailable') return;
-    this.#runtime.log.error({ stream: this.stream.name, offset, error }, 'stored messages are lost to inboxes');
-    const next = error.resumeAt !== null && error.resumeAt > offset ? error.resumeAt : offset + 1;
+    const { runtime, onLost } = this.#parts;
+    const code = error instanceof JournalError ? error.code : null;
+    if (code !== 'corrupt') {
+      // Trimmed or removed while it was read: the next lookup says so.
+      if (offset < this.stream.startOffset || this.#isRemoved) return;
+      runtime.log.warn({ stream: this.stream.name, offset, error }, 'messages for inboxes cannot be read now');
+      this.#pause(offset);
+      return;
+    }
+    runtime.log.error({ stream: this.stream.name, offset, error }, 'stored messages are lost to inboxes');
+    const resumeAt = (error as JournalError).resumeAt;
+    const next = resumeAt !== null && resumeAt > offset ? resumeAt : offset + 1;
     this.#add(offset, next, [], 0);
+    onLost(this, offset, next);
+  }
+  #pauseOf(offset: number): Pause | undefined {
+    const own = this.#paused.get(offset);
+    if (own !== undefined || this.#paused.size < PAUSED_MAX) return own;
+    return this.#paused.values().next().value;
+  }
+  #pause(offset: number): void {
+    const delayMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** this.#failures);
+    this.#failures = Math.min(this.#failures + 1, 30);
+    const cancel = this.#parts.runtime.after(delayMs, () => this.#resume(offset));
+    this.#paused.set(offset, { waiting: new Set(), cancel });
+  }
+  #resume(offset: number): void {
+    const pause = this.#paused.get(offset);
+    if (pause === undefined) return;
+    this.#paused.delete(offset);
+    pause.cancel();
+    for (const callback of pause.waiting) callback();
   }
   #add(base: number, next: number, messages: readonly (Message | null)[], sizeBytes: number): void {
     const batch: DecodedBatch = { source: this, base, next, messages, sizeBytes: sizeBytes + MESSAGE_OVERHEAD_BYTES };
     this.#decoded.splice(this.#lastAtOrBelow(base) + 1, 0, batch);
-    this.#cache.add(batch);
+    this.#parts.cache.add(batch);
   }
 }

@@ -31,7 +31,7 @@ export class TestRuntime implements Runtime {
   afterPoll(run: () => void): void {
     setImmediate(run);
   }
-  after(): () => void {
+  after(_delayMs: number, _run: () => void): () => void {
     return () => undefined;
   }
   every(): () => void {
