@@ -234,11 +234,11 @@ export interface Topics {
   get(name: string): Topic | undefined;
   byId(idHex: string): Topic | undefined;
   list(): readonly Topic[];
-  /** Resolves when the topic is stable and served. Refuses: topic-exists, topic-invalid, quota-topics. */
+  /** Resolves when the topic is stable and served; topic-exists too. Refuses: topic-exists, topic-invalid, quota-topics. */
   create(spec: CreateTopic): Promise<Topic | Refusal>;
   /** Whether it would be refused, without doing it. */
   validate(spec: CreateTopic): Refusal | null;
-  /** Resolves when the topic and its bytes are gone. Refuses topic-unknown. */
+  /** Resolves when the topic and its bytes are gone. Refuses topic-unknown, when that is stable. */
   remove(name: string): Promise<Refusal | null>;
 }
 

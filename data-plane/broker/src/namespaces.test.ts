@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { ConnectionInfo } from './broker-types.ts';
+import { MemoryLogStore } from '@robustmq/store';
+import type { ConnectionInfo, Refusal } from './broker-types.ts';
 import { UNLIMITED_QUOTAS } from './namespace-config.ts';
+import { isRefusal } from './refusal.ts';
 import {
   admitRequest,
   config,
@@ -116,6 +118,63 @@ describe('applying a config', () => {
     await node.broker.applyNamespace(config({ name: 'renamed' }));
     expect(node.broker.byName('name')).toBeUndefined();
     expect(node.broker.byName('renamed')?.id).toBe('ns');
+  });
+});
+
+describe('a topic that is being made or removed', () => {
+  /** A medium whose flushes wait. */
+  class HeldFlushes extends MemoryLogStore {
+    held: Promise<void> | null = null;
+    override async flush(): Promise<void> {
+      await this.held;
+      await super.flush();
+    }
+  }
+  it('is told of to others when it is stable', async () => {
+    const store = new HeldFlushes();
+    const held = await TestNode.start(store);
+    await held.broker.applyNamespace(config());
+    const { topics } = held.namespace();
+    const answers: string[] = [];
+    let letGo = (): void => undefined;
+    const ask = (name: string, outcome: Promise<unknown>): void =>
+      void outcome.then((got) =>
+        answers.push(`${name} ${got !== null && isRefusal(got as Refusal) ? (got as Refusal).refused : 'done'}`),
+      );
+    const hold = (): void => void (store.held = new Promise((resolve) => (letGo = resolve)));
+    const turns = async (): Promise<void> => {
+      for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+    };
+    hold();
+    ask('create', topics.create({ name: 't', partitions: 2 }));
+    ask('again', topics.create({ name: 't', partitions: 2 }));
+    await turns();
+    ask('later', topics.create({ name: 't', partitions: 2 }));
+    await turns();
+    expect(answers).toEqual([]);
+    letGo();
+    await turns();
+    expect(answers.splice(0).sort()).toEqual(['again topic-exists', 'create done', 'later topic-exists']);
+    expect(topics.get('t')?.partitions).toHaveLength(2);
+
+    hold();
+    ask('remove', topics.remove('t'));
+    await turns();
+    ask('again', topics.remove('t'));
+    await turns();
+    expect(answers).toEqual([]);
+    letGo();
+    await turns();
+    expect(answers.splice(0).sort()).toEqual(['again topic-unknown', 'remove done']);
+
+    hold();
+    ask('create', topics.create({ name: 't', partitions: 1 }));
+    ask('remove', topics.remove('t'));
+    await turns();
+    letGo();
+    await turns();
+    expect(answers.sort()).toEqual(['create done', 'remove done']);
+    expect(topics.list()).toEqual([]);
   });
 });
 

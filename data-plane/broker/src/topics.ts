@@ -142,6 +142,8 @@ export class NamespaceTopics implements Topics {
   readonly #byName = new Map<string, StoredTopic>();
   readonly #byId = new Map<string, StoredTopic>();
   readonly #bindings = new BindingTable<StoredTopic>();
+  /** Creations and removals under way by name; the newest of each name. */
+  readonly #changes = new Map<string, Promise<unknown>>();
 
   constructor(host: TopicHost) {
     this.#host = host;
@@ -178,7 +180,12 @@ export class NamespaceTopics implements Topics {
 
   async create(spec: CreateTopic): Promise<StoredTopic | Refusal> {
     const refusal = this.validate(spec);
-    if (refusal !== null) return refusal;
+    if (refusal === null) return this.#changing(spec.name, this.#create(spec));
+    // What is not stable yet nobody is told of: a crash may take it back.
+    if (refusal.refused === 'topic-exists') await this.#changes.get(spec.name);
+    return refusal;
+  }
+  async #create(spec: CreateTopic): Promise<StoredTopic | Refusal> {
     const record: TopicRecord = {
       id: this.#host.runtime.randomBytes(16).toString('hex'),
       name: spec.name,
@@ -201,8 +208,17 @@ export class NamespaceTopics implements Topics {
   }
 
   async remove(name: string): Promise<Refusal | null> {
-    const topic = this.#byName.get(name);
-    if (topic === undefined) return refuse('topic-unknown');
+    for (;;) {
+      const topic = this.#byName.get(name);
+      if (topic !== undefined) return this.#changing(name, this.#remove(topic));
+      // Not there yet, or not gone for good yet: a crash may take either back.
+      const change = this.#changes.get(name);
+      if (change === undefined) return refuse('topic-unknown');
+      await change;
+    }
+  }
+  async #remove(topic: StoredTopic): Promise<null> {
+    const { name } = topic;
     topic.isRemoved = true;
     this.#byName.delete(name);
     this.#byId.delete(topic.idHex);
@@ -225,6 +241,15 @@ export class NamespaceTopics implements Topics {
     return this.#bindings.matches(topic, topicName);
   }
 
+  /** Lets others wait for a change that is under way. */
+  async #changing<T>(name: string, change: Promise<T>): Promise<T> {
+    this.#changes.set(name, change);
+    try {
+      return await change;
+    } finally {
+      if (this.#changes.get(name) === change) this.#changes.delete(name);
+    }
+  }
   async #serve(record: TopicRecord): Promise<StoredTopic> {
     const host = this.#host;
     const topic = new StoredTopic(record);

@@ -89,8 +89,11 @@ export async function handleDeleteTopics(
   for (const { name, topicId } of wanted) {
     const topic = name === null ? namespace.topics.byId(topicId) : namespace.topics.get(name);
     if (topic === undefined) {
-      const errorCode = name === null ? ERROR.UNKNOWN_TOPIC_ID : ERROR.UNKNOWN_TOPIC_OR_PARTITION;
-      responses.push({ name, topicId, errorCode, errorMessage: 'there is no such topic' });
+      // It may be on its way: nobody is told that it is gone before that is stable.
+      const isRemoved = name !== null && (await namespace.topics.remove(name)) === null;
+      const unknown = name === null ? ERROR.UNKNOWN_TOPIC_ID : ERROR.UNKNOWN_TOPIC_OR_PARTITION;
+      const errorCode = isRemoved ? ERROR.NONE : unknown;
+      responses.push({ name, topicId, errorCode, errorMessage: isRemoved ? null : 'there is no such topic' });
       continue;
     }
     const refusal = await namespace.topics.remove(topic.name);
