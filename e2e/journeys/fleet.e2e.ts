@@ -65,10 +65,13 @@ describe('the programs apart', () => {
     const folder = mkdtempSync(join(tmpdir(), 'robustmq-standalone-'));
     const { ports } = await CloudUnderTest.make();
     const file = join(folder, 'node.yaml');
-    writeFileSync(
-      file,
-      `listeners: { mqtt: { port: ${ports.mqtt} } }\ndataDir: ${join(folder, 'data')}\nnamespaces:\n  - name: main\n    default: true\n    credentials: [{ username: dev, password: pw }]\n`,
-    );
+    const lines = [
+      `listeners: { mqtt: { port: ${ports.mqtt} } }`,
+      `dataDir: ${join(folder, 'data')}`,
+      'namespaces:',
+      '  - { name: main, default: true, credentials: [{ username: dev, password: pw }] }',
+    ];
+    writeFileSync(file, `${lines.join('\n')}\n`);
     const node = program(['standalone', '--config', file], process.env);
     await eventually('the node is ready', 20_000, () => node.text().includes('ready'));
     const cluster = {

@@ -356,6 +356,16 @@ describe('an inbox', () => {
     expect(reader.take()).toEqual([]);
   });
 
+  it('[MQTT-4.3.3] sends no PUBREL when the medium has failed already', () => {
+    const { broker, reader, writer } = pair({ ...persistent, clientId: 'fails', qos: 2 });
+    writer.send(...burst(1, 2));
+    const [one] = idsOf(reader.take());
+    const failed = new FakeCommit(1);
+    failed.settle(new Error('the disk is gone'));
+    broker.sessions.get('fails')!.inbox!.receivedCommit = failed.commit;
+    expect(reader.send({ cmd: 'pubrec', messageId: one! })).toEqual([]);
+  });
+
   it('is read as far as Receive Maximum allows, and further with each acknowledgement', () => {
     const { reader, writer } = pair({
       ...persistent,

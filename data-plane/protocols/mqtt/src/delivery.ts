@@ -451,9 +451,13 @@ export class Delivery implements Receiver {
 
   /**
    * PUBREL, in the order of the PUBRECs [MQTT-4.6.0-4]. The client forgets the packet id with it, so it waits until it is
-   * stable that the client has the message: else a crash in between would deliver it once more.
+   * stable that the client has the message: else a crash in between would deliver it once more. On a medium that has
+   * failed it never goes.
    */
   #release(packetId: number, reason: number, commit: Commit | null): void {
+    if (commit !== null && commit.error !== null) return;
+    // the medium failed: the client repeats its PUBREC on the next connection
+    if (commit !== null && commit.settled && commit.error !== null) return;
     const wait = commit !== null && !commit.settled ? commit : null;
     if (wait === null && (this.#releases === null || this.#releases.empty)) {
       putAck(this.#subscriber.output, PUBREL, packetId, reason);
