@@ -71,8 +71,8 @@ export interface RecoveredLog {
 /**
  * Reads the files left behind, oldest first. Flush n + 1 begins only when flush n is synced, and a file only when the
  * one before is complete; so a damaged frame with a later flush or a later file behind it is a hole. A flush without one
- * was whole or nobody was told of it: then all of it is cut off, for its frames may refer to each other across streams. Files are whole in memory: that is where their
- * chunks are served from until the next checkpoint.
+ * was whole or nobody was told of it: then all of it is cut off, for its frames may refer to each other across
+ * streams. Files are whole in memory: that is where their chunks are served from until the next checkpoint.
  */
 export async function recoverLog(disk: Disk, directory: string, onDamage: OnDamage): Promise<RecoveredLog> {
   const numbers = (await disk.list(directory)).map(walNumber).filter((number) => number !== null);
