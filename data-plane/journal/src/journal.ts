@@ -173,8 +173,12 @@ export class Journal {
       if (this.#closing || this.#failure !== null) return;
     }
     await this.#tiering.run(streams, nowMs);
-    for (const name of await this.#tiering.pendingRemovals()) {
-      if (!this.#closing) await this.#inTurn(name, () => this.#tiering.finishRemoval(name));
+    try {
+      for (const name of await this.#tiering.pendingRemovals()) {
+        if (!this.#closing) await this.#inTurn(name, () => this.#tiering.finishRemoval(name));
+      }
+    } catch (error) {
+      this.#runtime.log.warn({ error }, 'objects of removed streams are left; deleted later');
     }
   }
   /** Bytes of cold objects kept in memory. */

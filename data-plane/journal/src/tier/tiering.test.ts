@@ -295,6 +295,21 @@ describe('retention and removal', () => {
     expect(w.store.list()).toEqual([]);
   });
 
+  it('only says so in its log when the medium fails while a removal is finished', async () => {
+    const w = await world();
+    await fill(w.stream, 0, 100);
+    await w.journal.runTiering(START_MS);
+    w.cold.delete = async (keys) => {
+      throw new StoreError('object-unavailable', keys[0]!);
+    };
+    await w.journal.remove(NAME);
+    const next = new Journal({ store: w.store, runtime: w.runtime, objects: w.cold, tailCacheBytesMax: 0 });
+    w.store.open = async (stream) => {
+      throw new StoreError('failed', stream);
+    };
+    await expect(next.runTiering(START_MS)).resolves.toBeUndefined();
+  });
+
   it('removes orphans after the grace, and nothing else', async () => {
     const w = await world();
     await fill(w.stream, 0, 100);

@@ -455,9 +455,8 @@ export class Delivery implements Receiver {
    * failed it never goes.
    */
   #release(packetId: number, reason: number, commit: Commit | null): void {
+    // the client repeats its PUBREC on the next connection
     if (commit !== null && commit.error !== null) return;
-    // the medium failed: the client repeats its PUBREC on the next connection
-    if (commit !== null && commit.settled && commit.error !== null) return;
     const wait = commit !== null && !commit.settled ? commit : null;
     if (wait === null && (this.#releases === null || this.#releases.empty)) {
       putAck(this.#subscriber.output, PUBREL, packetId, reason);
