@@ -24,8 +24,8 @@ export const KNOWN_GAPS = {
    */
   checkpointRunsAhead: false,
   /**
-   * One failed read of a message for an inbox counts as damage (`record-source.ts`): the entry is dropped though the medium
-   * may be read a moment later.
+   * One failed read of a message for an inbox counts as damage (`record-source.ts`), and one of a stream that is replayed
+   * as its end: entries and retained messages are dropped though the medium may be read a moment later.
    */
-  failedReadLosesInboxEntries: true,
+  failedReadLosesInboxEntries: false,
 } as const satisfies Record<string, boolean>;

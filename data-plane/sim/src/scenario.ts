@@ -53,21 +53,7 @@ export function scenarioOf(chance: Chance): Scenario {
   });
   return {
     partitions,
-    node: {
-      walBytesMax: chance.pick([4_000, 20_000, 1_000_000]),
-      segmentBytesMax: chance.pick([4_000, 30_000, 1_000_000]),
-      tailCacheBytesMax: chance.pick([0, 2_000, 1_000_000]),
-      snapshotBytesMin: chance.pick([500, 4_000, 1_000_000]),
-      pace: { operationMsMax: chance.pick([0.1, 1]), syncMsMax: chance.pick([0.5, 5, 20]) },
-      tiering: chance.is(0.4)
-        ? {
-            coldAfterBytes: chance.pick([0, 3_000]),
-            objectBytes: chance.pick([2_000, 20_000]),
-            coldCacheBytesMax: chance.pick([0, 5_000, 100_000]),
-          }
-        : null,
-      namespaces: NAMESPACES.map((id) => namespaceOf(id, topics)),
-    },
+    node: nodeOf(chance, topics),
     pace: {
       kill: chance.pick([0, 0.005, 0.03]),
       power: chance.pick([0, 0.005, 0.03]),
@@ -106,6 +92,24 @@ export function scenarioOf(chance: Chance): Scenario {
       latency: latency(),
     })),
     churners: chance.is(0.4) ? [{ name: 'churner', namespace: chance.pick(NAMESPACES), latency: latency() }] : [],
+  };
+}
+
+function nodeOf(chance: Chance, topics: NamespaceConfig['topics']): NodePlan {
+  return {
+    walBytesMax: chance.pick([4_000, 20_000, 1_000_000]),
+    segmentBytesMax: chance.pick([4_000, 30_000, 1_000_000]),
+    tailCacheBytesMax: chance.pick([0, 2_000, 1_000_000]),
+    snapshotBytesMin: chance.pick([500, 4_000, 1_000_000]),
+    pace: { operationMsMax: chance.pick([0.1, 1]), syncMsMax: chance.pick([0.5, 5, 20]) },
+    tiering: chance.is(0.4)
+      ? {
+          coldAfterBytes: chance.pick([0, 3_000]),
+          objectBytes: chance.pick([2_000, 20_000]),
+          coldCacheBytesMax: chance.pick([0, 5_000, 100_000]),
+        }
+      : null,
+    namespaces: NAMESPACES.map((id) => namespaceOf(id, topics)),
   };
 }
 
