@@ -1,6 +1,6 @@
-import { FaultyLogStore, MemoryLogStore, StoreError, type Chunk, type Log, type LogStore } from '@robustmq/store';
 import type { Cancel } from '@robustmq/wire';
 import { describe, expect, it } from 'vitest';
+import { BrokenReads, FaultyLogStore, MemoryLogStore, StoreError, type LogStore } from './testing/failing-stores.ts';
 import {
   config,
   openSession,
@@ -32,43 +32,6 @@ class HastyRuntime extends TestRuntime {
   override after(_delayMs: number, run: () => void): Cancel {
     const timer = setImmediate(run);
     return () => clearImmediate(timer);
-  }
-}
-
-/** The reads of partitions and inbox stores fail as they are told to. */
-class BrokenReads implements LogStore {
-  error: StoreError | null = null;
-  reads = 0;
-  readonly #inner: LogStore;
-  constructor(inner: LogStore) {
-    this.#inner = inner;
-  }
-  async open(stream: string): Promise<Log> {
-    const log = await this.#inner.open(stream);
-    const read = async (from: number, bytesMax: number): Promise<readonly Chunk[]> => {
-      this.reads++;
-      if (this.error !== null) throw this.error;
-      return log.read(from, bytesMax);
-    };
-    return new Proxy(log, {
-      get: (target, name) => {
-        if (name === 'read') return read;
-        const value: unknown = Reflect.get(target, name, target);
-        return typeof value === 'function' ? value.bind(target) : value;
-      },
-    });
-  }
-  list(): readonly string[] {
-    return this.#inner.list();
-  }
-  remove(stream: string): Promise<void> {
-    return this.#inner.remove(stream);
-  }
-  flush(): Promise<void> {
-    return this.#inner.flush();
-  }
-  close(): Promise<void> {
-    return this.#inner.close();
   }
 }
 

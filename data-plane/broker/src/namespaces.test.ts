@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { MemoryLogStore } from '@robustmq/store';
 import type { ConnectionInfo, Refusal } from './broker-types.ts';
 import { UNLIMITED_QUOTAS } from './namespace-config.ts';
 import { isRefusal } from './refusal.ts';
+import { HeldFlushes } from './testing/failing-stores.ts';
 import {
   admitRequest,
   config,
@@ -122,14 +122,6 @@ describe('applying a config', () => {
 });
 
 describe('a topic that is being made or removed', () => {
-  /** A medium whose flushes wait. */
-  class HeldFlushes extends MemoryLogStore {
-    held: Promise<void> | null = null;
-    override async flush(): Promise<void> {
-      await this.held;
-      await super.flush();
-    }
-  }
   it('is told of to others when it is stable', async () => {
     const store = new HeldFlushes();
     const held = await TestNode.start(store);
