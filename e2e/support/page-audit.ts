@@ -2,7 +2,15 @@
 import type { Page } from 'playwright-core';
 
 /** What is wrong with the page that is shown, one sentence each: names, labels, landmarks, ids, contrast, width. */
-export function auditOf(page: Page, landmarks: readonly string[]): Promise<string[]> {
+export async function auditOf(page: Page, landmarks: readonly string[]): Promise<string[]> {
+  // colours on their way from one scheme to the other are nobody's
+  await page.evaluate(async () => {
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    await frame();
+    await frame();
+    const changes = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
+    await Promise.allSettled(changes.map((change) => change.finished));
+  });
   return page.evaluate(audit, landmarks);
 }
 

@@ -1,4 +1,5 @@
 import { createTheme, type MantineColorsTuple } from '@mantine/core';
+import { catchLostFocus, FOCUS_RETURN_MS } from './ui/lost-focus.ts';
 
 const brand: MantineColorsTuple = [
   '#eef2ff',
@@ -29,7 +30,11 @@ export const theme = createTheme({
   components: {
     Table: { defaultProps: { verticalSpacing: 'sm', horizontalSpacing: 'md' } },
     Modal: {
-      defaultProps: { centered: true, closeButtonProps: { 'aria-label': 'Close' } },
+      defaultProps: {
+        centered: true,
+        closeButtonProps: { 'aria-label': 'Close' },
+        onExitTransitionEnd: () => setTimeout(catchLostFocus, FOCUS_RETURN_MS),
+      },
       styles: { title: { fontWeight: 650, overflowWrap: 'anywhere' } },
     },
     // A badge is a word: it never shrinks to its first letters.

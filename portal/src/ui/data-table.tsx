@@ -1,4 +1,4 @@
-import { Group, Paper, Table, UnstyledButton } from '@mantine/core';
+import { Group, Paper, Table, UnstyledButton, VisuallyHidden } from '@mantine/core';
 import { IconArrowDown, IconArrowsSort, IconArrowUp } from '@tabler/icons-react';
 import {
   createSortedRowModel,
@@ -68,7 +68,7 @@ export function DataTable<T extends object>({ label, columns, rows, rowId, minWi
                   const direction = column.getIsSorted();
                   const sort = column.getCanSort() ? (direction ? ARIA_SORT[direction] : 'none') : undefined;
                   return (
-                    <Table.Th key={id} scope="col" ta={align} {...(sort ? { 'aria-sort': sort } : {})}>
+                    <Table.Th key={id} scope="col" ta={align} pos="relative" {...(sort ? { 'aria-sort': sort } : {})}>
                       {column.getCanSort() ? (
                         <UnstyledButton fz="sm" fw={600} mih={24} onClick={column.getToggleSortingHandler()}>
                           <Group gap={4} wrap="nowrap">
@@ -77,7 +77,7 @@ export function DataTable<T extends object>({ label, columns, rows, rowId, minWi
                           </Group>
                         </UnstyledButton>
                       ) : (
-                        header
+                        header || <VisuallyHidden>Actions</VisuallyHidden>
                       )}
                     </Table.Th>
                   );

@@ -148,7 +148,15 @@ export function Shell() {
       navbar={{ width: 232, breakpoint: 'sm', collapsed: { mobile: !opened } }}
       padding={{ base: 'md', sm: 'xl' }}
     >
-      <a href="#content" className="skip-link">
+      <a
+        href="#content"
+        className="skip-link"
+        onClick={(event) => {
+          // the address stays that of the page
+          event.preventDefault();
+          document.getElementById('content')?.focus();
+        }}
+      >
         Skip to content
       </a>
       <AppShell.Header>
@@ -181,7 +189,7 @@ export function Shell() {
           <Navigation onNavigate={close} />
         </AppShell.Section>
       </AppShell.Navbar>
-      <AppShell.Main id="content">
+      <AppShell.Main id="content" tabIndex={-1}>
         <div style={{ maxWidth: '72rem', margin: '0 auto' }}>
           <Outlet key={session.tenantId} />
         </div>

@@ -52,15 +52,17 @@ interface ErrorStateProps {
   readonly retry?: (() => void) | undefined;
   /** Says what failed, where the error itself does not. */
   readonly title?: string;
+  /** Keeps off what stands below it where nothing else does. */
+  readonly mb?: 'md';
 }
 
 /** A failure, with its field errors and, where it can help, a button to try again. */
-export function ErrorState({ error, retry, title: given }: ErrorStateProps) {
+export function ErrorState({ error, retry, title: given, mb }: ErrorStateProps) {
   const words = wordsOf(error);
   const { detail } = words;
   const title = given ?? words.title;
   return (
-    <Alert color="red" variant="light" icon={<IconAlertCircle aria-hidden />} title={title} role="alert">
+    <Alert color="red" variant="light" icon={<IconAlertCircle aria-hidden />} title={title} role="alert" mb={mb}>
       <Stack gap="xs" align="flex-start">
         {detail !== '' && <Text size="sm">{detail}</Text>}
         {error instanceof ApiError && error.fieldErrors.length > 0 && (

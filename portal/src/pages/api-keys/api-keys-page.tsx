@@ -146,7 +146,7 @@ export function ApiKeysPage() {
     },
   });
   const createButton = (
-    <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setCreating(true)}>
+    <Button data-main-action leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setCreating(true)}>
       Create API key
     </Button>
   );
@@ -159,7 +159,7 @@ export function ApiKeysPage() {
         actions={!empty && createButton}
       />
       {keys.isPending && <LoadingState />}
-      {keys.error && <ErrorState error={keys.error} retry={() => void keys.refetch()} />}
+      {keys.error && <ErrorState mb="md" error={keys.error} retry={() => void keys.refetch()} />}
       {empty && (
         <EmptyState icon={<IconKey size={28} />} title="No API keys yet" action={createButton}>
           Make one for each script or service, with the smallest role that does.

@@ -90,7 +90,7 @@ export function AuditPage() {
         description="Who changed what in this tenant, newest first. Entries cannot be changed."
       />
       {events.isPending && <LoadingState rows={6} />}
-      {events.error && <ErrorState error={events.error} retry={() => void events.refetch()} />}
+      {events.error && <ErrorState mb="md" error={events.error} retry={() => void events.refetch()} />}
       {events.data && rows.length === 0 && (
         <EmptyState icon={<IconListDetails size={28} />} title="Nothing has happened yet">
           Every change to this tenant leaves an entry here.

@@ -4,7 +4,7 @@ import { IconServerOff } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
 import { AnchorLink, ButtonLink } from '../../ui/links.tsx';
-import { createContext, useContext } from 'react';
+import { createContext, useContext, useEffect, useRef } from 'react';
 import { clusterQuery } from '../../api/queries.ts';
 import { useSession } from '../../api/session.ts';
 import { PageHeader } from '../../ui/page-header.tsx';
@@ -29,6 +29,25 @@ const TABS = [
   { value: 'test-client', label: 'Test client', to: '/clusters/$clusterId/test-client' },
 ] as const;
 
+/** The tabs; on a phone they scroll sideways, and the one of the page shown comes into sight. */
+function TabList({ tab }: { tab: string }) {
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    list.current?.querySelector('[aria-selected=true]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [tab]);
+  return (
+    <ScrollArea type="never" mb="lg">
+      <Tabs.List aria-label="Cluster" style={{ flexWrap: 'nowrap' }} ref={list}>
+        {TABS.map(({ value, label }) => (
+          <Tabs.Tab key={value} value={value}>
+            {label}
+          </Tabs.Tab>
+        ))}
+      </Tabs.List>
+    </ScrollArea>
+  );
+}
+
 /** Heading and tabs of one cluster; keeps its state fresh for the pages below. */
 export function ClusterLayout() {
   const { clusterId } = route.useParams();
@@ -38,16 +57,26 @@ export function ClusterLayout() {
   const navigate = useNavigate();
   if (error instanceof ApiError && (error.status === 404 || error.status === 400)) {
     return (
-      <EmptyState
-        icon={<IconServerOff size={28} />}
-        title="There is no such cluster"
-        action={<ButtonLink to="/clusters">Go to your clusters</ButtonLink>}
-      >
-        It may have been deleted, or it belongs to another tenant.
-      </EmptyState>
+      <>
+        <PageHeader title="Cluster not found" />
+        <EmptyState
+          icon={<IconServerOff size={28} />}
+          title="There is no such cluster"
+          action={<ButtonLink to="/clusters">Go to your clusters</ButtonLink>}
+        >
+          It may have been deleted, or it belongs to another tenant.
+        </EmptyState>
+      </>
     );
   }
-  if (error && !cluster) return <ErrorState error={error} retry={() => void refetch()} />;
+  if (error && !cluster) {
+    return (
+      <>
+        <PageHeader title="Cluster" />
+        <ErrorState error={error} retry={() => void refetch()} />
+      </>
+    );
+  }
   if (!cluster) return <LoadingState />;
   const tab = pathname.split('/')[3] || 'overview';
   return (
@@ -61,7 +90,7 @@ export function ClusterLayout() {
         </Text>
       </Breadcrumbs>
       <PageHeader title={cluster.name} badge={<StatusBadge phase={cluster.phase} />} />
-      {error && <ErrorState error={error} retry={() => void refetch()} />}
+      {error && <ErrorState mb="md" error={error} retry={() => void refetch()} />}
       <Tabs
         value={tab}
         onChange={(value) => {
@@ -70,15 +99,7 @@ export function ClusterLayout() {
         }}
         activateTabWithKeyboard={false}
       >
-        <ScrollArea type="never" mb="lg">
-          <Tabs.List aria-label="Cluster" style={{ flexWrap: 'nowrap' }}>
-            {TABS.map(({ value, label }) => (
-              <Tabs.Tab key={value} value={value}>
-                {label}
-              </Tabs.Tab>
-            ))}
-          </Tabs.List>
-        </ScrollArea>
+        <TabList tab={tab} />
         <Tabs.Panel value={tab}>
           <Outlet />
         </Tabs.Panel>

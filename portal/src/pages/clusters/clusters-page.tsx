@@ -67,7 +67,7 @@ export function ClustersPage() {
         actions={!empty && create}
       />
       {clusters.isPending && <LoadingState />}
-      {clusters.error && <ErrorState error={clusters.error} retry={() => void clusters.refetch()} />}
+      {clusters.error && <ErrorState mb="md" error={clusters.error} retry={() => void clusters.refetch()} />}
       {empty && (
         <EmptyState icon={<IconServer2 size={28} />} title="Create your first cluster" action={create}>
           It is ready in seconds. Then connect any MQTT or Kafka client to it; both see the same messages.

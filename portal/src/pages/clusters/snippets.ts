@@ -54,10 +54,10 @@ const mosquitto = ({ topic, filter, shell }: MqttPlace): Snippet => ({
   protocol: 'MQTT',
   label: 'mosquitto',
   install: 'apt install mosquitto-clients',
-  code: `# receive
+  code: `# receive: leave it running
 mosquitto_sub -V 5 ${shell} -q 1 -v -t ${shellWord(filter)}
 
-# send
+# send: in a second terminal
 mosquitto_pub -V 5 ${shell} -q 1 -t ${shellWord(topic)} -m hello
 `,
 });
@@ -186,12 +186,12 @@ const kcat = ({ topicWord, kcat }: KafkaPlace): Snippet => ({
   id: 'kcat',
   protocol: 'Kafka',
   label: 'kcat',
-  install: 'apt install kafkacat',
+  install: 'apt install kcat',
   code: `# produce
 echo hello | kcat -P ${kcat} -t ${topicWord}
 
-# consume from the beginning
-kcat -C ${kcat} -t ${topicWord} -o beginning
+# consume from the beginning, then end
+kcat -C ${kcat} -t ${topicWord} -o beginning -e
 `,
 });
 

@@ -149,7 +149,7 @@ export function CredentialsPage() {
     },
   });
   const createButton = mayChange && (
-    <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setCreating(true)}>
+    <Button data-main-action leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setCreating(true)}>
       Create credential
     </Button>
   );

@@ -165,14 +165,18 @@ export function MembersPage() {
         description="Viewers look, developers change clusters, admins manage people, keys and bills, owners everything."
         actions={
           mayChange && (
-            <Button leftSection={<IconUserPlus size={16} aria-hidden />} onClick={() => setAdding(true)}>
+            <Button
+              data-main-action
+              leftSection={<IconUserPlus size={16} aria-hidden />}
+              onClick={() => setAdding(true)}
+            >
               Add member
             </Button>
           )
         }
       />
       {members.isPending && <LoadingState />}
-      {members.error && <ErrorState error={members.error} retry={() => void members.refetch()} />}
+      {members.error && <ErrorState mb="md" error={members.error} retry={() => void members.refetch()} />}
       {members.data && (
         <DataTable
           label="Members"

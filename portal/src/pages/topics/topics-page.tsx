@@ -172,7 +172,7 @@ export function TopicsPage() {
     },
   });
   const createButton = mayChange && (
-    <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setCreating(true)}>
+    <Button data-main-action leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setCreating(true)}>
       Create topic
     </Button>
   );

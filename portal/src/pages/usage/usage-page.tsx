@@ -18,6 +18,9 @@ const PROTOCOLS = ['mqtt', 'kafka', 'amqp', 'storage'] as const;
 const PROTOCOL_LABEL = { mqtt: 'MQTT', kafka: 'Kafka', amqp: 'AMQP', storage: 'Storage' } as const;
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
+/** Least widths of the table's columns: with two protocols it fits a phone. */
+const METER_WIDTH_PX = 120;
+const TOTAL_WIDTH_PX = 76;
 const REFRESH_MS = 15_000;
 
 interface Range {
@@ -74,8 +77,8 @@ function Totals({ usage }: { usage: Usage }) {
   const protocols = PROTOCOLS.filter((protocol) => METERS.some((meter) => totals.get(meter)?.has(protocol)));
   return (
     <Paper>
-      <Table.ScrollContainer minWidth={520} type="native">
-        <Table aria-label="Totals">
+      <Table.ScrollContainer minWidth={METER_WIDTH_PX + TOTAL_WIDTH_PX * (protocols.length + 1)} type="native">
+        <Table aria-label="Totals" horizontalSpacing="sm">
           <Table.Thead>
             <Table.Tr>
               <Table.Th scope="col">Meter</Table.Th>
