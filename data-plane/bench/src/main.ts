@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { KAFKA_SCENARIOS, runFetch, runProduce, type KafkaMeasured } from './kafka-scenarios.ts';
 import { MQTT_SCENARIOS, runMqtt, type Measured } from './mqtt-scenarios.ts';
-import { startPeer, type Peer } from './peers.ts';
+import { freeBase, startPeer, type Peer } from './peers.ts';
 import { pairedRatio, median, rate, ratio, table, writeSection } from './report.ts';
 
 const DOCUMENT = fileURLToPath(new URL('../../../docs/performance.md', import.meta.url));
@@ -39,7 +39,7 @@ async function mqtt(): Promise<void> {
   const names = ['robustmq', 'robustmq captured', 'mosquitto', 'aedes'];
   const peers: Peer[] = [];
   try {
-    for (const [index, name] of names.entries()) peers.push(await startPeer(name, 21_100 + index * 10));
+    for (const name of names) peers.push(await startPeer(name, await freeBase(21_100)));
     const rows: string[][] = [];
     for (const spec of MQTT_SCENARIOS) {
       if (values.only && !spec.name.includes(values.only)) continue;
@@ -77,7 +77,10 @@ function cells(results: readonly Measured[][]): string[] {
 async function kafka(): Promise<void> {
   const peers: Peer[] = [];
   try {
-    peers.push(await startPeer('robustmq captured', 21_200, 21_201), await startPeer('sink', 21_220, 21_221));
+    for (const name of ['robustmq captured', 'sink']) {
+      const base = await freeBase(21_200);
+      peers.push(await startPeer(name, base, base + 1));
+    }
     const rows: string[][] = [];
     const cell = (runs: readonly KafkaMeasured[]): string => {
       const middle = (of: (run: KafkaMeasured) => number): number => median(runs.map(of));

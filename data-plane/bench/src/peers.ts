@@ -106,6 +106,15 @@ log_type none
   }),
 };
 
+/** First port of ten free ones, at or above `from` and below the ephemeral range. */
+export async function freeBase(from: number): Promise<number> {
+  for (let base = from; base < 32_000; base += 10) {
+    const taken = await Promise.all(Array.from({ length: 10 }, (_, offset) => answers(base + offset)));
+    if (!taken.includes(true)) return base;
+  }
+  throw new Error(`no ten free ports from ${from} on`);
+}
+
 /** Starts a peer by name and waits until its port (or `readyPort`) answers. */
 export async function startPeer(name: string, port: number, readyPort = port): Promise<Peer> {
   const folder = mkdtempSync(join(tmpdir(), 'robustmq-bench-'));
