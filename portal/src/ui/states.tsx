@@ -57,7 +57,7 @@ interface ErrorStateProps {
 }
 
 /** A failure, with its field errors and, where it can help, a button to try again. */
-export function ErrorState({ error, retry, title: given, mb }: ErrorStateProps) {
+export function ErrorState({ error, retry, title: given, mb = 0 }: ErrorStateProps) {
   const words = wordsOf(error);
   const { detail } = words;
   const title = given ?? words.title;
