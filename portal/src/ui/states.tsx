@@ -53,7 +53,7 @@ interface ErrorStateProps {
   /** Says what failed, where the error itself does not. */
   readonly title?: string;
   /** Keeps off what stands below it where nothing else does. */
-  readonly mb?: 'md';
+  readonly mb?: 'md' | 0;
 }
 
 /** A failure, with its field errors and, where it can help, a button to try again. */
