@@ -8,6 +8,7 @@ export class MqttLoadClient {
   received = 0;
   /** PUBACKs received. */
   acknowledged = 0;
+  readonly #peerName: string;
   #rest: Buffer | null = null;
   #acks: Buffer = Buffer.allocUnsafe(4 * 4096);
   #ackBytes = 0;
@@ -17,8 +18,9 @@ export class MqttLoadClient {
   /** First payload bytes of each delivery, for latency runs. */
   onMessage: ((chunk: Buffer, payloadAt: number) => void) | null = null;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, peerName: string) {
     this.socket = socket;
+    this.#peerName = peerName;
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('error', () => {});
@@ -30,7 +32,7 @@ export class MqttLoadClient {
       socket.once('connect', () => resolve());
       socket.once('error', reject);
     });
-    const client = new MqttLoadClient(socket);
+    const client = new MqttLoadClient(socket, peer.name);
     socket.write(connectPacket(clientId, peer.username, peer.password));
     await client.#waitFor(2);
     return client;
@@ -44,7 +46,10 @@ export class MqttLoadClient {
 
   #waitFor(type: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no packet of type ${type} within 10 s`)), 10_000);
+      const timer = setTimeout(
+        () => reject(new Error(`${this.#peerName}: no packet of type ${type} within 10 s`)),
+        10_000,
+      );
       this.#control = (got) => {
         if (got !== type) return;
         clearTimeout(timer);
