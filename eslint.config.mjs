@@ -40,7 +40,17 @@ const BELOW_NODE = ['wire', 'store', 'journal', 'meta', 'broker', 'protocols'].m
 );
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/generated/**', '**/node_modules/**', '**/*.mjs', '**/*.js', '**/*.config.ts'] },
+  {
+    ignores: [
+      '**/dist/**',
+      '**/generated/**',
+      '**/node_modules/**',
+      '**/*.mjs',
+      '**/*.js',
+      '**/*.config.ts',
+      'vitest.setup.ts',
+    ],
+  },
   {
     files: ['**/*.ts', '**/*.tsx'],
     languageOptions: {

@@ -61,7 +61,7 @@ export function readableDecimal({ n, d }: Rational): string {
   const whole = (n / d).toString();
   let decimals = Math.max(0, DIGITS_FROM_ONE - whole.length);
   if (whole === '0') {
-    for (decimals = 0; n * 10n ** BigInt(decimals + 1) < d && decimals < DECIMALS_MAX; ) decimals += 1;
+    for (decimals = 0; n * 10n ** BigInt(decimals + 1) < d && decimals < DECIMALS_MAX;) decimals += 1;
     decimals = Math.min(DECIMALS_MAX, decimals + DIGITS_BELOW_ONE);
   }
   const scale = 10n ** BigInt(decimals);

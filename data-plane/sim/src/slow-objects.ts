@@ -1,5 +1,5 @@
 import {
-  MemoryObjectStore,
+  type MemoryObjectStore,
   StoreError,
   type ObjectCallOptions,
   type ObjectEntry,
