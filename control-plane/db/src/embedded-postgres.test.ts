@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startPostgres, type RunningPostgres } from './embedded-postgres.ts';
-import { prepareDatabase } from './prepare-database.ts';
+import { committedMigrations, prepareDatabase } from './prepare-database.ts';
 import { freePort } from './testing/test-database.ts';
 
 describe('the embedded PostgreSQL', () => {
@@ -65,7 +65,7 @@ describe('the embedded PostgreSQL', () => {
   it('is prepared any number of times, concurrently too, with the same result', async () => {
     const options = { ownerUrl: server.url(), appPassword: "a'p" };
     const first = await Promise.all([1, 2, 3].map(() => prepareDatabase(options)));
-    expect(first.map((r) => r.applied.length).sort()).toEqual([0, 0, 2]);
+    expect(first.map((r) => r.applied.length).sort()).toEqual([0, 0, committedMigrations().length]);
     const again = await prepareDatabase({ ...options, appPassword: 'changed' });
     expect(again.applied).toEqual([]);
     expect(await one(again.appUrl)).toBe(1);
