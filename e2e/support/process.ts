@@ -35,9 +35,19 @@ export function run(command: string, args: readonly string[], options: RunOption
   });
 }
 
+const started = new Set<ChildProcess>();
+
 /** Starts a command that the caller ends. */
 export function start(command: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
-  return spawn(command, args, { cwd: ROOT, ...options });
+  const child = spawn(command, args, { cwd: ROOT, ...options });
+  started.add(child);
+  child.once('exit', () => started.delete(child));
+  return child;
+}
+
+/** Ends what a test file started and did not end, whatever state it is in: a client may not heed SIGTERM while it reconnects. */
+export function endStragglers(): void {
+  for (const child of started) child.kill('SIGKILL');
 }
 
 /** Calls `probe` until it gives something other than undefined, null or false; throws after `timeoutMs` with `what`. */

@@ -12,6 +12,8 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const BIN = join(ROOT, 'node_modules/.bin');
 const checkOnly = process.argv.includes('--check');
 const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+/** A step that hangs is a failed one, long before whoever waits for the whole gives up. */
+const STEP_MS_MAX = 25 * 60_000;
 const tally = { passed: 0, failed: 0, skipped: 0 };
 
 /** Clients and servers that we did not write, from Debian: command → package. */
@@ -34,6 +36,8 @@ function run(label, command, args, env = {}) {
   const result = spawnSync(command, args, {
     cwd: ROOT,
     stdio: ['ignore', 'inherit', 'inherit'],
+    timeout: STEP_MS_MAX,
+    killSignal: 'SIGKILL',
     env: {
       ...process.env,
       NX_DAEMON: 'false',

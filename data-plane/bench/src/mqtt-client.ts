@@ -47,8 +47,8 @@ export class MqttLoadClient {
   #waitFor(type: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(
-        () => reject(new Error(`${this.#peerName}: no packet of type ${type} within 10 s`)),
-        10_000,
+        () => reject(new Error(`${this.#peerName}: no packet of type ${type} within 30 s`)),
+        30_000,
       );
       this.#control = (got) => {
         if (got !== type) return;
