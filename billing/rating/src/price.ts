@@ -50,5 +50,10 @@ export const BILLING_UNITS: Readonly<Record<Meter, BillingUnit>> = {
   egress_bytes: { unit: 'GiB', size: GIB, title: 'Data out' },
   connection_seconds: { unit: 'million connection-seconds', size: MILLION, title: 'Connections' },
   stored_byte_seconds: { unit: 'million GiB-seconds', size: GIB * MILLION, title: 'Stored data' },
+  hot_byte_seconds: { unit: 'million GiB-seconds', size: GIB * MILLION, title: 'Data in memory' },
+  warm_byte_seconds: { unit: 'million GiB-seconds', size: GIB * MILLION, title: 'Stored data, warm' },
+  cold_byte_seconds: { unit: 'million GiB-seconds', size: GIB * MILLION, title: 'Stored data, cold' },
+  object_requests: { unit: 'thousand requests', size: 1_000n, title: 'Object storage requests' },
+  partition_seconds: { unit: 'million partition-seconds', size: MILLION, title: 'Partitions' },
   node_seconds: { unit: 'thousand node-seconds', size: 1_000n, title: 'Dedicated node' },
 };

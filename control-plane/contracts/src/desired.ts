@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ClusterSettings, TopicPolicy } from './cluster-settings.ts';
 import { ClusterId, ClusterKey, TenantId } from './ids.ts';
 import { Plan, Quotas } from './plans.ts';
 
@@ -37,6 +38,7 @@ export const TopicSpec = z.object({
   /** −1 = keep for ever. */
   retentionMs: z.int().min(-1).default(604_800_000),
   retentionBytes: z.int().min(-1).default(-1),
+  ...TopicPolicy.shape,
 });
 export type TopicSpec = z.infer<typeof TopicSpec>;
 
@@ -58,6 +60,9 @@ export const NamespaceSpec = z.object({
   topics: z.array(TopicSpec),
   /** Topic names deleted through the control plane since the last acknowledged generation. */
   topicsRemoved: z.array(z.string()).default([]),
+  settings: ClusterSettings.prefault({}),
+  /** A suspended or paused cluster keeps its data; `reason` is what a refused client is told. */
+  suspended: z.object({ reason: z.string() }).nullable().default(null),
 });
 export type NamespaceSpec = z.infer<typeof NamespaceSpec>;
 

@@ -10,6 +10,7 @@ import { UsageWindow } from './usage-window.ts';
  *  - `PUT  /v1/namespaces/{clusterId}` body NamespaceSpec → NamespaceObserved, after the change is stable
  *  - `DELETE /v1/namespaces/{clusterId}` → 204 after its data is gone
  *  - `GET  /v1/namespaces` → NamespaceObserved[]
+ *  - `POST /v1/namespaces/{clusterId}/views/{view}` body and answer as in node-views.ts; 404 for an unknown view
  *  - `GET  /v1/usage?afterSeq=N&limit=M` → UsageBatchReply: closed windows with seq > N in order
  *  - `DELETE /v1/usage?throughSeq=N` → 204: the agent has them on its own disk
  *  - `GET  /v1/usage/open` → OpenUsageReply: what the open window holds so far, informational

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { CreateTopic, NamespaceConfig, NamespaceObservation } from '@robustmq/broker';
-import type { ClusterId, CredentialSpec, NamespaceObserved, NamespaceSpec } from '@robustmq/contracts';
+import type { ClusterId, CredentialSpec, NamespaceObserved, NamespaceSpec, TopicSpec } from '@robustmq/contracts';
 import { standaloneQuotas, type StandaloneConfig } from './config.ts';
 
 /** The one place where the control plane's words become the broker's and back. */
@@ -19,8 +19,26 @@ export function fromSpec(spec: NamespaceSpec): NamespaceConfig {
     isDefault: false,
     autoCreateTopics: true,
     credentials: spec.credentials.map(fromCredentialSpec),
-    topics: spec.topics.map(({ bindings, ...topic }) => (bindings === undefined ? topic : { ...topic, bindings })),
+    topics: spec.topics.map(fromTopicSpec),
     topicsRemoved: spec.topicsRemoved,
+  };
+}
+
+function fromTopicSpec({
+  name,
+  partitions,
+  bindings,
+  durability,
+  retentionMs,
+  retentionBytes,
+}: TopicSpec): CreateTopic {
+  return {
+    name,
+    partitions,
+    ...(bindings === undefined ? {} : { bindings }),
+    durability,
+    retentionMs,
+    retentionBytes,
   };
 }
 

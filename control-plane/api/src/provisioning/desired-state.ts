@@ -1,6 +1,7 @@
 import {
   ClusterId,
   ClusterKey,
+  ClusterSettings,
   type DesiredState,
   PasswordVerifiers,
   Plan,
@@ -41,6 +42,8 @@ export function namespaceSpec(row: Placement): NamespaceSpec {
         retentionBytes: Number(topic.retentionBytes),
       })),
     topicsRemoved: row.topics.filter((topic) => topic.deletedGeneration !== null).map((topic) => topic.name),
+    settings: ClusterSettings.parse({}),
+    suspended: null,
   };
 }
 
