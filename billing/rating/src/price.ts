@@ -1,10 +1,10 @@
 import type { Meter, Plan } from '@robustmq/contracts';
 
-/** One step of a graduated price. */
+/** One step of a tiered price. */
 export interface PriceTier {
   /** Upper end of the tier in units, an exact decimal; null = no end, on the last tier only. */
   readonly upTo: string | null;
-  /** Price of one unit in whole currency units, an exact decimal. */
+  /** Price of one unit (model `flat`: of the whole tier) in whole currency units, an exact decimal. */
   readonly unitPrice: string;
 }
 
@@ -26,6 +26,12 @@ export type PriceVersion = {
   | { readonly model: 'per_unit'; readonly unitPrice: string }
   /** Each unit costs what its own tier says, as with income tax. */
   | { readonly model: 'graduated'; readonly tiers: readonly PriceTier[] }
+  /** All units cost what the tier says that the whole quantity reaches: the total may fall at a tier's edge. */
+  | { readonly model: 'volume'; readonly tiers: readonly PriceTier[] }
+  /** Whole blocks of `blockSize` units, a begun block counts. */
+  | { readonly model: 'package'; readonly unitPrice: string; readonly blockSize: string }
+  /** One fee for the tier that the quantity reaches, however much of it is used; nothing used costs nothing. */
+  | { readonly model: 'flat'; readonly tiers: readonly PriceTier[] }
 );
 
 /** The unit a meter is priced and shown in: its name and how many counted units it holds. */

@@ -3,6 +3,7 @@ import { minorUnits } from './currency.ts';
 import { BILLING_UNITS, type PriceTier, type PriceVersion } from './price.ts';
 import { RatingError } from './rating-error.ts';
 import {
+  ceiling,
   formatDecimal,
   isDecimal,
   isLess,
@@ -43,6 +44,9 @@ export interface Rating {
   /** Sum of the lines' rounded amounts. */
   readonly total: Money;
 }
+
+/** Decimals of a price at most; payment providers take 12 of the minor unit. */
+export const PRICE_DECIMALS_MAX = 14;
 
 const PLANS: readonly Plan[] = ['serverless', 'dedicated', 'byoc'];
 
@@ -102,6 +106,16 @@ export function priceAt(
   throw new RatingError('price-missing', `${plan} ${meter} has no price at ${atIso}`);
 }
 
+/** One priced step of a quantity, before rounding. */
+interface Charge {
+  readonly quantity: Rational;
+  readonly unit: string;
+  readonly unitPrice: string;
+  /** 1-based tier or block step; its place in the line's identity. */
+  readonly step: number;
+  readonly steps: number;
+}
+
 function linesOf(price: PriceVersion, counted: bigint, period: Period, minor: bigint): InvoiceLine[] {
   const { unit, size, title } = BILLING_UNITS[price.meter];
   if (!isDecimal(rational(1n, size))) {
@@ -110,48 +124,94 @@ function linesOf(price: PriceVersion, counted: bigint, period: Period, minor: bi
   const used = rational(counted, size);
   const included = parseDecimal(price.included);
   const billable = larger(subtract(used, included), ZERO);
-  const tiers = tiersOf(price);
-  const lines: InvoiceLine[] = [];
-  let start: Rational = ZERO;
-  for (const [index, tier] of tiers.entries()) {
-    const end = tier.upTo === null ? billable : smaller(billable, parseDecimal(tier.upTo));
-    const quantity = larger(subtract(end, start), ZERO);
-    // The first tier is shown also when the allowance covers everything: what was used stands on the invoice.
-    if (index > 0 && quantity.n === 0n) continue;
-    const unitPrice = parseDecimal(tier.unitPrice);
-    const amount = roundHalfAway(multiply(multiply(quantity, unitPrice), rational(minor)));
-    const verb = unit.endsWith('s') ? 'are' : 'is';
-    const allowance = included.n === 0n ? '' : `, of which ${formatDecimal(included)} ${unit} ${verb} included`;
-    const step = tiers.length === 1 ? '' : `, tier ${index + 1}`;
-    lines.push({
-      identity: `usage/${price.plan}/${price.meter}/${price.validFrom}/${index + 1}`,
+  const verb = unit.endsWith('s') ? 'are' : 'is';
+  const allowance = included.n === 0n ? '' : `, of which ${formatDecimal(included)} ${unit} ${verb} included`;
+  return chargesOf(price, billable, unit).map((charge) => {
+    const exact = multiply(charge.quantity, parseDecimal(charge.unitPrice));
+    const amount = roundHalfAway(multiply(exact, rational(minor)));
+    const step = charge.steps === 1 ? '' : `, tier ${charge.step}`;
+    return {
+      identity: `usage/${price.plan}/${price.meter}/${price.validFrom}/${charge.step}`,
       kind: 'usage',
       meter: price.meter,
       description: `${title}, ${price.plan}: ${readableDecimal(used)} ${unit}${allowance}${step}`,
-      quantity: formatDecimal(quantity),
-      unit,
-      unitPrice: tier.unitPrice,
+      quantity: formatDecimal(charge.quantity),
+      unit: charge.unit,
+      unitPrice: charge.unitPrice,
       amount: { amount: amount.toString(), currency: price.currency },
       serviceFrom: period.from,
       serviceTo: period.to,
-    });
-    start = end;
-  }
-  return lines;
+    };
+  });
 }
 
-function tiersOf(price: PriceVersion): readonly PriceTier[] {
-  if (price.model === 'per_unit') return [{ upTo: null, unitPrice: price.unitPrice }];
+/** How a quantity beyond the allowance is charged by each price model. */
+function chargesOf(price: PriceVersion, billable: Rational, unit: string): Charge[] {
+  switch (price.model) {
+    case 'per_unit':
+      return [{ quantity: billable, unit, unitPrice: price.unitPrice, step: 1, steps: 1 }];
+    case 'graduated':
+      return graduated(price.tiers, tiersOf(price, price.tiers), billable, unit);
+    case 'volume':
+    case 'flat': {
+      const ends = tiersOf(price, price.tiers);
+      const index = ends.findIndex((end) => end === null || !isLess(end, billable));
+      const quantity = price.model === 'volume' ? billable : rational(billable.n === 0n ? 0n : 1n);
+      const { unitPrice } = price.tiers[index]!;
+      const shown = price.model === 'volume' ? unit : 'fee';
+      return [{ quantity, unit: shown, unitPrice, step: index + 1, steps: price.tiers.length }];
+    }
+    case 'package': {
+      const block = parseDecimal(price.blockSize);
+      if (block.n <= 0n) throw new RatingError('tiers-invalid', `${price.plan} ${price.meter} has blocks of nothing`);
+      const quantity = rational(ceiling(rational(billable.n * block.d, billable.d * block.n)));
+      const shown = `blocks of ${formatDecimal(block)} ${unit}`;
+      return [{ quantity, unit: shown, unitPrice: price.unitPrice, step: 1, steps: 1 }];
+    }
+  }
+}
+
+function graduated(
+  tiers: readonly PriceTier[],
+  ends: readonly (Rational | null)[],
+  billable: Rational,
+  unit: string,
+): Charge[] {
+  let start: Rational = ZERO;
+  return tiers.flatMap(({ unitPrice }, index) => {
+    const end = smaller(billable, ends[index] ?? billable);
+    const quantity = larger(subtract(end, start), ZERO);
+    start = end;
+    // The first tier is shown also when the allowance covers everything: what was used stands on the invoice.
+    return index > 0 && quantity.n === 0n ? [] : [{ quantity, unit, unitPrice, step: index + 1, steps: tiers.length }];
+  });
+}
+
+/** Ends of the tiers; null = open. Throws `tiers-invalid` unless they rise to one open end. */
+function tiersOf(price: PriceVersion, tiers: readonly PriceTier[]): (Rational | null)[] {
+  if (tiers.length === 0) throw new RatingError('tiers-invalid', `${price.plan} ${price.meter} has no tiers`);
   let before: Rational = ZERO;
-  for (const [index, { upTo }] of price.tiers.entries()) {
-    const isLast = index === price.tiers.length - 1;
-    if ((upTo === null) !== isLast || (upTo !== null && !isLess(before, parseDecimal(upTo)))) {
+  return tiers.map(({ upTo }, index) => {
+    const end = upTo === null ? null : parseDecimal(upTo);
+    const isLast = index === tiers.length - 1;
+    if ((end === null) !== isLast || (end !== null && !isLess(before, end))) {
       throw new RatingError('tiers-invalid', `the tiers of ${price.plan} ${price.meter} do not rise to an open end`);
     }
-    if (upTo !== null) before = parseDecimal(upTo);
+    if (end !== null) before = end;
+    return end;
+  });
+}
+
+/** Throws RatingError unless a price can be rated: what a price version must pass before it is published. */
+export function checkPrice(price: PriceVersion): void {
+  minorUnits(price.currency);
+  const priced = chargesOf(price, rational(1n), BILLING_UNITS[price.meter].unit);
+  const texts = 'tiers' in price ? price.tiers.map((tier) => tier.unitPrice) : priced.map((charge) => charge.unitPrice);
+  for (const text of [price.included, ...texts]) {
+    const { n } = parseDecimal(text);
+    if (n < 0n) throw new RatingError('decimal-invalid', `"${text}" is below zero`);
+    if ((text.split('.')[1] ?? '').length > PRICE_DECIMALS_MAX) {
+      throw new RatingError('decimal-invalid', `"${text}" has more than ${PRICE_DECIMALS_MAX} decimals`);
+    }
   }
-  if (price.tiers.length === 0) {
-    throw new RatingError('tiers-invalid', `${price.plan} ${price.meter} has no tiers`);
-  }
-  return price.tiers;
 }

@@ -30,6 +30,7 @@ export function parseDecimal(text: string): Rational {
   return rational(match[1] === '-' ? -magnitude : magnitude, 10n ** BigInt(fraction.length));
 }
 
+export const add = (a: Rational, b: Rational): Rational => rational(a.n * b.d + b.n * a.d, a.d * b.d);
 export const subtract = (a: Rational, b: Rational): Rational => rational(a.n * b.d - b.n * a.d, a.d * b.d);
 export const multiply = (a: Rational, b: Rational): Rational => rational(a.n * b.n, a.d * b.d);
 export const isLess = (a: Rational, b: Rational): boolean => a.n * b.d < b.n * a.d;
@@ -41,6 +42,9 @@ export function roundHalfAway({ n, d }: Rational): bigint {
   const magnitude = ((n < 0n ? -n : n) * 2n + d) / (d * 2n);
   return n < 0n ? -magnitude : magnitude;
 }
+
+/** The least integer that is not below a non-negative fraction. */
+export const ceiling = ({ n, d }: Rational): bigint => (n + d - 1n) / d;
 
 /** True when the fraction has a finite decimal form. */
 export function isDecimal(value: Rational): boolean {

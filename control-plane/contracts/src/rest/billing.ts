@@ -9,7 +9,11 @@ export type Money = z.infer<typeof Money>;
 export const InvoiceLine = z.object({
   /** Stable identity of the line within its invoice. */
   identity: z.string(),
-  kind: z.enum(['usage', 'flat', 'credit']),
+  /**
+   * `usage` of a meter, `flat` fee of a subscription, `adjustment` for late usage of an earlier period, `minimum` up to a
+   * commitment, `discount`, `credit` drawn from a grant, `tax` on the net of all others.
+   */
+  kind: z.enum(['usage', 'flat', 'adjustment', 'minimum', 'discount', 'credit', 'tax']),
   meter: Meter.nullable(),
   description: z.string(),
   /** Quantity in `unit`, an exact decimal string. */
@@ -20,6 +24,8 @@ export const InvoiceLine = z.object({
   amount: Money,
   serviceFrom: z.iso.datetime(),
   serviceTo: z.iso.datetime(),
+  /** Of an adjustment: the line of an earlier invoice that it corrects. */
+  corrects: z.string().optional(),
 });
 export type InvoiceLine = z.infer<typeof InvoiceLine>;
 
