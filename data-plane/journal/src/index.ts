@@ -2,6 +2,7 @@ export * from './commit.ts';
 export * from './journal-types.ts';
 export * from './journal-error.ts';
 export { Journal, type JournalOptions } from './journal.ts';
+export type { ObjectRequestListener } from './tier/object-meter.ts';
 export { objectsOf } from './tier/object-key.ts';
 export { KEY_INDEX_KEYS_MAX } from './compaction/key-index.ts';
 export { BatchBuilder, type RecordHeaders } from './batch-builder.ts';

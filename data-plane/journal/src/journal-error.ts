@@ -4,6 +4,7 @@ export const JOURNAL_ERRORS = {
   corrupt: 'stored batches fail their checksum',
   unavailable: 'object storage does not answer; the same read may succeed later',
   failed: 'the medium failed; the journal takes no more',
+  'engine-unknown': 'the journal has no such storage engine',
   closed: 'the journal or the stream was closed',
   'batch-truncated': 'the batch is shorter than it says',
   'batch-magic': 'the batch is not a RecordBatch v2',

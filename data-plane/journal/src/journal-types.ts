@@ -20,10 +20,22 @@ export interface StreamPolicy {
   readonly cleanup?: 'delete' | 'compact' | 'compact,delete';
   /** How `compact` works; each absent field has the default beside it. */
   readonly compaction?: CompactionPolicy;
+  /**
+   * The medium a stream is made on, one of `JournalOptions.engines` or the main one; absent = the main one. Counts when
+   * the stream is made and never again. On `memory` every append is of durability `memory`, and a restart empties it.
+   */
+  readonly engine?: string;
 }
+/** What `Journal.alterPolicy` changes: absent = stays, undefined = back to the default. */
+export type PolicyChange = {
+  readonly [Name in Exclude<keyof StreamPolicy, 'engine'>]?:
+    StreamPolicy[Name] | (undefined extends StreamPolicy[Name] ? undefined : never);
+};
 
 /** A range goes cold when any of the limits says so; none given = nothing moves by itself. */
 export interface TierPolicy {
+  /** Most bytes of the stream in the tail cache; 0 = none. Absent = what the cache of all streams has room for. */
+  readonly hotBytes?: number;
   /** Batches whose newest record is older. */
   readonly coldAfterMs?: number;
   /** The oldest batches, as soon as the medium holds more than this for the stream. */
@@ -43,6 +55,22 @@ export interface CompactionPolicy {
   readonly deleteRetentionMs?: number;
   /** Share of bytes not compacted yet, 0 to 1, from which a pass is worth it. Default 0.5. */
   readonly minDirtyRatio?: number;
+}
+
+/**
+ * What metering samples: live numbers of one stream, each read in constant time and without allocation. The first three
+ * are levels in bytes; the others count since the journal was opened and only ever grow.
+ */
+export interface StreamMeter {
+  /** In the tail cache. These bytes are on the medium as well. */
+  readonly hotBytes: number;
+  /** On the medium: the log, compacted objects, copies that came back. */
+  readonly warmBytes: number;
+  /** In object storage. */
+  readonly coldBytes: number;
+  readonly objectRequests: number;
+  readonly objectBytesWritten: number;
+  readonly objectBytesRead: number;
 }
 
 /** Where the bytes of a stream are, and what moved lately. */
@@ -119,6 +147,10 @@ export interface Stream {
    * reading the stream.
    */
   offsetOfKey(key: Buffer): Promise<number | null>;
+  /** What the stream holds per tier, and what it asked of object storage. The same object at every call. */
+  readonly meter: StreamMeter;
+  /** What applies to it now, the journal's own tier included. */
+  readonly policy: StreamPolicy;
   /** Where the bytes are. */
   tiers(): StreamTierReport;
   /** Copies cold objects that hold `[from, to)` back to the medium; `warmIdleMs` later unread copies go again. */

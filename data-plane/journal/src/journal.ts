@@ -2,10 +2,12 @@ import { StoreError, type LogStore, type ObjectStore } from '@robustmq/store';
 import type { Cancel, Runtime } from '@robustmq/wire';
 import { Commit } from './commit.ts';
 import { JournalError } from './journal-error.ts';
-import type { Stream, StreamName, StreamPolicy, TierPolicy } from './journal-types.ts';
+import { EngineStores } from './engine-stores.ts';
+import type { PolicyChange, Stream, StreamName, StreamPolicy, TierPolicy } from './journal-types.ts';
 import { StreamOwner, type StreamHost } from './stream-owner.ts';
 import { TailCache } from './tail-cache.ts';
 import { HIDDEN_PREFIX } from './tier/manifest.ts';
+import type { ObjectRequestListener } from './tier/object-meter.ts';
 import { Tiering } from './tier/tiering.ts';
 
 const TAIL_CACHE_BYTES_MAX = 64 * 1024 * 1024;
@@ -21,7 +23,12 @@ const RETENTION_STREAMS_MAX = 32;
 const TIERING_STOP_MS = 2000;
 
 export interface JournalOptions {
+  /** The main medium: whatever no policy places elsewhere, and what the journal keeps for itself. */
   readonly store: LogStore;
+  /** The name policies have for `store`. */
+  readonly engine?: string;
+  /** Further media by the names policies have for them. The journal closes them with `store`. */
+  readonly engines?: Readonly<Record<string, LogStore>>;
   readonly runtime: Runtime;
   /** Bytes of newest batches kept readable without the store, over all streams. Default 64 MiB. */
   readonly tailCacheBytesMax?: number;
@@ -48,10 +55,13 @@ export interface JournalOptions {
  * append is taken.
  */
 export class Journal {
-  readonly #store: LogStore;
+  readonly #store: EngineStores;
+  readonly #mainEngine: string | undefined;
   readonly #runtime: Runtime;
   readonly #host: StreamHost;
   readonly #streams = new Map<StreamName, StreamOwner>();
+  /** Policies of open streams as their owners gave them. */
+  readonly #given = new Map<StreamName, StreamPolicy>();
   /** The last open or remove of a name that is not done: those of one name run one after the other. */
   readonly #pending = new Map<StreamName, Promise<unknown>>();
   readonly #tiering: Tiering;
@@ -75,13 +85,15 @@ export class Journal {
   #closing = false;
 
   constructor(options: JournalOptions) {
-    this.#store = options.store;
+    this.#store = new EngineStores(options.store, options.engines ?? {});
+    this.#mainEngine = options.engine;
     this.#runtime = options.runtime;
     this.#stable.settle(null);
-    this.#tiering = new Tiering(options);
+    this.#tiering = new Tiering({ ...options, store: this.#store });
     this.#tierOf = options.tierOf ?? (() => undefined);
     this.#host = {
       tails: new TailCache(options.tailCacheBytesMax ?? TAIL_CACHE_BYTES_MAX),
+      objectMeter: this.#tiering.meter,
       appended: (stream, sizeBytes) => this.#appended(stream, sizeBytes),
       refused: (error) => this.#refused(error),
       warm: (stream, from, to) => this.#tiering.warm(stream, from, to),
@@ -94,7 +106,7 @@ export class Journal {
     if (this.#closed) return Promise.reject(new JournalError('closed', name));
     const stream = this.#streams.get(name);
     if (stream !== undefined && !this.#pending.has(name)) {
-      stream.policy = this.#withTier(name, policy);
+      this.#apply(stream, policy);
       return Promise.resolve(stream);
     }
     return this.#inTurn(name, () => this.#open(name, policy));
@@ -102,7 +114,27 @@ export class Journal {
   /** Replaces the policy of an open stream; counts from its next append and its next retention pass. */
   setPolicy(name: StreamName, policy: StreamPolicy): void {
     const stream = this.#streams.get(name);
-    if (stream !== undefined) stream.policy = this.#withTier(name, policy);
+    if (stream !== undefined) this.#apply(stream, policy);
+  }
+  /**
+   * Changes some fields of an open stream's policy: what is absent stays. Answers the policy that holds from now on, or
+   * null when the stream is not open. It lasts as long as the stream is open: the owner of the stream's settings keeps
+   * them and passes them to `open` after a restart.
+   */
+  alterPolicy(name: StreamName, change: PolicyChange): StreamPolicy | null {
+    const stream = this.#streams.get(name);
+    if (stream === undefined) return null;
+    const given = this.#given.get(name) ?? stream.policy;
+    const altered = { ...given, ...change };
+    for (const key of Object.keys(altered) as (keyof StreamPolicy)[]) {
+      if (altered[key] === undefined) Reflect.deleteProperty(altered, key);
+    }
+    this.#apply(stream, altered as StreamPolicy);
+    return stream.policy;
+  }
+  /** Calls back for every request to object storage from now on: what metering across removals needs. */
+  onObjectRequest(listener: ObjectRequestListener): void {
+    this.#tiering.meter?.listeners.push(listener);
   }
   /** Deletes a stream and its bytes; resolves when it cannot come back. Absent streams are fine. */
   remove(name: StreamName): Promise<void> {
@@ -205,13 +237,20 @@ export class Journal {
   async #open(name: StreamName, policy: StreamPolicy): Promise<Stream> {
     let stream = this.#streams.get(name);
     if (stream === undefined) {
+      if (policy.engine !== undefined) this.#store.place(name, policy.engine, this.#mainEngine);
       const { log, objects } = await this.#tiering.open(name);
       stream = new StreamOwner(name, policy, log, this.#host);
       stream.objects = objects;
+      stream.isVolatile = (this.#store.engineOf(name) ?? this.#mainEngine) === 'memory';
       this.#streams.set(name, stream);
     }
-    stream.policy = this.#withTier(name, policy);
+    this.#apply(stream, policy);
     return stream;
+  }
+  /** The policy is kept as it was given too: the journal's own tier must not become the stream's by a change. */
+  #apply(stream: StreamOwner, policy: StreamPolicy): void {
+    this.#given.set(stream.name, policy);
+    stream.policy = this.#withTier(stream.name, policy);
   }
   #withTier(name: StreamName, policy: StreamPolicy): StreamPolicy {
     const tier = policy.tier === undefined ? this.#tierOf(name) : undefined;
@@ -221,6 +260,7 @@ export class Journal {
     const stream = this.#streams.get(name);
     stream?.close();
     this.#streams.delete(name);
+    this.#given.delete(name);
     await this.#tiering.remove(name, stream?.objects ?? null);
   }
   /** A stream made anew under the name of one being deleted must not meet its bytes, so a name's changes queue up. */
@@ -239,7 +279,7 @@ export class Journal {
       this.#dirty.push(stream);
     }
     this.#gatheringBytes += sizeBytes;
-    if (stream.policy.durability === 'flushed') return this.current;
+    if (stream.policy.durability === 'flushed' && !stream.isVolatile) return this.current;
     stream.makeStable(stream.endOffset);
     this.#wakeLater(stream);
     this.#memoryBytes += sizeBytes;

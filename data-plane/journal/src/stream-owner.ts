@@ -3,9 +3,10 @@ import type { Commit } from './commit.ts';
 import { decodeRecords } from './decode-records.ts';
 import { JournalError } from './journal-error.ts';
 import { KeyIndex } from './compaction/key-index.ts';
-import type { Stream, StreamName, StreamPolicy, StreamTierReport } from './journal-types.ts';
+import type { Stream, StreamMeter, StreamName, StreamPolicy, StreamTierReport } from './journal-types.ts';
 import { patchBase, readLastOffsetDelta, readMaxTimestampMs } from './record-batch.ts';
 import type { StreamTiers } from './tier/stream-tiers.ts';
+import type { ObjectMeter } from './tier/object-meter.ts';
 import { StreamTail, type TailCache } from './tail-cache.ts';
 
 /** Bytes read at a time while looking for a record by time. */
@@ -17,6 +18,8 @@ const NOTHING: readonly Buffer[] = Object.freeze([]);
 /** What a stream asks of the journal it belongs to. */
 export interface StreamHost {
   readonly tails: TailCache;
+  /** Requests to object storage by stream; null where there is none. */
+  readonly objectMeter: ObjectMeter | null;
   /** Told of every append; returns the commit that it rides on. */
   appended(stream: StreamOwner, sizeBytes: number): Commit;
   /** The commit an append gets that the medium refused. */
@@ -37,7 +40,8 @@ interface Waiter {
  */
 export class StreamOwner implements Stream {
   readonly name: StreamName;
-  policy: StreamPolicy;
+  #policy: StreamPolicy;
+  readonly meter: StreamMeter;
   readonly log: Log;
   readonly #host: StreamHost;
   readonly #tail = new StreamTail();
@@ -49,6 +53,8 @@ export class StreamOwner implements Stream {
   #trimming: Promise<void> = Promise.resolve();
   /** What belongs to the stream beside its log; null as long as nothing does. Set by the journal. */
   objects: StreamTiers | null = null;
+  /** Its medium keeps nothing: waiting for a flush would promise nothing. Set by the journal. */
+  isVolatile = false;
   /** `endOffset` as of the flush that is running; belongs to the journal's flush. */
   flushingOffset = 0;
   /** True while the stream is on the journal's list of streams with appends since the last flush. */
@@ -56,13 +62,27 @@ export class StreamOwner implements Stream {
 
   constructor(name: StreamName, policy: StreamPolicy, log: Log, host: StreamHost) {
     this.name = name;
-    this.policy = policy;
+    this.#policy = policy;
     this.log = log;
     this.#host = host;
+    this.meter = new OwnerMeter(this, this.#tail, host.objectMeter);
+    this.#limitTail();
     this.#endOffset = log.endOffset;
     this.#stableOffset = log.endOffset;
   }
 
+  get policy(): StreamPolicy {
+    return this.#policy;
+  }
+  /** Counts from the next append, retention and tiering pass; a smaller `hotBytes` at once. Only the journal sets it. */
+  set policy(policy: StreamPolicy) {
+    this.#policy = policy;
+    this.#limitTail();
+  }
+  #limitTail(): void {
+    const bytesMax = this.#policy.tier?.hotBytes ?? Infinity;
+    if (bytesMax !== this.#tail.bytesMax) this.#host.tails.limit(this.#tail, bytesMax);
+  }
   get startOffset(): number {
     return this.objects === null ? this.log.startOffset : this.objects.startOffset;
   }
@@ -177,16 +197,10 @@ export class StreamOwner implements Stream {
 
   tiers(): StreamTierReport {
     const parts = this.objects?.manifest.parts ?? [];
-    let warmBytes = this.log.sizeBytes;
-    let coldBytes = 0;
-    for (const part of parts) {
-      if (part.warm) warmBytes += part.sizeBytes;
-      if (part.cold) coldBytes += part.sizeBytes;
-    }
     const objects = parts.map(({ key, baseOffset, nextOffset, sizeBytes, maxTimestampMs, cold, warm, compacted }) => {
       return { key, baseOffset, nextOffset, sizeBytes, maxTimestampMs, cold, warm, compacted };
     });
-    const hotBytes = this.#tail.chunks.sizeBytes;
+    const { hotBytes, warmBytes, coldBytes } = this.meter;
     return { hotBytes, warmBytes, coldBytes, objects, moves: this.objects?.moves ?? [] };
   }
 
@@ -315,6 +329,37 @@ export class StreamOwner implements Stream {
         ? error.code
         : 'failed';
     return new JournalError(code, error.where, { cause: error, resumeAt: error.resumeAt });
+  }
+}
+
+/** The live numbers of one stream. */
+class OwnerMeter implements StreamMeter {
+  readonly #owner: StreamOwner;
+  readonly #tail: StreamTail;
+  readonly #objects: ObjectMeter | null;
+
+  constructor(owner: StreamOwner, tail: StreamTail, objects: ObjectMeter | null) {
+    this.#owner = owner;
+    this.#tail = tail;
+    this.#objects = objects;
+  }
+  get hotBytes(): number {
+    return this.#tail.chunks.sizeBytes;
+  }
+  get warmBytes(): number {
+    return this.#owner.log.sizeBytes + (this.#owner.objects?.warmBytes ?? 0);
+  }
+  get coldBytes(): number {
+    return this.#owner.objects?.coldBytes ?? 0;
+  }
+  get objectRequests(): number {
+    return this.#objects?.known(this.#owner.name)?.requests ?? 0;
+  }
+  get objectBytesWritten(): number {
+    return this.#objects?.known(this.#owner.name)?.bytesWritten ?? 0;
+  }
+  get objectBytesRead(): number {
+    return this.#objects?.known(this.#owner.name)?.bytesRead ?? 0;
   }
 }
 

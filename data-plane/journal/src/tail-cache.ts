@@ -3,6 +3,8 @@ import { ChunkRun, type Chunk } from '@robustmq/store';
 /** The newest batches of one stream, as the tail cache keeps them. Linked into the cache's order of use. */
 export class StreamTail {
   readonly chunks = new ChunkRun();
+  /** Most bytes of this stream. Set through `TailCache.limit`. */
+  bytesMax = Infinity;
   /** Neighbours in the order of use; the cache alone touches them. */
   newer: StreamTail | null = null;
   older: StreamTail | null = null;
@@ -26,7 +28,7 @@ export class TailCache {
   }
 
   add(tail: StreamTail, chunk: Chunk): void {
-    if (chunk.bytes.length > this.#bytesMax) {
+    if (chunk.bytes.length > this.#bytesMax || chunk.bytes.length > tail.bytesMax) {
       // It would push everything else out and then itself; the tail must not get a hole.
       this.clear(tail);
       return;
@@ -34,7 +36,13 @@ export class TailCache {
     tail.chunks.push(chunk);
     this.#bytes += chunk.bytes.length;
     this.touch(tail);
+    if (tail.chunks.sizeBytes > tail.bytesMax) this.#shrink(tail);
     if (this.#bytes > this.#bytesMax) this.#evict();
+  }
+  /** Gives one stream a limit of its own, from now on. */
+  limit(tail: StreamTail, bytesMax: number): void {
+    tail.bytesMax = bytesMax;
+    this.#shrink(tail);
   }
   /** Marks the stream as used. */
   touch(tail: StreamTail): void {
@@ -58,6 +66,9 @@ export class TailCache {
     this.#unlink(tail);
   }
 
+  #shrink(tail: StreamTail): void {
+    while (tail.chunks.sizeBytes > tail.bytesMax) this.#bytes -= tail.chunks.shift()!.bytes.length;
+  }
   #evict(): void {
     while (this.#bytes > this.#bytesMax && this.#oldest !== null) {
       const tail = this.#oldest;

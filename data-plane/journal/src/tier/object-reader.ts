@@ -4,6 +4,7 @@ import { JournalError } from '../journal-error.ts';
 import { BlockCache } from './block-cache.ts';
 import { ColdGate, isPassing } from './cold-gate.ts';
 import type { Part } from './manifest.ts';
+import type { ObjectMeter } from './object-meter.ts';
 import { decodeFooter, rebuildIndex, type ObjectIndex } from './object-layout.ts';
 
 /** Blocks and indexes of objects kept in memory, over all streams of a journal. */
@@ -19,7 +20,7 @@ interface Block {
 }
 
 export interface ObjectReaderOptions {
-  readonly cold: ObjectStore | null;
+  readonly meter: ObjectMeter | null;
   readonly warm: ObjectStore;
   readonly runtime: Runtime;
   readonly cacheBytesMax?: number;
@@ -31,7 +32,7 @@ export interface ObjectReaderOptions {
  * storage when it is damaged. Shared by all streams of a journal.
  */
 export class ObjectReader {
-  readonly #cold: ObjectStore | null;
+  readonly #meter: ObjectMeter | null;
   readonly #warm: ObjectStore;
   readonly #gate: ColdGate;
   readonly #runtime: Runtime;
@@ -41,7 +42,7 @@ export class ObjectReader {
 
   constructor(options: ObjectReaderOptions) {
     const bytesMax = options.cacheBytesMax ?? COLD_CACHE_BYTES_MAX;
-    this.#cold = options.cold;
+    this.#meter = options.meter;
     this.#warm = options.warm;
     this.#runtime = options.runtime;
     this.#gate = new ColdGate(options.runtime);
@@ -167,7 +168,7 @@ export class ObjectReader {
   /** Bytes of one copy; null when that copy is not there or, of two, cannot be read. */
   async #range(stream: string, part: Part, tier: Tier, start: number, end: number): Promise<Buffer | null> {
     const where = `${stream}, object ${part.key}`;
-    const store = tier === 'warm' ? this.#warm : this.#cold;
+    const store = tier === 'warm' ? this.#warm : (this.#meter?.store(stream) ?? null);
     // Stores need not take an empty range.
     if (start === end) return Buffer.alloc(0);
     if (store === null) throw new JournalError('unavailable', `${where}: no object storage is configured`);

@@ -20,6 +20,7 @@ const EPOCH_BYTES = 8;
 /** What the tiers of all streams of a journal share. */
 export interface TierHost {
   readonly store: LogStore;
+  /** Of one stream: requests are counted for it. */
   readonly cold: ObjectStore | null;
   readonly warm: LogObjects;
   readonly reader: ObjectReader;
@@ -48,6 +49,7 @@ export class StreamTiers {
   readonly host: TierHost;
   readonly #manifestLog: ManifestLog;
   #manifest: Manifest;
+  #sizes: PartSizes;
   /** The last change of the manifest; the next begins when it is done. */
   #changing: Promise<unknown> = Promise.resolve();
   /** Moves, compaction, deletion of objects: one after the other. */
@@ -73,6 +75,7 @@ export class StreamTiers {
     this.host = host;
     this.#manifestLog = manifestLog;
     this.#manifest = manifest;
+    this.#sizes = sizesOf(manifest.parts);
     this.lastReadMs = host.runtime.nowMs();
   }
 
@@ -108,7 +111,14 @@ export class StreamTiers {
   }
   /** Bytes of chunks in objects. */
   get dataBytes(): number {
-    return this.#manifest.parts.reduce((sum, part) => sum + part.dataBytes, 0);
+    return this.#sizes.data;
+  }
+  /** Bytes of objects on the medium, and in object storage. */
+  get warmBytes(): number {
+    return this.#sizes.warm;
+  }
+  get coldBytes(): number {
+    return this.#sizes.cold;
   }
   get moves(): readonly TierMove[] {
     return [...this.#moves];
@@ -184,6 +194,7 @@ export class StreamTiers {
         if (this.#manifest !== before) return false;
         await this.#manifestLog.publish(next);
         this.#manifest = next;
+        this.#sizes = sizesOf(next.parts);
         return true;
       });
       if (!done) continue;
@@ -333,6 +344,23 @@ export class StreamTiers {
   #warn(error: unknown, message: string): void {
     if (!this.isClosed) this.host.runtime.log.warn({ stream: this.name, error }, message);
   }
+}
+
+interface PartSizes {
+  readonly data: number;
+  readonly warm: number;
+  readonly cold: number;
+}
+function sizesOf(parts: readonly Part[]): PartSizes {
+  let data = 0;
+  let warm = 0;
+  let cold = 0;
+  for (const part of parts) {
+    data += part.dataBytes;
+    if (part.warm) warm += part.sizeBytes;
+    if (part.cold) cold += part.sizeBytes;
+  }
+  return { data, warm, cold };
 }
 
 /** Deletes every object of some epochs of a stream; resolves when a listing shows none. */

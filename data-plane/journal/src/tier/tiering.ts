@@ -5,6 +5,7 @@ import type { StreamName, StreamPolicy } from '../journal-types.ts';
 import { LogObjects } from './log-objects.ts';
 import { decodeManifest, ManifestLog, manifestStreams, TIERED_NAME_BYTES_MAX, type Manifest } from './manifest.ts';
 import { epochPrefix } from './object-key.ts';
+import { ObjectMeter } from './object-meter.ts';
 import { ObjectReader } from './object-reader.ts';
 import { purgeEpochs, StreamTiers, type TierHost } from './stream-tiers.ts';
 import { TierMover } from './tier-mover.ts';
@@ -38,6 +39,8 @@ export interface TieredStream {
 /** The objects of all streams of a journal: opening, the passes of the timer, removal. */
 export class Tiering {
   readonly #host: TierHost;
+  /** Requests to object storage by stream; null where there is none. */
+  readonly meter: ObjectMeter | null;
   /** Streams with a manifest on the medium; null until somebody asks. */
   #known: Set<string> | null = null;
   /** Removed streams whose objects are not verified to be gone. */
@@ -48,13 +51,14 @@ export class Tiering {
     const { store, runtime, coldCacheBytesMax } = options;
     const warm = new LogObjects(store);
     const cold = options.objects ?? null;
+    this.meter = cold === null ? null : new ObjectMeter(cold);
     this.#host = {
       store,
       runtime,
       cold,
       warm,
       reader: new ObjectReader({
-        cold,
+        meter: this.meter,
         warm,
         runtime,
         ...(coldCacheBytesMax === undefined ? {} : { cacheBytesMax: coldCacheBytesMax }),
@@ -80,7 +84,7 @@ export class Tiering {
       return { log, objects: await this.#begin(name, log, [...manifest.staleEpochs, manifest.epoch]) };
     }
     const log = await store.open(name);
-    const objects = new StreamTiers(name, log, this.#host, new ManifestLog(store, name), manifest);
+    const objects = new StreamTiers(name, log, this.#hostOf(name), new ManifestLog(store, name), manifest);
     await objects.mend();
     return { log, objects };
   }
@@ -151,13 +155,17 @@ export class Tiering {
     }
   }
 
+  /** What a stream works with: its requests to object storage are counted for it. */
+  #hostOf(name: string): TierHost {
+    return this.meter === null ? this.#host : { ...this.#host, cold: this.meter.store(name) };
+  }
   #knownStreams(): Set<string> {
     return (this.#known ??= new Set(manifestStreams(this.#host.store)));
   }
   async #begin(name: StreamName, log: Log, staleEpochs: readonly string[]): Promise<StreamTiers> {
     this.#knownStreams().add(name);
     this.#removals?.delete(name);
-    return StreamTiers.begin(name, log, this.#host, staleEpochs);
+    return StreamTiers.begin(name, log, this.#hostOf(name), staleEpochs);
   }
   /** The newest manifest; where the medium lost it, what object storage has, or the newest that can be read. */
   async #load(name: StreamName): Promise<Manifest | null> {
@@ -170,7 +178,7 @@ export class Tiering {
     return newest;
   }
   async #loadRemote(last: Manifest): Promise<Manifest | null> {
-    const { cold } = this.#host;
+    const { cold } = this.#hostOf(last.stream);
     if (cold === null) return null;
     const entry = (await cold.list(`${epochPrefix(last.stream, last.epoch)}manifest/`)).at(-1);
     return entry === undefined ? null : decodeManifest(await cold.getRange(entry.key, 0, entry.sizeBytes));
@@ -193,7 +201,7 @@ export class Tiering {
     if (this.#removals?.has(name) === true) await this.#finishRemoval(name, await this.#load(name), true);
   }
   async #finishRemoval(name: string, manifest: Manifest | null, isFinal: boolean): Promise<void> {
-    const { cold, warm, store, runtime } = this.#host;
+    const { cold, warm, store, runtime } = this.#hostOf(name);
     try {
       if (manifest !== null) {
         const epochs = [...manifest.staleEpochs, manifest.epoch];
@@ -204,6 +212,7 @@ export class Tiering {
       await new ManifestLog(store, name).remove();
       this.#known?.delete(name);
       this.#removals?.delete(name);
+      this.meter?.forget(name);
     } catch (error) {
       runtime.log.warn({ stream: name, error }, 'objects of a removed stream are left; deleted later');
     }

@@ -34,6 +34,8 @@ export class RocksDbLogStore implements LogStore {
   #changes: Promise<unknown> = Promise.resolve();
   #flushing: Promise<void> | null = null;
   #queued: Promise<void> | null = null;
+  /** Something was written that no sync has covered yet. */
+  #unsynced = false;
   #failure: StoreError | null = null;
   #closing: Promise<void> | null = null;
 
@@ -157,6 +159,9 @@ export class RocksDbLogStore implements LogStore {
     return flushing;
   }
   async #flushAll(): Promise<void> {
+    await this.#changes.catch(() => undefined);
+    // Journals of several media flush all of them: one that has nothing must cost nothing.
+    if (this.#dirty.length === 0 && !this.#unsynced && this.#failure === null) return;
     let stable: [RocksDbLog, number][] = [];
     const gather = (batch: RocksDbBatch): void => {
       const logs = this.#dirty.filter((log) => !log.removed);
@@ -188,7 +193,11 @@ export class RocksDbLogStore implements LogStore {
   async #commit(where: string, batch: RocksDbBatch, sync: boolean): Promise<void> {
     try {
       await batch.flush();
-      if (sync) await this.#wal.sync();
+      this.#unsynced = true;
+      if (sync) {
+        await this.#wal.sync();
+        this.#unsynced = false;
+      }
     } catch (error) {
       this.#failure = toRocksDbError(where, error);
       throw this.#failure;
