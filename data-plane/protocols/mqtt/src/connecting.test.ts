@@ -44,7 +44,7 @@ describe('CONNECT and CONNACK', () => {
     expect(answer(4)).toMatchObject([{ cmd: 'connack', returnCode: 2 }]);
   });
 
-  it('[MQTT-3.1.2-21] grants at most the longest keep-alive, and says so', () => {
+  it('grants at most the longest keep-alive, and says so (Server Keep Alive)', () => {
     const { join } = setUp({ keepAliveSecondsMax: 60 });
     expect(join({ version: 5, keepalive: 61 }).connack.properties?.serverKeepAlive).toBe(60);
     expect(join({ version: 5, keepalive: 0 }).connack.properties?.serverKeepAlive).toBe(60);

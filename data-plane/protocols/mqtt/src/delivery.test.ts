@@ -68,7 +68,7 @@ describe('forwarded messages', () => {
     ]);
   });
 
-  it('[MQTT-3.3.1-12] retain as published keeps the flag', () => {
+  it('[MQTT-3.3.1-13] retain as published keeps the flag', () => {
     const { reader, writer } = pair({ version: 5, qos: 1, subscription: { rap: true } });
     writer.send(...burst(2, 1, { retain: true }), publish('t', 'x'));
     expect(reader.take().map((p) => (p as IPublishPacket).retain)).toEqual([true, true, false]);
@@ -202,7 +202,7 @@ describe('the in-flight window', () => {
     expect(reader.closed).toBeNull();
   });
 
-  it('[MQTT-4.13.2-1] PUBREC with an error ends the exchange', () => {
+  it('[MQTT-4.4.0-2] PUBREC with an error ends the exchange', () => {
     const { reader, writer } = pair({ version: 5, properties: { receiveMaximum: 1 } });
     writer.send(...burst(2, 2));
     expect(payloads(reader.take())).toEqual(['0']);
@@ -336,7 +336,7 @@ describe('an inbox', () => {
     expect(join({ ...persistent }).take()).toEqual([]);
   });
 
-  it('[MQTT-4.3.3] sends PUBREL when it is stable that the client has the message, in the order of the PUBRECs', () => {
+  it('[MQTT-4.3.3-4] sends PUBREL when it is stable that the client has the message, in the order of the PUBRECs', () => {
     const { broker, runtime, reader, writer } = pair({ ...persistent, clientId: 'waits', qos: 2 });
     writer.send(...burst(3, 2));
     const [one, two, three] = idsOf(reader.take());
@@ -356,7 +356,7 @@ describe('an inbox', () => {
     expect(reader.take()).toEqual([]);
   });
 
-  it('[MQTT-4.3.3] sends no PUBREL when the medium has failed already', () => {
+  it('[MQTT-4.3.3-4] sends no PUBREL when the medium has failed already', () => {
     const { broker, reader, writer } = pair({ ...persistent, clientId: 'fails', qos: 2 });
     writer.send(...burst(1, 2));
     const [one] = idsOf(reader.take());

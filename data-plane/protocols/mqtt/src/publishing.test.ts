@@ -85,7 +85,7 @@ describe('runs', () => {
     expect(client.writes).toBe(1);
   });
 
-  it('[MQTT-3.3.2-15] to 20: properties reach the broker in its words and in order', () => {
+  it('[MQTT-3.3.2-15] [MQTT-3.3.2-20] properties reach the broker in its words and in order', () => {
     const { broker, join } = setUp();
     const properties = {
       payloadFormatIndicator: true,
@@ -207,7 +207,7 @@ describe('acknowledgements', () => {
     expect([first.registrations, second.registrations]).toEqual([1, 1]);
   });
 
-  it('of a commit that fails say so (5.0) or end the connection (3.1.1)', () => {
+  it('[MQTT3-4.8.0-2] of a commit that fails say so (5.0) or end the connection (3.1.1)', () => {
     for (const version of [4, 5] as const) {
       const { broker, join, runtime } = setUp();
       const client = join({ version, clientId: 'x' });
@@ -256,24 +256,27 @@ describe('acknowledgements', () => {
     ['quota-storage', 0x97],
     ['topic-invalid', 0x90],
     ['message-too-large', null],
-  ] as const)('a refusal %s: 5.0 says 0x%x, 3.1.1 closes, QoS 0 is dropped', (refused, code) => {
-    const { broker, join } = setUp();
-    broker.refuse.publish = { refused, message: 'no' };
-    const v5 = join({ version: 5, clientId: 'x' });
-    if (code === null) expect(v5.send(at(1, 1))).toMatchObject([{ cmd: 'disconnect', reasonCode: 0x95 }]);
-    else {
-      expect(v5.send(at(1, 1), at(2, 2), publish('a', '0'))).toMatchObject([
-        { cmd: 'puback', messageId: 1, reasonCode: code },
-        { cmd: 'pubrec', messageId: 2, reasonCode: code },
-      ]);
-      expect(broker.sessions.get('x')!.held.size).toBe(0);
-      expect(broker.events).toMatchObject([{ stage: 'publish', code: refused }]); // one for the turn
+  ] as const)(
+    '[MQTT3-3.3.5-2] [MQTT-4.3.3-9] [MQTT-3.4.2-1] [MQTT-3.5.2-1] a refusal %s: 5.0 says 0x%x, 3.1.1 closes, QoS 0 is dropped',
+    (refused, code) => {
+      const { broker, join } = setUp();
+      broker.refuse.publish = { refused, message: 'no' };
+      const v5 = join({ version: 5, clientId: 'x' });
+      if (code === null) expect(v5.send(at(1, 1))).toMatchObject([{ cmd: 'disconnect', reasonCode: 0x95 }]);
+      else {
+        expect(v5.send(at(1, 1), at(2, 2), publish('a', '0'))).toMatchObject([
+          { cmd: 'puback', messageId: 1, reasonCode: code },
+          { cmd: 'pubrec', messageId: 2, reasonCode: code },
+        ]);
+        expect(broker.sessions.get('x')!.held.size).toBe(0);
+        expect(broker.events).toMatchObject([{ stage: 'publish', code: refused }]); // one for the turn
+        const v4 = join({ version: 4 });
+        expect([v4.send(publish('a', '0')), v4.closed]).toEqual([[], null]);
+      }
       const v4 = join({ version: 4 });
-      expect([v4.send(publish('a', '0')), v4.closed]).toEqual([[], null]);
-    }
-    const v4 = join({ version: 4 });
-    expect([v4.send(at(1, 1)), v4.closed]).toEqual([[], 'end']);
-  });
+      expect([v4.send(at(1, 1)), v4.closed]).toEqual([[], 'end']);
+    },
+  );
 });
 
 describe('QoS 2, receiving side', () => {
