@@ -154,6 +154,11 @@ export class Agents {
     await this.#client.agentSession.deleteMany({ where: { agentId, sessionId } });
   }
 
+  /** Whether some process holds the agent's stream. */
+  async hasSession(agentId: string, now: Date): Promise<boolean> {
+    return (await this.#client.agentSession.count({ where: { agentId, leaseUntil: { gt: now } } })) > 0;
+  }
+
   async seen(agentId: string, now: Date, endpoints?: AgentEndpoints): Promise<void> {
     await this.#client.agent.updateMany({
       where: { id: agentId },

@@ -3,6 +3,8 @@ import { Agents } from './agents.ts';
 import { PrismaClient } from './generated/prisma/client.ts';
 import { Identity } from './identity.ts';
 import { Metering } from './metering.ts';
+import { Money } from './money.ts';
+import { Notices } from './notices.ts';
 import { inScope, type ScopeOptions, type TenantTx } from './tenant-tx.ts';
 import { WorkQueue } from './work.ts';
 
@@ -55,14 +57,18 @@ export class Database {
   readonly identity: Identity;
   readonly agents: Agents;
   readonly metering: Metering;
+  readonly money: Money;
   readonly work: WorkQueue;
+  readonly notices: Notices;
   readonly #client: PrismaClient;
 
-  private constructor(client: PrismaClient) {
+  private constructor(client: PrismaClient, url: string) {
     this.#client = client;
+    this.notices = new Notices(url);
     this.identity = new Identity(client);
     this.agents = new Agents(client);
     this.metering = new Metering(client);
+    this.money = new Money(client);
     this.work = new WorkQueue(client);
   }
 
@@ -87,7 +93,7 @@ export class Database {
       const reason = /Message: `(.+)`/.exec(told)?.[1] ?? told;
       throw new DatabaseError(`The database cannot be reached: ${reason}`, { cause: error });
     }
-    return new Database(client);
+    return new Database(client, options.url);
   }
 
   /**
@@ -110,6 +116,7 @@ export class Database {
   }
 
   async close(): Promise<void> {
+    await this.notices.close();
     await this.#client.$disconnect();
   }
 }

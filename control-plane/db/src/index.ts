@@ -36,5 +36,7 @@ export {
   type Metering,
   type UsageGap,
 } from './metering.ts';
+export type { Notices, NoticeChannel } from './notices.ts';
+export { agentKeys, type Money } from './money.ts';
 export { WorkQueue, WORK_BACKOFF_MS_MAX, type DueWork, type WorkKind } from './work.ts';
 export { uuidv7 } from './uuid.ts';

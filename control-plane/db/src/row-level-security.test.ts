@@ -15,6 +15,8 @@ const WITHOUT_TENANT: Record<string, string> = {
   usage_quarantine: "an operator's table: the tenant may be unknown; the API has no route to it",
   usage_streams: 'counts positions of node logs, which mix tenants; holds no tenant data',
   price_versions: 'the public price list',
+  coupons: 'the operator’s; holds no tenant data',
+  stripe_events: 'deliveries of the payment provider: ids of theirs, no tenant data',
   outbox: 'ids of work to do, read across tenants by the sweep; holds no tenant data',
   _prisma_migrations: 'history of migrations; not granted to the application role',
 };
@@ -28,10 +30,23 @@ const RIGHTS: Record<string, string> = {
   credentials: 'SIUD',
   topics: 'SIUD',
   topic_observations: 'SIUD',
+  settings_revisions: 'SID',
+  view_calls: 'SIUD',
   usage_windows: 'SI',
   usage_hourly: 'SIU',
   usage_series: 'SIU',
   audit_events: 'SI',
+  billing_accounts: 'SIU',
+  invoices: 'SIU',
+  invoice_lines: 'SIUD',
+  ledger_entries: 'SI',
+  credit_grants: 'SIU',
+  credit_draws: 'SI',
+  coupon_redemptions: 'SI',
+  subscription_phases: 'SIU',
+  plan_changes: 'SI',
+  budgets: 'SIUD',
+  budget_alerts: 'SI',
   idempotency_keys: 'SIUD',
 };
 
@@ -39,6 +54,52 @@ interface Ids {
   readonly tenant: string;
   readonly user: string;
   readonly cluster: string;
+}
+
+/** Rows of the money tables; their parents are the rows of `n` = 0, whose ids follow from the tenant's. */
+function moneyRows(ids: Ids, n: number, at: Date): Record<string, Record<string, unknown>> {
+  const tenant_id = ids.tenant;
+  const parent = (name: string): string => (n === 0 ? parentOf(ids, name) : uuidv7());
+  const line = { service_from: at, service_to: at, unit: 'GiB', unit_price: '1', quantity: '1', amount_minor: 1 };
+  return {
+    billing_accounts: { tenant_id: n === 0 ? tenant_id : uuidv7() },
+    invoices: { id: parent('invoice'), tenant_id, status: 'draft', currency: 'USD', period_from: at, period_to: at },
+    invoice_lines: {
+      ...{ tenant_id, invoice_id: parentOf(ids, 'invoice'), position: n, identity: `l${n}`, kind: 'usage' },
+      ...{ description: 'd', ...line },
+    },
+    ledger_entries: {
+      ...{ id: uuidv7(), tenant_id, tx_id: uuidv7(), account: 'cash', amount_minor: 0, currency: 'USD', ref: 'r' },
+      ...{ idempotency_key: `k${n}`, at },
+    },
+    credit_grants: {
+      ...{ id: parent('grant'), tenant_id, title: 't', kind: 'promotion', currency: 'USD' },
+      ...{ amount_minor: 5, remaining_minor: 5 },
+    },
+    credit_draws: {
+      ...{ tenant_id, grant_id: parentOf(ids, 'grant'), invoice_id: parentOf(ids, 'invoice') },
+      ...{ revision: n, amount_minor: 1 },
+    },
+    coupon_redemptions: { tenant_id, code: `c${n}`, title: 't', redeemed_at: at },
+    subscription_phases: {
+      ...{ id: uuidv7(), tenant_id, item: `i${n}`, choice: 'c', title: 't', period_price: '1', currency: 'USD' },
+      valid_from: at,
+    },
+    plan_changes: { tenant_id, cluster_id: ids.cluster, plan: 'serverless', until: at },
+    budgets: { id: parent('budget'), tenant_id, name: 'b', amount_minor: 1, currency: 'USD', thresholds: '[]' },
+    budget_alerts: {
+      ...{ tenant_id, budget_id: parentOf(ids, 'budget'), period_from: at, percent: n, action: 'notify', revision: 1 },
+      ...{ spent_minor: 1, fired_at: at },
+    },
+  };
+}
+
+/** A row's id that children made later find again. */
+const parents = new Map<string, string>();
+function parentOf(ids: Ids, name: string): string {
+  const key = `${ids.tenant} ${name}`;
+  if (!parents.has(key)) parents.set(key, uuidv7());
+  return parents.get(key)!;
 }
 
 /** One valid row per table, `n` making it distinct. */
@@ -59,6 +120,10 @@ function rowOf(table: string, ids: Ids, n: number): Record<string, unknown> {
       ...{ retention_ms: 1, retention_bytes: 1, generation: 1 },
     },
     topic_observations: { ...own, name: `t${n}`, partitions: 1, stored_bytes: 0, observed_at: at },
+    settings_revisions: {
+      ...{ ...own, revision: n, settings: '{}', changes: '[]', reason: 'set', author_type: 'user', author_id: 'x' },
+    },
+    view_calls: { id: uuidv7(), ...own, view: 'clients', query: '{}' },
     usage_windows: {
       ...{ ...own, agent_id: uuidv7(), node_id: 'n', node_epoch: uuidv7(), protocol: 'mqtt', meter: 'messages_in' },
       ...{ window_start: at, seq: 1, value: 1, cumulative: 1, payload_hash: 'x' },
@@ -69,6 +134,7 @@ function rowOf(table: string, ids: Ids, n: number): Record<string, unknown> {
       ...{ id: uuidv7(), tenant_id: ids.tenant, seq: n + 1, at, actor_type: 'system', actor_id: 'x', action: 'a' },
       ...{ target_type: 't', target_id: 'x', result: 'ok', request_id: 'r', detail: '{}', prev_hash: '', hash: '' },
     },
+    ...moneyRows(ids, n, at),
     idempotency_keys: { tenant_id: ids.tenant, key: `k${n}`, request_hash: 'x', status: 201, body: Buffer.from('x') },
   };
   return rows[table]!;
@@ -156,7 +222,7 @@ describe('row-level security', () => {
       if (table === 'memberships') row['user_id'] = spare;
       const inserted = await attempt(mine.tenant, ...insertSql(table, row));
       // a tenant row can only be made under its own id
-      expect(inserted).toBe(table === 'tenants' ? REFUSED : 1);
+      expect(inserted).toBe(['tenants', 'billing_accounts'].includes(table) ? REFUSED : 1);
       expect(await attempt(mine.tenant, `UPDATE ${table} SET ${column} = ${column}`)).toBe(
         rights.includes('U') ? 1 : REFUSED,
       );

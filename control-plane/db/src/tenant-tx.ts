@@ -13,12 +13,27 @@ export type TenantTx = Pick<
   | 'credential'
   | 'topic'
   | 'topicObservation'
+  | 'settingsRevision'
+  | 'viewCall'
   | 'usageWindow'
   | 'usageHourly'
   | 'priceVersion'
   | 'auditEvent'
   | 'idempotencyKey'
   | 'outbox'
+  | 'billingAccount'
+  | 'invoice'
+  | 'invoiceLine'
+  | 'ledgerEntry'
+  | 'creditGrant'
+  | 'creditDraw'
+  | 'coupon'
+  | 'couponRedemption'
+  | 'subscriptionPhase'
+  | 'planChange'
+  | 'budget'
+  | 'budgetAlert'
+  | 'stripeEvent'
   | '$queryRaw'
   | '$executeRaw'
 >;
@@ -32,7 +47,8 @@ export type RowScope =
   | { readonly setting: 'app.tenant_id'; readonly value: string }
   | { readonly setting: 'app.user_id'; readonly value: string }
   | { readonly setting: 'app.agent_id'; readonly value: string }
-  | { readonly setting: 'app.api_key_prefix'; readonly value: string };
+  | { readonly setting: 'app.api_key_prefix'; readonly value: string }
+  | { readonly setting: 'app.billing_run'; readonly value: 'on' };
 
 export interface ScopeOptions {
   /** `RepeatableRead` for one consistent picture over several statements. */

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { claimPort } from '@robustmq/contracts/testing';
 import pg from 'pg';
 import { startPostgres } from '../embedded-postgres.ts';
 import { prepareDatabase } from '../prepare-database.ts';
+
+export { claimPort as freePort };
 
 /** Where the one server of a test run is; set by `startTestServer` for the test files. */
 const SERVER_VARIABLE = 'ROBUSTMQ_TEST_DATABASE_OWNER_URL';
@@ -22,23 +24,6 @@ export interface TestDatabase {
   stop(): Promise<void>;
 }
 
-/** A port below 32768 (where ephemeral ports begin) that is free on loopback. */
-export async function freePort(): Promise<number> {
-  for (let attempt = 0; attempt < 50; attempt += 1) {
-    const port = 21_000 + (randomBytes(2).readUInt16BE() % 8_000);
-    const free = await new Promise<boolean>((done) => {
-      const server = createServer();
-      server.once('error', () => done(false));
-      server.listen(port, '127.0.0.1', () => {
-        const bound = (server.address() as AddressInfo).port === port;
-        server.close(() => done(bound));
-      });
-    });
-    if (free) return port;
-  }
-  throw new Error('no free port on loopback');
-}
-
 /**
  * Vitest `globalSetup`: one embedded PostgreSQL for the whole run with a migrated template database. Answers the
  * teardown.
@@ -48,7 +33,7 @@ export async function startTestServer(): Promise<() => Promise<void>> {
   const dir = mkdtempSync(join(tmpdir(), 'robustmq test '));
   const server = await startPostgres({
     dir: join(dir, 'data'),
-    port: await freePort(),
+    port: await claimPort(),
     password: randomBytes(12).toString('hex'),
     durable: false,
   });
