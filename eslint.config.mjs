@@ -23,7 +23,7 @@ const ROOMS = {
   portal: ['client', 'contracts'],
   server: ['contracts', 'db', 'api', 'billing', 'agent', 'node'],
   tidy: [],
-  e2e: ['client'],
+  e2e: ['client', 'contracts'],
 };
 
 const depConstraints = Object.entries(ROOMS).map(([room, may]) => ({

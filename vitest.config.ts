@@ -7,7 +7,8 @@ export default defineConfig({
     include: ['**/*.test.ts', '**/*.test.tsx'],
     setupFiles: ['./vitest.setup.ts'],
     exclude: ['**/node_modules/**', '**/dist/**', 'e2e/**'],
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    // nothing here is a promise about speed: a busy machine with a slow disk gets its time
+    testTimeout: 90_000,
+    hookTimeout: 180_000,
   },
 });

@@ -1,8 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { claimPorts } from '@robustmq/contracts/testing';
 import { descendants, eventually, run, start, type Finished } from './process.ts';
 
 /** Ports of one cloud under test, all free when it was made. */
@@ -189,30 +189,9 @@ export async function newCluster(cloud: CloudUnderTest, profile: string, plan = 
 }
 
 async function freePorts(): Promise<Ports> {
-  // one block of 20 below the ephemeral range, chosen by pid and counter so that parallel runs rarely meet
-  for (let attempt = 0; attempt < 50; attempt++) {
-    const base = 20_000 + ((process.pid * 37 + counter++ * 40 + attempt * 400) % 11_000);
-    const ports = [0, 1, 2, 3, 4].map((offset) => base + offset);
-    if ((await Promise.all(ports.map(isFree))).every(Boolean)) {
-      return {
-        http: base,
-        agent: base + 1,
-        mqtt: base + 2,
-        mqttWs: base + 3,
-        kafka: base + 4,
-        range: `${base + 8}-${base + 39}`,
-      };
-    }
-  }
-  throw new Error('no free block of ports');
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
+  const ports = await claimPorts(40);
+  const [http, agent, mqtt, mqttWs, kafka] = ports as [number, number, number, number, number];
+  return { http, agent, mqtt, mqttWs, kafka, range: `${ports[8]!}-${ports[39]!}` };
 }
 
 export const portOf = (endpoint: string): number => Number(new URL(endpoint).port);

@@ -9,7 +9,7 @@ import type { NodePorts } from './plan.ts';
 import { FakeControlPlane } from './testing/fake-control-plane.ts';
 import {
   clusterId,
-  eventually,
+  eventually as eventuallySeen,
   FAKE_NODE,
   freePorts,
   namespaceSpec,
@@ -20,7 +20,7 @@ import { closeWindow } from './testing/fake-node-client.ts';
 
 const FAST = { ...LINK_TIMING, leaseMs: 50, silenceMs: 2_000, pollMs: 50, reconnectFirstMs: 20, reconnectMaxMs: 200 };
 
-describe('Agent with a control plane and nodes', { timeout: 30_000 }, () => {
+describe('Agent with a control plane and nodes', { timeout: 180_000 }, () => {
   let control: FakeControlPlane;
   let scratch: Awaited<ReturnType<typeof scratchDirectory>>;
   let sharedPorts: NodePorts;
@@ -40,6 +40,14 @@ describe('Agent with a control plane and nodes', { timeout: 30_000 }, () => {
     agent = new Agent(config(), testLog, FAST);
     await agent.start();
   };
+  const seen = () => ({
+    statuses: control.statuses,
+    versionTaken: control.applied.at(-1),
+    nodes: agent.reconciler.lanes.map(({ nodeId, failure, reachable, node }) => ({
+      ...{ nodeId, reachable, pid: node.pid, failure: failure?.message },
+    })),
+  });
+  const eventually = (what: string, ready: () => boolean | Promise<boolean>) => eventuallySeen(what, ready, seen);
   const phaseOf = (n: number) => control.statuses.find((one) => one.clusterId === clusterId(n));
   const isReady =
     (n: number, generation = 1) =>

@@ -18,7 +18,7 @@ const TIMING = {
 };
 const NEVER = new AbortController().signal;
 
-describe('ControlLink', { timeout: 30_000 }, () => {
+describe('ControlLink', { timeout: 180_000 }, () => {
   let control: FakeControlPlane;
   let scratch: Awaited<ReturnType<typeof scratchDirectory>>;
   let keys: AgentKeys;

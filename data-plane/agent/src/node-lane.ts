@@ -47,6 +47,8 @@ export class NodeLane {
   #namespaceErrors = new Map<string, string>();
   #failure: AgentError | Error | undefined;
   #failures = 0;
+  /** What the last look worked towards. */
+  #lookedFor: DesiredState | undefined;
   #reachable = false;
   #hasData = true;
   #emptied = false;
@@ -154,6 +156,7 @@ export class NodeLane {
   async #look(): Promise<void> {
     for (let round = 0; this.#lookAgain && !this.#stop.signal.aborted; round += 1) {
       this.#lookAgain = false;
+      this.#lookedFor = this.#around.desired();
       try {
         const observed = await this.#observe();
         this.#around.onChange();
@@ -181,7 +184,9 @@ export class NodeLane {
 
   #failed(error: unknown): void {
     this.#failure = error instanceof Error ? error : new Error(String(error));
-    const delayMs = backoffMs(this.#failures, RETRY_FIRST_MS, RETRY_MAX_MS);
+    // what is desired now may be what mends it, such as other ports: its kick came while this look was failing
+    const isOutdated = this.#around.desired() !== this.#lookedFor;
+    const delayMs = isOutdated ? 0 : backoffMs(this.#failures, RETRY_FIRST_MS, RETRY_MAX_MS);
     this.#failures += 1;
     this.#around.log.warn({ nodeId: this.nodeId, error: sentenceOf(error), delayMs }, 'reconcile failed');
     this.#wait(delayMs);

@@ -18,7 +18,7 @@ const PROGRAM: NodeProgram = {
 };
 class Crash extends Error {}
 
-describe('a crash between any two steps', { timeout: 60_000 }, () => {
+describe('a crash between any two steps', { timeout: 180_000 }, () => {
   let nodesDir: string;
   let scratch: Awaited<ReturnType<typeof scratchDirectory>>;
   let sharedPorts: NodePorts;

@@ -2,8 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { claimPort } from '@robustmq/contracts/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { checkPorts, freePort, prepareHome, takeLock } from './preflight.ts';
+import { checkPorts, prepareHome, takeLock } from './preflight.ts';
 import { readSettings } from './settings.ts';
 
 let home: string;
@@ -33,10 +34,10 @@ describe('takeLock', () => {
 
 describe('checkPorts', () => {
   it('names the port, what it is for and the variable', async () => {
-    const port = await freePort('127.0.0.1', 20_050);
+    const port = await claimPort();
     const settings = readSettings({
       ROBUSTMQ_MQTT_PORT: String(port),
-      ROBUSTMQ_HTTP_PORT: String(await freePort('127.0.0.1', port + 1)),
+      ROBUSTMQ_HTTP_PORT: String(await claimPort()),
     });
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));

@@ -110,9 +110,9 @@ export async function startTestApi(settings: Partial<Settings> = {}): Promise<Te
   };
 }
 
-/** Asks until `done` holds; a busy machine gets 15 seconds. */
+/** Asks until `done` holds; a busy machine gets a minute. */
 export async function until<T>(ask: () => Promise<T>, done: (value: T) => boolean): Promise<T> {
-  const deadline = Date.now() + 15_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     const value = await ask();
     if (done(value)) return value;

@@ -1,10 +1,9 @@
-import { randomInt } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DEFAULT_QUOTAS, NamespaceSpec, type UsageWindow } from '@robustmq/contracts';
+import { claimPorts } from '@robustmq/contracts/testing';
 import { pino } from 'pino';
 import type { NodePorts } from '../plan.ts';
 
@@ -52,34 +51,29 @@ export async function scratchDirectory(): Promise<{ dir: string; remove: () => P
   return { dir, remove: () => rm(dir, { recursive: true, force: true }) };
 }
 
-/** Four ports below the ephemeral range that nobody listens on. Chosen at random: test files run beside each other. */
+/** Four ports for a node that are nobody else's. */
 export async function freePorts(): Promise<NodePorts> {
-  const free = new Set<number>();
-  while (free.size < 4) {
-    const port = randomInt(12_000, 32_000);
-    if (await canListen(port)) free.add(port);
-  }
-  const [mqtt, mqttWs, kafka, amqp] = [...free];
+  const [mqtt, mqttWs, kafka, amqp] = await claimPorts(4);
   return { mqtt: mqtt!, mqttWs: mqttWs!, kafka: kafka!, amqp: amqp! };
 }
 
-function canListen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
-}
+/** A busy machine with a slow disk needs seconds for one start of a node, which flushes a dozen files. */
+export const PATIENCE_MS = 60_000;
 
-/** Waits until `ready` says so; throws after `timeoutMs` with what it was waiting for. */
+/**
+ * Waits until `ready` says so; throws after a minute with what it was waiting for and what `seen` shows then.
+ */
 export async function eventually(
   what: string,
   ready: () => boolean | Promise<boolean>,
-  timeoutMs = 15_000,
+  seen?: () => unknown,
 ): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
+  const deadline = Date.now() + PATIENCE_MS;
   while (!(await ready())) {
-    if (Date.now() > deadline) throw new Error(`not so after ${timeoutMs} ms: ${what}`);
+    if (Date.now() > deadline) {
+      const last = seen === undefined ? '' : `; last seen: ${JSON.stringify(await seen())}`;
+      throw new Error(`not so after ${PATIENCE_MS} ms: ${what}${last}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
