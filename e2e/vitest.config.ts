@@ -9,10 +9,12 @@ export default defineConfig({
     // a process per file: nothing that a test leaves open can keep the run from ending
     pool: 'forks',
     setupFiles: './support/end-stragglers.ts',
-    testTimeout: 120_000,
-    hookTimeout: 240_000,
-    // real clients over two busy cores: a time-out that does not repeat is the machine's
+    testTimeout: 240_000,
+    hookTimeout: 300_000,
+    // real clients over two busy cores: a time-out that does not repeat is the machine's. Never hidden: every second try is
+    // named at the end of the run
     retry: 1,
+    reporters: ['default', './support/second-try-reporter.ts'],
     globalSetup: './support/shared-cloud.ts',
   },
 });

@@ -73,7 +73,7 @@ describe('a new tenant’s first messages', () => {
       ],
     });
     await producer.disconnect();
-    await eventually('the record arrives over MQTT', 10_000, () => got.length === 1);
+    await eventually('the record arrives over MQTT', 60_000, () => got.length === 1);
     expect(got[0]!.topic).toBe('sensors/4/temp');
     const properties = got[0]!.properties as {
       contentType: string;
@@ -111,7 +111,7 @@ describe('a new tenant’s first messages', () => {
     client.on('message', (_topic, payload) => got.push(payload.toString()));
     await client.subscribeAsync('web/#');
     await mosquittoPub(cluster, ['-t', 'web/1', '-m', 'hello']);
-    await eventually('the message arrives over WebSocket', 10_000, () => got.length === 1);
+    await eventually('the message arrives over WebSocket', 60_000, () => got.length === 1);
     expect(got).toEqual(['hello']);
     await client.endAsync();
   });

@@ -53,7 +53,7 @@ describe('the programs apart', () => {
       ROBUSTMQ_MQTT_WS_PORT: String(cloud.ports.kafka + 2),
       ROBUSTMQ_KAFKA_PORT: String(cloud.ports.kafka + 3),
     });
-    await eventually('the used token is refused', 30_000, () => thief.child.exitCode);
+    await eventually('the used token is refused', 60_000, () => thief.child.exitCode);
     expect(thief.child.exitCode).toBe(1);
     expect(thief.text()).toMatch(/token/i);
     expect(agent.child.exitCode).toBeNull();
@@ -73,7 +73,7 @@ describe('the programs apart', () => {
     ];
     writeFileSync(file, `${lines.join('\n')}\n`);
     const node = program(['standalone', '--config', file], process.env);
-    await eventually('the node is ready', 20_000, () => node.text().includes('ready'));
+    await eventually('the node is ready', 60_000, () => node.text().includes('ready'));
     const cluster = {
       name: 'main',
       id: '',
@@ -86,7 +86,7 @@ describe('the programs apart', () => {
 
     writeFileSync(file, 'listeners: { mqtt: { port: 99999 } }\n');
     const bad = program(['standalone', '--config', file], process.env);
-    await eventually('the bad file is refused', 20_000, () => bad.child.exitCode);
+    await eventually('the bad file is refused', 60_000, () => bad.child.exitCode);
     expect(bad.child.exitCode).toBe(1);
     expect(bad.text()).toMatch(/listeners\.mqtt\.port/);
   });

@@ -24,7 +24,7 @@ describe('the portal, by keyboard alone', () => {
   beforeAll(async () => {
     browser = await openBrowser();
     page = await browser.newPage({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' });
-    page.setDefaultTimeout(10_000);
+    page.setDefaultTimeout(60_000);
   });
   afterAll(() => browser.close());
 
@@ -111,14 +111,14 @@ describe('the portal, by keyboard alone', () => {
     await page.getByRole('dialog').waitFor();
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'hidden' });
-    await eventually('the focus is back where the dialog was opened', 2_000, () => focused(open));
+    await eventually('the focus is back where the dialog was opened', 60_000, () => focused(open));
 
     await page.keyboard.press('Enter');
     await type(page.getByRole('dialog').getByLabel('Name'), 'device');
     await page.keyboard.press('Enter');
     const secret = page.getByRole('dialog').filter({ hasText: 'once' });
     const done = secret.getByRole('button', { name: 'I have saved it' });
-    await eventually('the dialog has the focus', 2_000, () => focused(done));
+    await eventually('the dialog has the focus', 60_000, () => focused(done));
     await page.keyboard.press('Escape');
     for (let tabs = 0; tabs < 8; tabs++) {
       await page.keyboard.press('Tab');
@@ -127,7 +127,7 @@ describe('the portal, by keyboard alone', () => {
     }
     await press(done);
     await secret.waitFor({ state: 'hidden' });
-    await eventually('the focus is back on the page', 2_000, () => focused(open));
+    await eventually('the focus is back on the page', 60_000, () => focused(open));
   });
 
   it('connects, subscribes and publishes in the test client', async () => {
@@ -170,7 +170,7 @@ describe('the portal, by keyboard alone', () => {
     await press(page.getByRole('button', { name: /^Account:/ }));
     const logOut = page.getByRole('menuitem', { name: 'Log out' });
     await logOut.waitFor();
-    await eventually('the arrow keys lead to the last item', 5_000, async () => {
+    await eventually('the arrow keys lead to the last item', 60_000, async () => {
       await page.keyboard.press('ArrowDown');
       return focused(logOut);
     });

@@ -17,7 +17,7 @@ describe('the portal, in a real browser', () => {
   beforeAll(async () => {
     browser = await openBrowser();
     page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(60_000);
     page.on('pageerror', (error) => problems.push(error.message));
     page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
   });
@@ -73,7 +73,7 @@ describe('the portal, in a real browser', () => {
       password: secret,
       endpoints: { mqtt: `mqtt://localhost:${port}`, mqttWs: '', kafka: '' },
     };
-    const published = await eventually('the credential is served', 10_000, async () => {
+    const published = await eventually('the credential is served', 60_000, async () => {
       const finished = await mosquittoPub(cluster, ['-q', '1', '-t', 'from/outside', '-m', 'hi']);
       return finished.code === 0 ? finished : null;
     });

@@ -52,7 +52,7 @@ describe('usage', () => {
       sent.mqtt.messages++;
       sent.mqtt.bytes += Buffer.byteLength(topic) + payload.length + userPropertyBytes(userProperties);
     }
-    await eventually('every MQTT message was delivered', 20_000, () => received.mqtt.messages >= sent.mqtt.messages);
+    await eventually('every MQTT message was delivered', 60_000, () => received.mqtt.messages >= sent.mqtt.messages);
 
     const producer = kafkaOf(cluster).producer();
     await producer.connect();
@@ -67,7 +67,7 @@ describe('usage', () => {
     received.kafka.messages = (await consume(cluster, 'load', 150 + sent.kafka.messages)).length;
     await eventually(
       'the Kafka records reached the MQTT subscriber',
-      20_000,
+      60_000,
       () => received.mqtt.messages >= sent.mqtt.messages + sent.kafka.messages,
     );
     await publisher.endAsync();

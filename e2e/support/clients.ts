@@ -46,14 +46,14 @@ export class MosquittoSub {
       },
     );
     const sub = new MosquittoSub(child);
-    await eventually('mosquitto_sub is subscribed', 10_000, () => {
+    await eventually('mosquitto_sub is subscribed', 60_000, () => {
       if (child.exitCode !== null) throw new Error(`mosquitto_sub ended: ${sub.#debug}`);
       return sub.#debug.includes('received SUBACK');
     });
     return sub;
   }
 
-  waitFor(count: number, timeoutMs = 20_000): Promise<true> {
+  waitFor(count: number, timeoutMs = 60_000): Promise<true> {
     return eventually(
       `${count} messages at mosquitto_sub (has ${this.lines.length})`,
       timeoutMs,
@@ -106,7 +106,7 @@ export async function consume(
   cluster: TestCluster,
   topic: string,
   count: number,
-  timeoutMs = 30_000,
+  timeoutMs = 60_000,
 ): Promise<ConsumedRecord[]> {
   const consumer = kafkaOf(cluster).consumer({
     groupId: `e2e-${Math.random().toString(36).slice(2)}`,

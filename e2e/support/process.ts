@@ -24,7 +24,7 @@ export function run(command: string, args: readonly string[], options: RunOption
     let stderr = '';
     child.stdout!.on('data', (bytes: Buffer) => (stdout += bytes.toString()));
     child.stderr!.on('data', (bytes: Buffer) => (stderr += bytes.toString()));
-    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 60_000);
+    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 120_000);
     child.on('error', reject);
     child.on('close', (code) => {
       clearTimeout(timer);

@@ -14,6 +14,8 @@ const checkOnly = process.argv.includes('--check');
 const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 /** A step that hangs is a failed one, long before whoever waits for the whole gives up. */
 const STEP_MS_MAX = 25 * 60_000;
+/** Tests that failed and passed when they were tried again: shown where nobody can miss them. */
+const secondTries = [];
 const tally = { passed: 0, failed: 0, skipped: 0 };
 
 /** Clients and servers that we did not write, from Debian: command → package. */
@@ -61,15 +63,19 @@ function step(label, command, args) {
 function vitest(label, args) {
   const folder = mkdtempSync(join(tmpdir(), 'robustmq-test-'));
   const report = join(folder, 'report.json');
-  const good = run(label, nodeBinary(), [
+  const tries = join(folder, 'second-tries.txt');
+  const words = [
     join(ROOT, 'node_modules/vitest/vitest.mjs'),
     'run',
     '--reporter=default',
     '--reporter=json',
+    `--reporter=${join(ROOT, 'e2e/support/second-try-reporter.ts')}`,
     `--outputFile.json=${report}`,
     ...args,
-  ]);
+  ];
+  const good = run(label, nodeBinary(), words, { ROBUSTMQ_SECOND_TRIES: tries });
   const counts = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : null;
+  if (existsSync(tries)) secondTries.push(readFileSync(tries, 'utf8'));
   rmSync(folder, { recursive: true, force: true });
   tally.passed += counts?.numPassedTests ?? 0;
   tally.failed += counts?.numFailedTests ?? 0;
@@ -117,6 +123,7 @@ function installRocksDb() {
 }
 
 function finish() {
+  if (secondTries.length > 0) process.stdout.write(`\n${secondTries.join('')}`);
   process.stdout.write(`\n${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped\n`);
   process.exit(tally.failed > 0 ? 1 : 0);
 }

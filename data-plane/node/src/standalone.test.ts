@@ -127,7 +127,7 @@ describe('standalone', () => {
     const got: string[] = [];
     late.on('message', (_topic, payload) => got.push(payload.toString()));
     await late.subscribeAsync('wills/#', { qos: 1 });
-    await vi.waitFor(() => expect(got.sort()).toEqual(['clean', 'persistent']), { timeout: 10_000 });
+    await vi.waitFor(() => expect(got.sort()).toEqual(['clean', 'persistent']), { timeout: 60_000 });
   });
 
   it('keeps namespaces apart, and asks for passwords', async () => {

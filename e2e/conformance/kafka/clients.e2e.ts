@@ -103,7 +103,7 @@ describe('stock Kafka clients with their default settings', () => {
     const two = await member('two');
     await eventually(
       'each has two partitions',
-      30_000,
+      60_000,
       () => one.assigned.partitions.length === 2 && two.assigned.partitions.length === 2,
     );
     const producer = kafkaOf(cluster).producer();
@@ -114,12 +114,12 @@ describe('stock Kafka clients with their default settings', () => {
         messages: Array.from({ length: 40 }, (_, index) => ({ value: `${prefix}${index}`, partition: index % 4 })),
       });
     await send('a');
-    await eventually('all forty arrive', 20_000, () => seen.size === 40);
+    await eventually('all forty arrive', 60_000, () => seen.size === 40);
     expect(new Set(seen.values())).toEqual(new Set(['one', 'two']));
     await one.consumer.disconnect();
-    await eventually('two has all four', 30_000, () => two.assigned.partitions.length === 4);
+    await eventually('two has all four', 60_000, () => two.assigned.partitions.length === 4);
     await send('b');
-    await eventually('the second forty arrive', 20_000, () => seen.size === 80);
+    await eventually('the second forty arrive', 60_000, () => seen.size === 80);
     expect([...seen].filter(([value]) => value.startsWith('b')).every(([, name]) => name === 'two')).toBe(true);
     await producer.disconnect();
     await two.consumer.disconnect();
