@@ -23,10 +23,21 @@ describe('standalone configuration', () => {
     expect(config).toMatchObject({
       dataDir: './data',
       journal: { engine: 'file', durability: 'flushed' },
-      listeners: { mqtt: { host: '127.0.0.1', port: 1883 } },
+      listeners: { mqtt: [{ host: '127.0.0.1', port: 1883 }] },
       namespaces: [{ name: 'main', default: false, autoCreateTopics: true, credentials: [], topics: [], quotas: {} }],
     });
     expect(standaloneNode(config, '/srv').dataDir).toBe('/srv/data');
+  });
+
+  it('takes one listener or a list of them, and names each', () => {
+    const text = `listeners: { kafka: { port: 9092 }, mqtts: [{ port: 8883, tls: &t { certFile: a, keyFile: b } }, { port: 1884, tls: *t }] }\n${SPACE}`;
+    const { listeners } = standaloneNode(parseConfig(text, 'node.yaml', StandaloneConfig), '/srv');
+    expect(listeners.map(({ name, key, port }) => [name, key, port])).toEqual([
+      ['mqtts', 'mqtts', 8883],
+      ['mqtts[1]', 'mqtts', 1884],
+      ['kafka', 'kafka', 9092],
+    ]);
+    expect(listeners[1]!.tls).toEqual({ certFile: '/srv/a', keyFile: '/srv/b' });
   });
 
   it('lets single quotas be replaced', () => {
@@ -44,6 +55,17 @@ describe('standalone configuration', () => {
     [
       `listeners: { mqtt: { prt: 1, port: 1 } }\n${SPACE}`,
       'listeners.mqtt.prt is not a known key: remove it or use one of host, port',
+    ],
+    [`listeners: { mqtt: [{ port: 1 }, { prot: 2 }] }\n${SPACE}`, 'listeners.mqtt[1].port is missing: write a whole'],
+    [
+      `listeners: { mqtt: [{ prt: 1, port: 1 }] }\n${SPACE}`,
+      'listeners.mqtt[0].prt is not a known key: remove it or use',
+    ],
+    [`listeners: { mqtts: { port: 8883 } }\n${SPACE}`, 'listeners.mqtts.tls is missing'],
+    [`listeners: { mqtt: [] }\n${SPACE}`, 'listeners.mqtt is []: write at least one'],
+    [
+      `listeners: { mqtt: { port: 1, proxyProtocol: { trusted: [lan] } } }\n${SPACE}`,
+      'listeners.mqtt.proxyProtocol.trusted[0] is "lan": write an address block such as 10.0.0.0/8',
     ],
     [`listeners: { amqp: { port: 5672 } }\n${SPACE}`, 'this version has no AMQP listener: remove listeners.amqp'],
     [`${LISTENERS}\n${SPACE}\ndatadir: x`, 'datadir is not a known key: remove it or use one of dataDir, listeners'],

@@ -1,45 +1,12 @@
-import { isAbsolute, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { DEFAULT_QUOTAS, Quotas, TopicName } from '@robustmq/contracts';
+import { filePath, Listeners, listenersOf, resolvedFrom, type ListenerConfig } from './listener-config.ts';
 
 /**
  * The two configurations of a node: `StandaloneConfig` is the YAML file people write, `ManagedConfig` the JSON file an
  * agent writes. Both become one `NodeConfig`, which is what the node is built from.
  */
-
-const port = z
-  .int('write a whole number from 0 to 65535')
-  .min(0, 'write a port from 0 to 65535 (0 = any free port)')
-  .max(65_535, 'write a port from 0 to 65535');
-const host = z.string('write an address such as 127.0.0.1 or 0.0.0.0').min(1, 'write an address such as 0.0.0.0');
-const filePath = z.string('write the path of a file').min(1, 'write the path of a file');
-const tls = z.strictObject({ certFile: filePath, keyFile: filePath });
-
-const listener = z.strictObject({
-  host: host.default('127.0.0.1'),
-  port,
-  tls: tls.optional(),
-  /** Connections this listener holds at most. */
-  connectionsMax: z.int('write a whole number').positive('write a number above 0').default(100_000),
-});
-const kafkaListener = listener.extend({
-  /** What clients are told to connect to; default: the address they reached. */
-  advertisedHost: host.optional(),
-  advertisedPort: port.min(1).optional(),
-});
-const amqpListener = z.undefined({
-  error: 'this version has no AMQP listener: remove listeners.amqp',
-});
-
-const listeners = z.strictObject({
-  mqtt: listener.optional(),
-  mqttWs: listener.optional(),
-  kafka: kafkaListener.optional(),
-  amqp: amqpListener.optional(),
-});
-const ONE_LISTENER = 'open at least one of mqtt, mqttWs, kafka';
-const hasListener = (value: z.output<typeof listeners>) =>
-  value.mqtt !== undefined || value.mqttWs !== undefined || value.kafka !== undefined;
 
 const journal = z.strictObject({
   engine: z.enum(['file', 'memory'], 'write file or memory').default('file'),
@@ -135,7 +102,7 @@ export const StandaloneConfig = z
   .strictObject(
     {
       dataDir: filePath.default('./data'),
-      listeners: listeners.refine(hasListener, { error: ONE_LISTENER }),
+      listeners: Listeners,
       namespaces: z.array(namespace, 'write a list of namespaces').min(1, 'write at least one namespace'),
       journal: journal.prefault({}),
       tiering: tiering.optional(),
@@ -186,7 +153,7 @@ export const ManagedConfig = z.strictObject({
   dataDir: filePath,
   /** Holds node.json and the admin socket. */
   runDir: filePath,
-  listeners: listeners.refine(hasListener, { error: ONE_LISTENER }),
+  listeners: Listeners,
   /** A dedicated node: the cluster id its listeners belong to, so that clients need not name it. */
   namespace: z.string('write a cluster id').optional(),
   /** The file that holds the admin token; absent = environment ROBUSTMQ_ADMIN_TOKEN. */
@@ -201,8 +168,6 @@ export const ManagedConfig = z.strictObject({
 export type ManagedConfig = z.output<typeof ManagedConfig>;
 
 export type TieringConfig = z.output<typeof tiering>;
-export type ListenerConfig = z.output<typeof listener>;
-export type KafkaListenerConfig = z.output<typeof kafkaListener>;
 
 /** What a node is built from. Paths are absolute. */
 export interface NodeConfig {
@@ -210,11 +175,7 @@ export interface NodeConfig {
   readonly dataDir: string;
   /** The one namespace of all listeners; null = clients name theirs. */
   readonly namespace: string | null;
-  readonly listeners: {
-    readonly mqtt?: ListenerConfig | undefined;
-    readonly mqttWs?: ListenerConfig | undefined;
-    readonly kafka?: KafkaListenerConfig | undefined;
-  };
+  readonly listeners: readonly ListenerConfig[];
   readonly journal: z.output<typeof journal>;
   readonly rates: z.output<typeof rates>;
   readonly tiering?: TieringConfig | undefined;
@@ -227,7 +188,7 @@ export function standaloneNode(config: StandaloneConfig, directory: string): Nod
     nodeId: 'standalone',
     dataDir: resolve(directory, config.dataDir),
     namespace: null,
-    listeners: withAbsoluteTls(config.listeners, directory),
+    listeners: listenersOf(config.listeners, directory),
     journal: config.journal,
     tiering: withAbsoluteDirectory(config.tiering, directory),
     rates: config.rates,
@@ -241,7 +202,7 @@ export function managedNode(config: ManagedConfig): NodeConfig {
     nodeId: config.nodeId,
     dataDir: resolve(config.dataDir),
     namespace: config.namespace ?? null,
-    listeners: withAbsoluteTls(config.listeners, '.'),
+    listeners: listenersOf(config.listeners, '.'),
     journal: config.journal,
     tiering: withAbsoluteDirectory(config.tiering, '.'),
     rates: config.rates,
@@ -249,27 +210,10 @@ export function managedNode(config: ManagedConfig): NodeConfig {
   };
 }
 
-function withAbsoluteTls(all: z.output<typeof listeners>, directory: string): NodeConfig['listeners'] {
-  const absolute = <L extends ListenerConfig>(one: L | undefined): L | undefined =>
-    one?.tls === undefined
-      ? one
-      : {
-          ...one,
-          tls: {
-            certFile: resolvedFrom(directory, one.tls.certFile),
-            keyFile: resolvedFrom(directory, one.tls.keyFile),
-          },
-        };
-  return { mqtt: absolute(all.mqtt), mqttWs: absolute(all.mqttWs), kafka: absolute(all.kafka) };
-}
 function withAbsoluteDirectory(config: TieringConfig | undefined, directory: string): TieringConfig | undefined {
   if (config?.engine !== 'file-objects') return config;
   return { ...config, directory: resolvedFrom(directory, config.directory) };
 }
-function resolvedFrom(directory: string, path: string): string {
-  return isAbsolute(path) ? path : resolve(directory, path);
-}
-
 /** The quotas of a namespace of a standalone node: a dedicated cluster's, unless the file says otherwise. */
 export function standaloneQuotas(overrides: { [K in keyof Quotas]?: Quotas[K] | undefined }): Quotas {
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined);

@@ -13,18 +13,17 @@ import { KafkaServer } from '@robustmq/kafka';
 import { Meta, MetaError } from '@robustmq/meta';
 import { MqttServer } from '@robustmq/mqtt';
 import { openLogStore, type LogStore, type ObjectStore } from '@robustmq/store';
-import type { Accept, Cancel, ListenerInfo, Runtime } from '@robustmq/wire';
+import type { Cancel, ListenerInfo, Runtime } from '@robustmq/wire';
 import packageJson from '../package.json' with { type: 'json' };
 import type { AdminTarget } from './admin-http.ts';
-import type { ListenerConfig, NodeConfig, TieringConfig } from './config.ts';
+import type { NodeConfig, TieringConfig } from './config.ts';
 import { NodeMetrics } from './metrics.ts';
 import { fromSpec, toObserved } from './namespace-translation.ts';
 import { explained } from './failure-sentence.ts';
 import { openObjectStorage, type ObjectStorage } from './object-storage.ts';
-import { readTlsFiles } from './tls-files.ts';
-import type { Listener } from './transports/listener.ts';
-import { TcpListener } from './transports/tcp.ts';
-import { WebSocketListener } from './transports/websocket.ts';
+import { openListener, type OpenListener } from './open-listener.ts';
+import { tlsNamespacesOf } from './tls-namespaces.ts';
+import { CERTIFICATE_CHECK_PERIOD_MS, type TlsNamespaces } from './listener-tls.ts';
 import { UsageFeed } from './usage-feed.ts';
 import { UsageLedger } from './usage-ledger.ts';
 
@@ -49,13 +48,8 @@ interface Graph {
   readonly broker: BrokerNode;
   readonly feed: UsageFeed;
   readonly ledger: UsageLedger;
+  readonly tlsNamespaces: TlsNamespaces;
   readonly counts: { flushes: number; failed: boolean };
-}
-
-interface OpenListener {
-  readonly listener: Listener;
-  readonly protocol: string;
-  readonly port: number;
 }
 
 /**
@@ -70,6 +64,7 @@ export class Node implements AdminTarget {
   readonly #kafka: KafkaServer;
   readonly #retention: Cancel;
   readonly #tiering: Cancel;
+  readonly #certificates: Cancel;
   #listeners: OpenListener[] = [];
   #ready = false;
   #stopping: Promise<void> | null = null;
@@ -91,13 +86,14 @@ export class Node implements AdminTarget {
       runtime,
       nodeId: KAFKA_NODE_ID,
       clusterId: config.nodeId,
-      advertised: () => this.#kafkaAddress(),
+      advertised: (listener, { name }) => this.#kafkaAddress(listener, name),
     });
     this.#retention = runtime.every(RETENTION_PERIOD_MS, () => {
       if (this.#retaining) return;
       this.#retaining = true;
       void journal.enforceRetention(runtime.nowMs()).finally(() => (this.#retaining = false));
     });
+    this.#certificates = runtime.every(CERTIFICATE_CHECK_PERIOD_MS, () => this.#lookAtCertificates());
     // A pass that still runs is waited for by the next call, not doubled.
     this.#tiering = runtime.every(TIERING_PERIOD_MS, () => void this.#tier());
   }
@@ -125,11 +121,14 @@ export class Node implements AdminTarget {
 
   /** Opens every listener; resolves when all of them answer. Throws NodeError, having closed those that were open. */
   async listen(): Promise<void> {
-    const { listeners, dataDir } = this.config;
+    const { listeners, dataDir, namespace } = this.config;
+    const accepts = { mqtt: this.#mqtt.accept, kafka: this.#kafka.accept };
     try {
-      if (listeners.mqtt) await this.#open('mqtt', listeners.mqtt, this.#mqtt.accept);
-      if (listeners.mqttWs) await this.#open('mqttWs', listeners.mqttWs, this.#mqtt.accept);
-      if (listeners.kafka) await this.#open('kafka', listeners.kafka, this.#kafka.accept);
+      for (const wanted of listeners) {
+        const accept = accepts[wanted.protocol];
+        const { runtime, tlsNamespaces } = this.#graph;
+        this.#listeners.push(await openListener({ wanted, namespace, accept, runtime, tlsNamespaces }));
+      }
     } catch (error) {
       for (const { listener } of this.#listeners) listener.stopAccepting();
       throw explained(error, dataDir);
@@ -138,23 +137,18 @@ export class Node implements AdminTarget {
     this.#ready = true;
   }
 
-  async #open(protocol: string, wanted: ListenerConfig, accept: Accept): Promise<void> {
-    const { runtime } = this.#graph;
-    const { host, port, connectionsMax } = wanted;
-    const info: ListenerInfo = { name: protocol, tls: wanted.tls !== undefined, namespace: this.config.namespace };
-    const tls = wanted.tls === undefined ? {} : { tls: readTlsFiles(protocol, wanted.tls) };
-    const options = { address: { name: protocol, host, port }, info, accept, runtime, connectionsMax, ...tls };
-    const listener = protocol === 'mqttWs' ? new WebSocketListener(options) : new TcpListener(options);
-    this.#listeners.push({ listener, protocol, port: await listener.open() });
-  }
-
-  #kafkaAddress(): { host: string; port: number } {
-    const { kafka } = this.config.listeners;
-    const bound = this.#listeners.find(({ protocol }) => protocol === 'kafka')?.port ?? 0;
+  /** What a Kafka client of `namespace` is told to connect to: the listener it came through. */
+  #kafkaAddress(info: ListenerInfo, namespace: string): { host: string; port: number } {
+    const open = this.#listeners.find((one) => one.info === info);
+    const { advertisedHost, advertisedPort, advertisedDomain, host = '127.0.0.1' } = open?.wanted ?? {};
     return {
-      host: kafka?.advertisedHost ?? reachableHost(kafka?.host ?? '127.0.0.1'),
-      port: kafka?.advertisedPort ?? bound,
+      host:
+        advertisedDomain === undefined ? (advertisedHost ?? reachableHost(host)) : `${namespace}.${advertisedDomain}`,
+      port: advertisedPort ?? open?.port ?? 0,
     };
+  }
+  #lookAtCertificates(): void {
+    for (const { tls, listener } of this.#listeners) tls?.reload((options) => listener.replaceCertificate(options));
   }
 
   /**
@@ -169,6 +163,7 @@ export class Node implements AdminTarget {
     this.#ready = false;
     this.#retention();
     this.#tiering();
+    this.#certificates();
     for (const { listener } of this.#listeners) listener.stopAccepting();
     this.#mqtt.close();
     this.#kafka.close();
@@ -196,11 +191,7 @@ export class Node implements AdminTarget {
       pid: process.pid,
       version: NODE_VERSION,
       ready: this.#ready && !this.#graph.counts.failed,
-      listeners: this.#listeners.map(({ protocol, port, listener }) => ({
-        protocol,
-        host: listener.address.host,
-        port,
-      })),
+      listeners: this.#listeners.map(({ wanted, port }) => ({ protocol: wanted.key, host: wanted.host, port })),
     };
   }
 
@@ -288,7 +279,9 @@ async function buildGraph(config: NodeConfig, runtime: Runtime, onFailed: (error
     });
     await broker.start();
     feed.recovered();
-    return { config, runtime, store, objects: storage?.objects ?? null, journal, meta, broker, feed, ledger, counts };
+    const objects = storage?.objects ?? null;
+    const tlsNamespaces = tlsNamespacesOf(broker);
+    return { config, runtime, store, objects, journal, meta, broker, feed, ledger, tlsNamespaces, counts };
   } catch (error) {
     await journal.close().catch(() => undefined);
     await storage?.objects.close?.().catch(() => undefined);

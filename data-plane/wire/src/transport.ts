@@ -8,6 +8,11 @@ export interface Transport {
   readonly listener: ListenerInfo;
   /** TLS server name the client asked for, null without TLS or SNI. */
   readonly serverName: string | null;
+  /**
+   * DER of the client's certificate, where the client proved in the TLS handshake that it owns it and one of its cluster's
+   * authorities vouches for it (valid now, chain checked); null or absent = none. Revocation is not looked at.
+   */
+  readonly clientCertificate?: Buffer | null;
   /** Bytes taken by `write` that the kernel has not taken yet. 0 after a `write` means the buffer may be reused. */
   readonly writableLength: number;
   /** Hands over bytes. The rule of the hot path is at most one call per transport and loop turn. */

@@ -1,6 +1,8 @@
-import type { Server } from 'node:net';
-import type { Log } from '@robustmq/wire';
+import type { Server, Socket } from 'node:net';
+import type { SecureContextOptions, TlsOptions } from 'node:tls';
+import type { Accept, ListenerInfo, Log, Runtime } from '@robustmq/wire';
 import { NodeError } from '../node-error.ts';
+import type { ProxyGate } from './proxy-gate.ts';
 
 /** Connections the kernel may hold that were not accepted yet (the kernel caps it at net.core.somaxconn). */
 export const LISTEN_BACKLOG = 1024;
@@ -15,6 +17,22 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+/** What every listener is made of. */
+export interface ListenerOptions {
+  readonly address: ListenAddress;
+  readonly info: ListenerInfo;
+  readonly accept: Accept;
+  readonly runtime: Runtime;
+  /** Connections this listener holds at most; more are closed as they come. */
+  readonly connectionsMax: number;
+  /** Certificate and key; absent = no TLS. */
+  readonly tls?: TlsOptions;
+  /** Transport.clientCertificate of a new connection. */
+  readonly clientCertificate?: (socket: Socket, serverName: string | null) => Buffer | null;
+  /** Connections come through proxies that say where their clients are. */
+  readonly proxy?: ProxyGate;
+}
+
 /** One open port that hands its connections to a protocol server. */
 export interface Listener {
   readonly address: ListenAddress;
@@ -22,6 +40,8 @@ export interface Listener {
   readonly connections: number;
   /** Resolves with the port that is bound. Rejects with NodeError `port-in-use`, `port-denied`, `host-unknown`. */
   open(): Promise<number>;
+  /** Shows new connections another certificate. Only for listeners that have one. */
+  replaceCertificate(options: SecureContextOptions): void;
   /** Takes no more connections; those that are open go on. */
   stopAccepting(): void;
   /** Cuts every connection that is still open. */
@@ -82,4 +102,10 @@ function listenError(error: NodeJS.ErrnoException, { name, host, port }: ListenA
 export function plainAddress(address: string | undefined): string {
   if (address === undefined) return '';
   return address.startsWith('::ffff:') ? address.slice(7) : address;
+}
+
+/** The TLS server name a client asked for, lower case; null without TLS or where it asked for none. */
+export function serverNameOf(socket: Socket): string | null {
+  const name = 'servername' in socket ? socket.servername : null;
+  return typeof name === 'string' && name !== '' ? name.toLowerCase() : null;
 }

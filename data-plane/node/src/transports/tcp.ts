@@ -1,7 +1,15 @@
 import { createServer, Socket, type Server } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
-import type { Accept, Cancel, ListenerInfo, Runtime, Transport, TransportHandler } from '@robustmq/wire';
-import { bind, END_LINGER_MS, plainAddress, type ListenAddress, type Listener } from './listener.ts';
+import { createServer as createTlsServer, type SecureContextOptions, type Server as TlsServer } from 'node:tls';
+import type { Cancel, ListenerInfo, Transport, TransportHandler } from '@robustmq/wire';
+import {
+  bind,
+  END_LINGER_MS,
+  plainAddress,
+  serverNameOf,
+  type ListenAddress,
+  type Listener,
+  type ListenerOptions,
+} from './listener.ts';
 
 /**
  * TCP and TLS connections as Transports. Plain TCP reads land in one buffer shared by all connections (or where the
@@ -17,15 +25,7 @@ const SHARED_READ_BUFFER = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 const EMPTY = Buffer.alloc(0);
 const CONNECTION = Symbol('connection');
 
-export interface TcpListenerOptions {
-  readonly address: ListenAddress;
-  readonly info: ListenerInfo;
-  readonly accept: Accept;
-  readonly runtime: Runtime;
-  /** Connections this listener holds at most; more are closed as they come. */
-  readonly connectionsMax: number;
-  /** Certificate and key; absent = plain TCP. */
-  readonly tls?: TlsOptions;
+export interface TcpListenerOptions extends ListenerOptions {
   /** False forces 'data' events. Only tests set it. */
   readonly sharedReads?: boolean;
 }
@@ -34,6 +34,7 @@ export class TcpListener implements Listener {
   readonly address: ListenAddress;
   readonly #options: TcpListenerOptions;
   readonly #server: Server;
+  readonly #tls: TlsServer | null = null;
   readonly #open = new Set<TcpTransport>();
   readonly #ending = new Map<TcpTransport, number>();
   #endingSweep: Cancel | null = null;
@@ -41,17 +42,32 @@ export class TcpListener implements Listener {
   constructor(options: TcpListenerOptions) {
     this.address = options.address;
     this.#options = options;
-    const { tls } = options;
-    if (tls === undefined) {
-      this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#plain(socket));
+    const { tls, proxy } = options;
+    if (tls !== undefined) this.#tls = this.#makeTlsServer(tls);
+    if (proxy !== undefined) {
+      this.#server = createServer({ noDelay: true }, (socket) => {
+        if (!this.#full(socket)) proxy.admit(socket, (clear) => this.#introduced(clear));
+      });
     } else {
-      this.#server = createTlsServer({ ...tls, noDelay: true, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS });
-      this.#server.on('secureConnection', (socket: TLSSocket) => this.#events(socket));
-      // A failed handshake ends its own connection; the server goes on.
-      this.#server.on('tlsClientError', (error: Error) =>
-        options.runtime.log.debug({ listener: options.info.name, error: error.message }, 'tls handshake failed'),
-      );
+      this.#server =
+        this.#tls ?? createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#plain(socket));
     }
+  }
+
+  #makeTlsServer(tls: NonNullable<TcpListenerOptions['tls']>): TlsServer {
+    const { runtime, info } = this.#options;
+    const server = createTlsServer({ ...tls, noDelay: true, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS });
+    server.on('secureConnection', (socket) => this.#events(socket));
+    // A failed handshake ends its own connection; the server goes on.
+    server.on('tlsClientError', (error: Error) =>
+      runtime.log.debug({ listener: info.name, error: error.message }, 'tls handshake failed'),
+    );
+    return server;
+  }
+  /** A connection whose proxy has said who it is. */
+  #introduced(socket: Socket): void {
+    if (this.#tls === null) this.#events(socket);
+    else this.#tls.emit('connection', socket);
   }
 
   get connections(): number {
@@ -59,6 +75,9 @@ export class TcpListener implements Listener {
   }
   open(): Promise<number> {
     return bind(this.#server, this.address, this.#options.runtime.log);
+  }
+  replaceCertificate(options: SecureContextOptions): void {
+    this.#tls?.setSecureContext(options);
   }
   stopAccepting(): void {
     if (this.#server.listening) this.#server.close();
@@ -71,7 +90,7 @@ export class TcpListener implements Listener {
     if (this.#full(accepted)) return;
     const handle = this.#options.sharedReads === false ? null : takeHandle(accepted);
     if (handle === null) return this.#events(accepted);
-    const transport = new TcpTransport(this, this.#options.info, accepted);
+    const transport = new TcpTransport(this, this.#options, accepted);
     this.#accept(transport);
     // A handler that assembles requests in place costs one closure; all others share buffer and callback.
     const buffer = transport.handler.readBuffer === undefined ? SHARED_READ_BUFFER : () => transport.readBuffer();
@@ -81,7 +100,7 @@ export class TcpListener implements Listener {
 
   #events(socket: Socket): void {
     if (this.#full(socket)) return;
-    const transport = new TcpTransport(this, this.#options.info, socket);
+    const transport = new TcpTransport(this, this.#options, socket);
     this.#accept(transport);
     socket.on('data', onDataEvent);
     transport.attach(socket);
@@ -137,6 +156,7 @@ class TcpTransport implements Transport {
   readonly remotePort: number;
   readonly listener: ListenerInfo;
   readonly serverName: string | null;
+  readonly clientCertificate: Buffer | null;
   handler: TransportHandler = UNACCEPTED;
   readonly #owner: TcpListener;
   #socket: Socket;
@@ -150,14 +170,15 @@ class TcpTransport implements Transport {
   #drained: (() => void) | null = null;
   #error: Error | null = null;
 
-  constructor(owner: TcpListener, listener: ListenerInfo, accepted: Socket) {
+  constructor(owner: TcpListener, options: TcpListenerOptions, accepted: Socket) {
     this.#owner = owner;
     this.#socket = accepted;
-    this.listener = listener;
-    this.remoteAddress = plainAddress(accepted.remoteAddress);
-    this.remotePort = accepted.remotePort ?? 0;
-    const name = 'servername' in accepted ? accepted.servername : null;
-    this.serverName = typeof name === 'string' && name !== '' ? name.toLowerCase() : null;
+    this.listener = options.info;
+    const source = options.proxy?.sourceOf(accepted);
+    this.remoteAddress = source?.address ?? plainAddress(accepted.remoteAddress);
+    this.remotePort = source?.port ?? accepted.remotePort ?? 0;
+    this.serverName = serverNameOf(accepted);
+    this.clientCertificate = options.clientCertificate?.(accepted, this.serverName) ?? null;
   }
 
   attach(socket: Socket): void {

@@ -1,10 +1,18 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
-import type { TlsOptions } from 'node:tls';
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import type { SecureContextOptions, Server as TlsServer } from 'node:tls';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Accept, ListenerInfo, Runtime, Transport, TransportHandler } from '@robustmq/wire';
 import { http, https } from '../http-module.ts';
-import { bind, END_LINGER_MS, plainAddress, type ListenAddress, type Listener } from './listener.ts';
+import {
+  bind,
+  END_LINGER_MS,
+  plainAddress,
+  serverNameOf,
+  type ListenAddress,
+  type Listener,
+  type ListenerOptions,
+} from './listener.ts';
 import { handOver } from './tcp.ts';
 
 /**
@@ -22,30 +30,27 @@ const UPGRADE_TIMEOUT_MS = 10_000;
 const CLOSE_UNSUPPORTED_DATA = 1003;
 const EMPTY = Buffer.alloc(0);
 
-export interface WebSocketListenerOptions {
-  readonly address: ListenAddress;
-  readonly info: ListenerInfo;
-  readonly accept: Accept;
-  readonly runtime: Runtime;
-  readonly connectionsMax: number;
-  /** Certificate and key; absent = ws://. */
-  readonly tls?: TlsOptions;
-}
-
 export class WebSocketListener implements Listener {
   readonly address: ListenAddress;
-  readonly #options: WebSocketListenerOptions;
+  readonly #options: ListenerOptions;
   readonly #http: Server;
+  /** What is bound: the HTTP server, or what stands before it. */
+  readonly #front: NetServer;
   readonly #upgrades: WebSocketServer;
   readonly #open = new Set<WebSocketTransport>();
 
-  constructor(options: WebSocketListenerOptions) {
+  constructor(options: ListenerOptions) {
     this.address = options.address;
     this.#options = options;
     this.#http =
       options.tls === undefined ? http.createServer(refusePlainHttp) : https.createServer(options.tls, refusePlainHttp);
+    const { proxy } = options;
+    this.#front =
+      proxy === undefined
+        ? this.#http
+        : createServer((socket) => proxy.admit(socket, (clear) => this.#http.emit('connection', clear)));
     // Requests that are not upgraded yet hold a connection too.
-    this.#http.maxConnections = options.connectionsMax * 2;
+    this.#front.maxConnections = options.connectionsMax * 2;
     this.#http.headersTimeout = UPGRADE_TIMEOUT_MS;
     this.#http.requestTimeout = UPGRADE_TIMEOUT_MS;
     this.#http.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) =>
@@ -64,11 +69,14 @@ export class WebSocketListener implements Listener {
     return this.#open.size;
   }
   open(): Promise<number> {
-    return bind(this.#http, this.address, this.#options.runtime.log);
+    return bind(this.#front, this.address, this.#options.runtime.log);
+  }
+  replaceCertificate(options: SecureContextOptions): void {
+    if (this.#options.tls !== undefined) (this.#http as unknown as TlsServer).setSecureContext(options);
   }
   stopAccepting(): void {
-    if (!this.#http.listening) return;
-    this.#http.close();
+    if (!this.#front.listening) return;
+    this.#front.close();
     this.#http.closeIdleConnections();
   }
   destroyConnections(): void {
@@ -106,6 +114,7 @@ class WebSocketTransport implements Transport {
   readonly remotePort: number;
   readonly listener: ListenerInfo;
   readonly serverName: string | null;
+  readonly clientCertificate: Buffer | null;
   handler: TransportHandler = { onData() {}, onDrain() {}, onClose() {} };
   readonly #owner: WebSocketListener;
   readonly #runtime: Runtime;
@@ -115,16 +124,17 @@ class WebSocketTransport implements Transport {
   #drainAwaited = false;
   #error: Error | null = null;
 
-  constructor(owner: WebSocketListener, options: WebSocketListenerOptions, webSocket: WebSocket, socket: Socket) {
+  constructor(owner: WebSocketListener, options: ListenerOptions, webSocket: WebSocket, socket: Socket) {
     this.#owner = owner;
     this.#runtime = options.runtime;
     this.#webSocket = webSocket;
     this.#socket = socket;
     this.listener = options.info;
-    this.remoteAddress = plainAddress(socket.remoteAddress);
-    this.remotePort = socket.remotePort ?? 0;
-    const name = 'servername' in socket ? socket.servername : null;
-    this.serverName = typeof name === 'string' && name !== '' ? name.toLowerCase() : null;
+    const source = options.proxy?.sourceOf(socket);
+    this.remoteAddress = source?.address ?? plainAddress(socket.remoteAddress);
+    this.remotePort = source?.port ?? socket.remotePort ?? 0;
+    this.serverName = serverNameOf(socket);
+    this.clientCertificate = options.clientCertificate?.(socket, this.serverName) ?? null;
     webSocket.binaryType = 'nodebuffer';
     webSocket.on('message', (data, isBinary) => this.#received(data as Buffer, isBinary));
     webSocket.on('error', (error) => {
