@@ -3,6 +3,7 @@ export * from './journal-types.ts';
 export * from './journal-error.ts';
 export { Journal, type JournalOptions } from './journal.ts';
 export type { ObjectRequestListener } from './tier/object-meter.ts';
+export type { Claim } from './tier/claim.ts';
 export { objectsOf } from './tier/object-key.ts';
 export { KEY_INDEX_KEYS_MAX } from './compaction/key-index.ts';
 export { BatchBuilder, type RecordHeaders } from './batch-builder.ts';

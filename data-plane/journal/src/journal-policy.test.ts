@@ -101,7 +101,7 @@ describe('metering', () => {
 
 describe('an engine for each stream', () => {
   it('makes a stream where its policy says, finds it there again, and acknowledges by its medium', async () => {
-    const disks = [new SimulatedDisk(), new SimulatedDisk()] as const;
+    const disks = [new SimulatedDisk(() => 0.5), new SimulatedDisk(() => 0.5)] as const;
     const start = async (): Promise<Journal> => {
       const store = await FileLogStore.open({ directory: '/main', disk: disks[0] });
       const second = await FileLogStore.open({ directory: '/second', disk: disks[1] });

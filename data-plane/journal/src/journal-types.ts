@@ -1,4 +1,5 @@
 import type { Commit } from './commit.ts';
+import type { Claim } from './tier/claim.ts';
 
 /**
  * Name of a stream on the medium: 1 to 512 bytes of UTF-8. The brand keeps plain text out: the broker's
@@ -83,6 +84,8 @@ export interface StreamTierReport {
   readonly coldBytes: number;
   /** Oldest first. */
   readonly objects: readonly TierObject[];
+  /** Bodies of large batches, each an object of its own; oldest first. */
+  readonly claims: readonly Pick<TierObject, 'key' | 'baseOffset' | 'nextOffset' | 'sizeBytes'>[];
   /** The newest moves, oldest first. */
   readonly moves: readonly TierMove[];
 }
@@ -122,9 +125,16 @@ export interface Stream {
   readonly sizeBytes: number;
   /**
    * Appends one RecordBatch v2 the caller has validated (see `checkBatch`). The bytes are taken over. Its first record
-   * gets offset `endOffset` as it was. The commit settles when the stream's durability policy is met.
+   * gets offset `endOffset` as it was. The commit settles when the stream's durability policy is met. With the claim that
+   * `prepare` gave for this very batch, the log holds only that.
    */
-  append(batch: Buffer): Commit;
+  append(batch: Buffer, claim?: Claim | null): Commit;
+  /**
+   * Puts the body of a large batch into object storage, so that `append` needs to store only a claim. null = not to be
+   * done with this batch (the usual case, answered at once); a promise of null = it was not possible now. Either way
+   * `append` without a claim is right. Never rejects. The batch must not change before it is appended.
+   */
+  prepare(batch: Buffer): Promise<Claim | null> | null;
   /**
    * Whole stable batches beginning with the one that holds `from`, until `bytesMax`; at least one if any is stable.
    * Synchronous when the tail cache holds them, else a promise. The buffers are shared with the store and other

@@ -6,6 +6,7 @@ import { EngineStores } from './engine-stores.ts';
 import type { PolicyChange, Stream, StreamName, StreamPolicy, TierPolicy } from './journal-types.ts';
 import { StreamOwner, type StreamHost } from './stream-owner.ts';
 import { TailCache } from './tail-cache.ts';
+import type { Claim } from './tier/claim.ts';
 import { HIDDEN_PREFIX } from './tier/manifest.ts';
 import type { ObjectRequestListener } from './tier/object-meter.ts';
 import { Tiering } from './tier/tiering.ts';
@@ -40,6 +41,8 @@ export interface JournalOptions {
   readonly objectBytes?: number;
   /** Bytes of objects kept in memory, over all streams. Default 64 MiB. */
   readonly coldCacheBytesMax?: number;
+  /** Batches of at least this size may have their body in object storage (`Stream.prepare`). Default 1 MiB. */
+  readonly claimBytesMin?: number;
   /** An object nobody names is removed when it was found so long ago. Default 10 minutes. */
   readonly orphanGraceMs?: number;
 }
@@ -96,6 +99,8 @@ export class Journal {
       objectMeter: this.#tiering.meter,
       appended: (stream, sizeBytes) => this.#appended(stream, sizeBytes),
       refused: (error) => this.#refused(error),
+      claims: (stream, sizeBytes) => this.#tiering.claims(stream, sizeBytes),
+      claim: (stream, batch) => this.#claim(stream, batch),
       warm: (stream, from, to) => this.#tiering.warm(stream, from, to),
       nowMs: () => options.runtime.nowMs(),
     };
@@ -251,6 +256,16 @@ export class Journal {
   #apply(stream: StreamOwner, policy: StreamPolicy): void {
     this.#given.set(stream.name, policy);
     stream.policy = this.#withTier(stream.name, policy);
+  }
+  /** The first large batch of a stream gives it its manifest. */
+  async #claim(stream: StreamOwner, batch: Buffer): Promise<Claim | null> {
+    try {
+      if (stream.objects === null) await this.#inTurn(stream.name, () => this.#tiering.prepare(stream));
+      return await this.#tiering.claim(stream, batch);
+    } catch (error) {
+      this.#runtime.log.warn({ stream: stream.name, error }, 'a large batch goes through the log');
+      return null;
+    }
   }
   #withTier(name: StreamName, policy: StreamPolicy): StreamPolicy {
     const tier = policy.tier === undefined ? this.#tierOf(name) : undefined;

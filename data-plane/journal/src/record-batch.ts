@@ -35,6 +35,8 @@ export const TRANSACTIONAL_BIT = 0x10;
 export const CONTROL_BIT = 0x20;
 /** Attribute bit 6 (KIP-534): the base timestamp says when the batch's records without value may go. */
 export const DELETE_HORIZON_BIT = 0x40;
+/** Attribute bit 15: ours alone; the body is in object storage (`tier/claim.ts`). Refused from clients. */
+export const CLAIM_BIT = 0x8000;
 
 /** Compression codecs by their number in the attributes. */
 export const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
@@ -86,6 +88,7 @@ export function checkBatch(bytes: Buffer, at: number, end: number): BatchCheck {
   const codec = CODECS[attributes & CODEC_MASK];
   if (codec === undefined) return fault('batch-codec', `codec ${attributes & CODEC_MASK}`);
   if ((attributes & CONTROL_BIT) !== 0) return fault('batch-control', 'the batch is a control batch');
+  if ((attributes & CLAIM_BIT) !== 0) return fault('batch-header', 'attribute bit 15 is set');
   const recordCount = i32(bytes, at + RECORD_COUNT_AT);
   const lastOffsetDelta = i32(bytes, at + LAST_OFFSET_DELTA_AT);
   if (recordCount < 1 || lastOffsetDelta !== recordCount - 1) {

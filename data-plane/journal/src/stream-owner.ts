@@ -5,7 +5,9 @@ import { JournalError } from './journal-error.ts';
 import { KeyIndex } from './compaction/key-index.ts';
 import type { Stream, StreamMeter, StreamName, StreamPolicy, StreamTierReport } from './journal-types.ts';
 import { patchBase, readLastOffsetDelta, readMaxTimestampMs } from './record-batch.ts';
+import type { StreamClaims } from './tier/stream-claims.ts';
 import type { StreamTiers } from './tier/stream-tiers.ts';
+import { encodeClaim, readClaim, type Claim } from './tier/claim.ts';
 import type { ObjectMeter } from './tier/object-meter.ts';
 import { StreamTail, type TailCache } from './tail-cache.ts';
 
@@ -24,6 +26,9 @@ export interface StreamHost {
   appended(stream: StreamOwner, sizeBytes: number): Commit;
   /** The commit an append gets that the medium refused. */
   refused(error: unknown): Commit;
+  /** Whether a batch of this size is to leave its body in object storage, and how. */
+  claims(stream: StreamOwner, sizeBytes: number): boolean;
+  claim(stream: StreamOwner, batch: Buffer): Promise<Claim | null>;
   /** Brings cold objects that hold `[from, to)` back to the medium. */
   warm(stream: StreamOwner, from: number, to: number): Promise<void>;
   nowMs(): number;
@@ -103,7 +108,12 @@ export class StreamOwner implements Stream {
     return this.#waiters.size > 0;
   }
 
-  append(batch: Buffer): Commit {
+  prepare(batch: Buffer): Promise<Claim | null> | null {
+    return this.#host.claims(this, batch.length) ? this.#host.claim(this, batch) : null;
+  }
+  append(batch: Buffer, claim: Claim | null = null): Commit {
+    const claims = claim === null ? undefined : this.objects?.claims;
+    if (claims?.has(claim!) === true) return this.#appendClaim(batch, claim!, claims);
     const baseOffset = this.#endOffset;
     const nextOffset = baseOffset + readLastOffsetDelta(batch) + 1;
     patchBase(batch, baseOffset, 0);
@@ -119,6 +129,16 @@ export class StreamOwner implements Stream {
     return this.#host.appended(this, batch.length);
   }
 
+  #appendClaim(batch: Buffer, claim: Claim, claims: StreamClaims): Commit {
+    patchBase(batch, this.#endOffset, 0);
+    const baseOffset = this.#endOffset;
+    const claimed = encodeClaim(batch, claim);
+    const commit = this.append(claimed);
+    if (this.#endOffset === baseOffset) return commit;
+    claims.appended(claim, { baseOffset, nextOffset: this.#endOffset, timestampMs: 0, bytes: claimed }, batch);
+    return commit;
+  }
+
   read(from: number, bytesMax: number): readonly Buffer[] | Promise<readonly Buffer[]> {
     if (this.#closed) throw new JournalError('closed', this.name);
     if (from < this.startOffset || from > this.#endOffset) throw this.#outOfRange(from);
@@ -129,10 +149,15 @@ export class StreamOwner implements Stream {
     this.#host.tails.touch(this.#tail);
     const found: Buffer[] = [];
     let bytes = 0;
+    const hasClaims = this.objects !== null && this.objects.claims.count > 0;
     for (let i = chunks.indexOf(from); i < chunks.count; i++) {
       const chunk = chunks.at(i)!;
       if (chunk.nextOffset > this.#stableOffset) break;
       if (found.length > 0 && bytes + chunk.bytes.length > bytesMax) break;
+      if (hasClaims && readClaim(chunk.bytes) !== null) {
+        if (found.length > 0) break;
+        return this.#readBelow(from, bytesMax);
+      }
       found.push(chunk.bytes);
       bytes += chunk.bytes.length;
     }
@@ -145,8 +170,9 @@ export class StreamOwner implements Stream {
         at = Math.max(await this.#seekTime(timestampMs, at), this.startOffset);
         if (at >= this.#stableOffset) return null;
         // From here on the batch may still have no such record: its newest was trimmed or compacted away.
-        for (const chunk of await this.#readChunks(at, SEEK_READ_BYTES)) {
-          if (chunk.nextOffset > this.#stableOffset) return null;
+        for (const raw of await this.#readChunks(at, SEEK_READ_BYTES)) {
+          if (raw.nextOffset > this.#stableOffset) return null;
+          const chunk = await this.#resolved(raw);
           at = chunk.nextOffset;
           const isLater = chunk.bytes.length > 0 && readMaxTimestampMs(chunk.bytes) >= timestampMs;
           const found = isLater ? this.#recordAtTime(chunk.bytes, timestampMs) : null;
@@ -200,8 +226,11 @@ export class StreamOwner implements Stream {
     const objects = parts.map(({ key, baseOffset, nextOffset, sizeBytes, maxTimestampMs, cold, warm, compacted }) => {
       return { key, baseOffset, nextOffset, sizeBytes, maxTimestampMs, cold, warm, compacted };
     });
+    const claims = [...(this.objects?.claims.entries() ?? [])].map(({ id, baseOffset, nextOffset, sizeBytes }) => {
+      return { key: this.objects!.claims.keyOf(id), baseOffset, nextOffset, sizeBytes };
+    });
     const { hotBytes, warmBytes, coldBytes } = this.meter;
-    return { hotBytes, warmBytes, coldBytes, objects, moves: this.objects?.moves ?? [] };
+    return { hotBytes, warmBytes, coldBytes, objects, claims, moves: this.objects?.moves ?? [] };
   }
 
   async warm(from: number, to: number): Promise<void> {
@@ -223,12 +252,32 @@ export class StreamOwner implements Stream {
       // Whole objects go first; the log is looked into only when all of them have to.
       let excess = this.sizeBytes - retentionBytes;
       const kept = parts.find((part) => (excess -= part.dataBytes) < 0);
-      before = Math.max(before, kept?.baseOffset ?? this.log.seekSize(retentionBytes));
+      const claimBytes = this.objects?.claims.sizeBytes ?? 0;
+      if (claimBytes === 0) before = Math.max(before, kept?.baseOffset ?? this.log.seekSize(retentionBytes));
+      else before = Math.max(before, this.#oldestKept(retentionBytes));
     }
     before = Math.min(before, this.#stableOffset);
     if (this.#closed || before <= this.startOffset) return false;
     await this.trim(before);
     return true;
+  }
+
+  /** Where a stream with bodies begins that keeps `bytesMax`: objects and bodies by offset, then the log before the next. */
+  #oldestKept(bytesMax: number): number {
+    const pieces = [...(this.objects?.manifest.parts ?? []), ...(this.objects?.claims.entries() ?? [])];
+    pieces.sort((a, b) => a.nextOffset - b.nextOffset);
+    let left = this.sizeBytes - bytesMax;
+    let before = this.startOffset;
+    let behind = this.sizeBytes - this.log.sizeBytes;
+    for (const piece of pieces) {
+      const sizeBytes = 'dataBytes' in piece ? piece.dataBytes : piece.sizeBytes;
+      if (sizeBytes > left)
+        return Math.max(before, Math.min(this.log.seekSize(Math.max(0, bytesMax - behind)), piece.baseOffset));
+      left -= sizeBytes;
+      behind -= sizeBytes;
+      before = piece.nextOffset;
+    }
+    return Math.max(before, this.log.seekSize(bytesMax));
   }
 
   /** Moves the stable offset; waiters are woken by `wake`, later. Only the journal calls it. */
@@ -269,8 +318,11 @@ export class StreamOwner implements Stream {
         const chunks = await this.#readChunks(at, bytesMax);
         const last = chunks.at(-1);
         if (last === undefined) break;
-        const found = chunks.filter((chunk) => chunk.nextOffset <= stable && chunk.bytes.length > 0);
-        if (found.length > 0) return found.map((chunk) => chunk.bytes);
+        const found = await this.#bodies(
+          chunks.filter((chunk) => chunk.nextOffset <= stable && chunk.bytes.length > 0),
+          bytesMax,
+        );
+        if (found.length > 0) return found;
         // Nothing is left of these offsets after compaction.
         at = last.nextOffset;
       }
@@ -278,6 +330,26 @@ export class StreamOwner implements Stream {
     } catch (error) {
       throw this.#translated(error);
     }
+  }
+  /** The batches in chunks, bodies fetched, as far as they fit. Good ones in front of one that cannot be had come first. */
+  async #bodies(chunks: readonly Chunk[], bytesMax: number): Promise<readonly Buffer[]> {
+    const found: Buffer[] = [];
+    let bytes = 0;
+    for (const chunk of chunks) {
+      const sizeBytes = readClaim(chunk.bytes)?.sizeBytes ?? chunk.bytes.length;
+      if (found.length > 0 && bytes + sizeBytes > bytesMax) break;
+      try {
+        found.push((await this.#resolved(chunk)).bytes);
+      } catch (error) {
+        if (found.length === 0) throw error;
+        break;
+      }
+      bytes += sizeBytes;
+    }
+    return found;
+  }
+  async #resolved(chunk: Chunk): Promise<Chunk> {
+    return readClaim(chunk.bytes) === null || this.objects === null ? chunk : this.objects.claims.resolve(chunk);
   }
   /** Chunks from the one that holds `from`, of objects or of the log; what moves meanwhile is looked for again. */
   async #readChunks(from: number, bytesMax: number): Promise<readonly Chunk[]> {

@@ -6,6 +6,7 @@ import { CONTROL_BIT, readAttributes, readMaxTimestampMs } from '../record-batch
 import { encodeObject } from '../tier/object-layout.ts';
 import type { Manifest, Part } from '../tier/manifest.ts';
 import type { StreamTiers } from '../tier/stream-tiers.ts';
+import { readClaim } from '../tier/claim.ts';
 import { storeObject } from '../tier/tier-mover.ts';
 import { compactBatch } from './compact-batch.ts';
 
@@ -52,7 +53,8 @@ export class Compactor {
     const range = await this.#range();
     if (range === null) return false;
     const pass = await this.#map(range);
-    const parts = await this.#rewrite(pass);
+    const claimed: string[] = [];
+    const parts = await this.#rewrite(pass, claimed);
     if (parts.length === 0) return false;
     const isCold = parts.some((part) => part.cold);
     const was = await this.#tiers.publish((now) => this.#replaced(now, parts, pass.end), isCold);
@@ -64,6 +66,7 @@ export class Compactor {
     this.#tiers.moved('compact', `${pass.newest.size} keys`, pass.start, pass.end, bytes);
     await this.#tiers.trimLog();
     await this.#tiers.dropObjects(was.parts);
+    await this.#tiers.claims.drop(claimed);
     return true;
   }
 
@@ -93,7 +96,7 @@ export class Compactor {
     let bytes = 0;
     let end = range.clean;
     for await (const chunk of this.#chunks(range.clean, range.end)) {
-      visitKeys(chunk, (record) => {
+      visitKeys(await this.#resolved(chunk), (record) => {
         const key = keyOf(record);
         if (!newest.has(key)) bytes += key.length + KEY_OVERHEAD_BYTES;
         newest.set(key, record.offset);
@@ -107,7 +110,8 @@ export class Compactor {
     return { ...range, end, newest };
   }
 
-  async #rewrite(pass: Pass): Promise<Part[]> {
+  /** Writes what is left of the range; adds to `claimed` the claims that are not needed any more. */
+  async #rewrite(pass: Pass, claimed: string[]): Promise<Part[]> {
     const { host } = this.#tiers;
     const tier = host.cold !== null && this.#policy.tier !== undefined ? 'cold' : 'warm';
     const parts: Part[] = [];
@@ -124,7 +128,7 @@ export class Compactor {
     };
     for await (const chunk of this.#chunks(pass.start, pass.end)) {
       if (chunk.baseOffset < covered && parts.length + chunks.length === 0) covered = chunk.baseOffset;
-      const left = this.#compacted(chunk, pass);
+      const left = await this.#left(chunk, pass, claimed);
       if (left.bytes === null) continue;
       chunks.push({ ...chunk, baseOffset: covered, bytes: left.bytes, timestampMs: readMaxTimestampMs(left.bytes) });
       covered = chunk.nextOffset;
@@ -137,6 +141,32 @@ export class Compactor {
     }
     await seal();
     return parts;
+  }
+  /** What is left of a chunk. A claim stays one when nothing of its batch went. */
+  async #left(
+    chunk: Chunk,
+    pass: Pass,
+    claimed: string[],
+  ): Promise<{ bytes: Buffer | null; horizonMs: number | null }> {
+    const claim = chunk.bytes.length === 0 ? null : readClaim(chunk.bytes);
+    if (claim === null) return this.#compacted(chunk, pass);
+    const resolved = await this.#resolved(chunk);
+    // Its body is damaged: reading it says so, and nothing better can be made of it.
+    if (resolved.bytes.length === 0) return { bytes: chunk.bytes, horizonMs: null };
+    const left = this.#compacted(resolved, pass);
+    if (left.bytes === resolved.bytes) return { ...left, bytes: chunk.bytes };
+    claimed.push(claim.id);
+    return left;
+  }
+  /** The chunk with the body that a claim names; an empty one where that is damaged. */
+  async #resolved(chunk: Chunk): Promise<Chunk> {
+    if (chunk.bytes.length === 0) return chunk;
+    try {
+      return await this.#tiers.claims.resolve(chunk);
+    } catch (error) {
+      if (!(error instanceof JournalError) || error.code !== 'corrupt') throw error;
+      return { ...chunk, bytes: NO_BYTES };
+    }
   }
   #compacted(chunk: Chunk, pass: Pass): { bytes: Buffer | null; horizonMs: number | null } {
     if (chunk.bytes.length === 0) return { bytes: null, horizonMs: null };

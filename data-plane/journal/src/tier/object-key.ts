@@ -21,6 +21,10 @@ export function epochPrefix(stream: string, epoch: string): string {
 export function dataKey(stream: string, epoch: string, baseOffset: number, hash: string): string {
   return `${epochPrefix(stream, epoch)}data/${digits(baseOffset)}-${hash}`;
 }
+/** The body of a batch that the log holds a claim for. */
+export function claimKey(stream: string, epoch: string, id: string): string {
+  return `${epochPrefix(stream, epoch)}claim/${id}`;
+}
 export function manifestKey(stream: string, epoch: string, generation: number): string {
   return `${epochPrefix(stream, epoch)}manifest/${digits(generation)}`;
 }

@@ -102,6 +102,36 @@ export class ObjectReader {
   whole(stream: string, part: Part): Promise<Buffer | null> {
     return this.#range(stream, part, part.cold ? 'cold' : 'warm', 0, part.sizeBytes);
   }
+  /**
+   * A whole object that is one batch, cached; null when it is not there or `settle`, which may finish the bytes in place,
+   * says it is not the right one, twice. Throws JournalError `unavailable`, `closed`.
+   */
+  async body(
+    stream: string,
+    key: string,
+    sizeBytes: number,
+    settle: (bytes: Buffer) => boolean,
+  ): Promise<Buffer | null> {
+    const known = this.#blocks.get(bodyKey(key));
+    if (known !== undefined) return known.bytes;
+    return this.#once(bodyKey(key), async () => {
+      const object = { key, cold: true, warm: false };
+      for (let tried = 0; tried < 2; tried++) {
+        const bytes = await this.#range(stream, object, 'cold', 0, sizeBytes);
+        if (bytes === null || !settle(bytes)) continue;
+        this.keepBody(key, bytes);
+        return bytes;
+      }
+      return null;
+    });
+  }
+  /** The body is as readers get it: who wrote it may be followed at once by who reads it. */
+  keepBody(key: string, bytes: Buffer): void {
+    this.#blocks.set(bodyKey(key), { bytes, bad: null }, bytes.length + 100);
+  }
+  forgetBody(key: string): void {
+    this.#blocks.delete(bodyKey(key));
+  }
   /** The object is gone: lets its index go. Blocks leave by age; nobody asks for them any more. */
   forget(key: string): void {
     this.#indexes.delete(key);
@@ -166,7 +196,13 @@ export class ObjectReader {
     for (const ahead of this.#fetch(stream, part, index, block, block + 1)) ahead.catch(() => undefined);
   }
   /** Bytes of one copy; null when that copy is not there or, of two, cannot be read. */
-  async #range(stream: string, part: Part, tier: Tier, start: number, end: number): Promise<Buffer | null> {
+  async #range(
+    stream: string,
+    part: Pick<Part, 'key' | 'cold' | 'warm'>,
+    tier: Tier,
+    start: number,
+    end: number,
+  ): Promise<Buffer | null> {
     const where = `${stream}, object ${part.key}`;
     const store = tier === 'warm' ? this.#warm : (this.#meter?.store(stream) ?? null);
     // Stores need not take an empty range.
@@ -201,6 +237,9 @@ function tiersOf(part: Part): readonly Tier[] {
 }
 function blockKey(part: Part, block: number): string {
   return `${part.key}#${block}`;
+}
+function bodyKey(key: string): string {
+  return `${key}#body`;
 }
 function lost(stream: string, part: Part): string {
   return `${stream}, object ${part.key} of offsets ${part.baseOffset} to ${part.nextOffset - 1} is not there`;

@@ -6,6 +6,7 @@ import type { LogObjects } from './log-objects.ts';
 import { encodeManifest, ManifestLog, partIndexAt, partsEnd, type Manifest, type Part } from './manifest.ts';
 import { epochPrefix, manifestKey } from './object-key.ts';
 import type { ObjectReader } from './object-reader.ts';
+import { StreamClaims } from './stream-claims.ts';
 
 /** Moves a stream remembers. */
 const MOVES_KEPT_MAX = 64;
@@ -47,6 +48,8 @@ export class StreamTiers {
   readonly name: StreamName;
   readonly log: Log;
   readonly host: TierHost;
+  /** Large batches whose bodies are objects of their own. */
+  readonly claims: StreamClaims;
   readonly #manifestLog: ManifestLog;
   #manifest: Manifest;
   #sizes: PartSizes;
@@ -76,6 +79,7 @@ export class StreamTiers {
     this.#manifestLog = manifestLog;
     this.#manifest = manifest;
     this.#sizes = sizesOf(manifest.parts);
+    this.claims = new StreamClaims(name, manifest.epoch, host);
     this.lastReadMs = host.runtime.nowMs();
   }
 
@@ -111,14 +115,14 @@ export class StreamTiers {
   }
   /** Bytes of chunks in objects. */
   get dataBytes(): number {
-    return this.#sizes.data;
+    return this.#sizes.data + this.claims.sizeBytes;
   }
   /** Bytes of objects on the medium, and in object storage. */
   get warmBytes(): number {
     return this.#sizes.warm;
   }
   get coldBytes(): number {
-    return this.#sizes.cold;
+    return this.#sizes.cold + this.claims.sizeBytes;
   }
   get moves(): readonly TierMove[] {
     return [...this.#moves];
@@ -214,6 +218,13 @@ export class StreamTiers {
       return { ...now, startOffset: before, parts: now.parts.filter((part) => part.nextOffset > before) };
     }, false);
     if (before > this.log.startOffset) await this.log.trim(before);
+    if (this.claims.count > 0) {
+      const claimed = this.work(() => this.claims.dropBelow(before));
+      claimed.catch((error: unknown) => {
+        this.scanAtMs = 0;
+        this.#warn(error, 'trimmed bodies stay until they are found as orphans');
+      });
+    }
     if (was === null) return;
     const dropped = was.parts.filter((part) => part.nextOffset <= before);
     if (dropped.length === 0) return;

@@ -195,9 +195,14 @@ export class TierMover {
     const { parts } = tiers.manifest;
     const isOrphan = (key: string, tier: 'cold' | 'warm') =>
       key.startsWith(`${prefix}data/`) && !parts.some((part) => part[tier] && part.key === key);
+    const { claims } = tiers;
+    const isUnclaimed = (key: string) => key.startsWith(`${prefix}claim/`) && !claims.isDamaged && !claims.isNamed(key);
     const found = new Map<string, { store: ObjectStore; key: string }>();
     for (const key of warmKeys) if (isOrphan(key, 'warm')) found.set(`warm ${key}`, { store: warm, key });
     if (cold !== null) {
+      for (const key of coldKeys) {
+        if (isUnclaimed(key)) found.set(`claim ${key}`, { store: cold, key });
+      }
       for (const key of coldKeys) if (isOrphan(key, 'cold')) found.set(`cold ${key}`, { store: cold, key });
     }
     const since = tiers.orphansSinceMs;
@@ -209,6 +214,8 @@ export class TierMover {
         left++;
         continue;
       }
+      // A claim may have been appended since the keys were listed.
+      if (id.startsWith('claim ') && !isUnclaimed(key)) continue;
       await store.delete([key]);
       since.delete(id);
       tiers.moved('orphan', id, 0, 0, 0);

@@ -4,9 +4,12 @@ import { Compactor } from '../compaction/compactor.ts';
 import type { StreamName, StreamPolicy } from '../journal-types.ts';
 import { LogObjects } from './log-objects.ts';
 import { decodeManifest, ManifestLog, manifestStreams, TIERED_NAME_BYTES_MAX, type Manifest } from './manifest.ts';
+import { ClaimDesk } from './claim-desk.ts';
+import type { Claim } from './claim.ts';
 import { epochPrefix } from './object-key.ts';
 import { ObjectMeter } from './object-meter.ts';
 import { ObjectReader } from './object-reader.ts';
+import { claimsLogName, claimStreams } from './stream-claims.ts';
 import { purgeEpochs, StreamTiers, type TierHost } from './stream-tiers.ts';
 import { TierMover } from './tier-mover.ts';
 
@@ -23,6 +26,7 @@ export interface TieringOptions {
   readonly objectBytes?: number;
   readonly coldCacheBytesMax?: number;
   readonly orphanGraceMs?: number;
+  readonly claimBytesMin?: number;
 }
 
 /** A stream as tiering sees it. */
@@ -31,6 +35,7 @@ export interface TieredStream {
   readonly policy: StreamPolicy;
   readonly log: Log;
   readonly isClosed: boolean;
+  readonly isVolatile: boolean;
   objects: StreamTiers | null;
   /** Records below `before` were compacted. */
   forgetTail(before: number): void;
@@ -41,6 +46,9 @@ export class Tiering {
   readonly #host: TierHost;
   /** Requests to object storage by stream; null where there is none. */
   readonly meter: ObjectMeter | null;
+  readonly #desk: ClaimDesk;
+  /** Streams with claims on the medium when it was opened; null until somebody asks. */
+  #claimed: Set<string> | null = null;
   /** Streams with a manifest on the medium; null until somebody asks. */
   #known: Set<string> | null = null;
   /** Removed streams whose objects are not verified to be gone. */
@@ -51,6 +59,7 @@ export class Tiering {
     const { store, runtime, coldCacheBytesMax } = options;
     const warm = new LogObjects(store);
     const cold = options.objects ?? null;
+    this.#desk = new ClaimDesk(runtime, options.claimBytesMin);
     this.meter = cold === null ? null : new ObjectMeter(cold);
     this.#host = {
       store,
@@ -79,6 +88,7 @@ export class Tiering {
     if (manifest === null) return { log: await store.open(name), objects: null };
     if (manifest.removed) {
       // The removal was cut short after its word was stable.
+      await store.remove(claimsLogName(name));
       await store.remove(name);
       const log = await store.open(name);
       return { log, objects: await this.#begin(name, log, [...manifest.staleEpochs, manifest.epoch]) };
@@ -86,12 +96,25 @@ export class Tiering {
     const log = await store.open(name);
     const objects = new StreamTiers(name, log, this.#hostOf(name), new ManifestLog(store, name), manifest);
     await objects.mend();
+    this.#claimed ??= new Set(claimStreams(store));
+    if (this.#claimed.delete(name)) await objects.claims.load(objects.startOffset);
     return { log, objects };
   }
   /** Gives a stream its first manifest if its policy needs one. Not while the stream is being opened or removed. */
   async prepare(stream: TieredStream): Promise<void> {
     if (stream.objects !== null || stream.isClosed) return;
     stream.objects = await this.#begin(stream.name, stream.log, []);
+  }
+  /** Whether the body of a batch of this size is to lie in object storage. */
+  claims(stream: TieredStream, sizeBytes: number): boolean {
+    if (this.#host.cold === null || stream.isClosed || stream.isVolatile) return false;
+    if (stream.policy.durability !== 'flushed' || !this.#desk.takes(sizeBytes)) return false;
+    return Buffer.byteLength(stream.name) <= TIERED_NAME_BYTES_MAX;
+  }
+  /** Stores the body of a batch of a stream that was prepared; null when the batch is to go through the log. */
+  async claim(stream: TieredStream, batch: Buffer): Promise<Claim | null> {
+    const { objects, name } = stream;
+    return objects === null || objects.isClosed ? null : this.#desk.store(name, objects.claims, batch);
   }
   /** Whether a stream without manifest has anything to move or compact. */
   needs(stream: TieredStream): boolean {
@@ -124,6 +147,7 @@ export class Tiering {
     await objects?.stop();
     const manifest = objects?.manifest ?? (await this.#load(name));
     if (manifest !== null) await new ManifestLog(store, name).publish(asRemoved(manifest));
+    await store.remove(claimsLogName(name));
     await store.remove(name);
     this.#removals?.add(name);
     // What was being stored when it was stopped may still arrive: the next pass looks again.
