@@ -1,5 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-import type { CredentialRecord } from '@robustmq/meta';
+import type { Authenticator, Proven } from './authenticator.ts';
 import type { AdmitRequest, Refusal } from './broker-types.ts';
 import { refuse } from './refusal.ts';
 
@@ -7,9 +6,7 @@ import { refuse } from './refusal.ts';
 export interface AdmissionNamespace {
   readonly id: string;
   readonly name: string;
-  readonly allowAnonymous: boolean;
-  credential(name: string): CredentialRecord | undefined;
-  readonly hasCredentials: boolean;
+  readonly authenticator: Authenticator;
 }
 
 /** How admission finds namespaces. */
@@ -19,23 +16,25 @@ export interface AdmissionDirectory<N extends AdmissionNamespace> {
   readonly defaultNamespace: N | undefined;
 }
 
-export type AdmissionOutcome<N> =
-  | { readonly namespace: N; readonly principal: string }
+/** Which namespace a connection belongs to, and what it calls itself there (null = nothing). */
+export interface Located<N> {
+  readonly namespace: N;
+  readonly name: string | null;
+}
+export type LocateOutcome<N> =
+  | Located<N>
   /** `namespace`: whose client-event log should hear of it, where one is known. */
   | { readonly namespace: N | null; readonly refusal: Refusal };
 
-/** Checked in place of a credential that does not exist, so that absent and wrong take the same time. */
-const NOBODY: CredentialRecord = { name: '', sha256: { salt: 'bm9ib2R5', hash: Buffer.alloc(32).toString('base64') } };
-
 /**
- * Finds the connection's namespace and checks who it is. The namespace is told by the listener, else by the TLS server
- * name's first label where that is a namespace's name, else by the user name (`name@namespace`, split at the last `@`),
- * else it is the default one. Where two tell, they must agree.
+ * Finds the connection's namespace. It is told by the listener, else by the TLS server name's first label where that is a
+ * namespace's name, else by the user name (`name@namespace`, split at the last `@`), else it is the default one. Where
+ * two tell, they must agree.
  */
-export function authenticate<N extends AdmissionNamespace>(
+export function locate<N extends AdmissionNamespace>(
   request: AdmitRequest,
   directory: AdmissionDirectory<N>,
-): AdmissionOutcome<N> {
+): LocateOutcome<N> {
   const { listener, serverName, username } = request;
   const byListener =
     listener.namespace === null
@@ -49,55 +48,37 @@ export function authenticate<N extends AdmissionNamespace>(
   }
   const told = byListener ?? bySni;
   const at = username === null ? -1 : username.lastIndexOf('@');
-  if (told !== undefined) return authenticateIn(told, request, at);
+  if (told !== undefined) return locateIn(told, username, at);
+  const fallback = directory.defaultNamespace;
   if (username !== null && at >= 0) {
     const named = directory.byName(username.slice(at + 1));
-    if (named !== undefined) return authenticateIn(named, request, at);
-    const fallback = directory.defaultNamespace;
-    if (fallback?.credential(username) !== undefined) return check(fallback, username, request.password);
-    checkPassword(NOBODY, request.password);
+    if (named !== undefined) return locateIn(named, username, at);
+    if (fallback?.authenticator.hasCredential(username) === true) return { namespace: fallback, name: username };
     return { namespace: null, refusal: refuse('bad-credentials') };
   }
-  const fallback = directory.defaultNamespace;
   return fallback === undefined
     ? { namespace: null, refusal: refuse('namespace-unknown') }
-    : authenticateIn(fallback, request, -1);
+    : { namespace: fallback, name: username };
 }
 
 /** The namespace is known; `at` is where the user name's `@` lies, −1 = it has none. */
-function authenticateIn<N extends AdmissionNamespace>(
-  namespace: N,
-  request: AdmitRequest,
-  at: number,
-): AdmissionOutcome<N> {
-  const { username, password } = request;
-  if (username === null) return anonymous(namespace);
-  if (at < 0 || namespace.credential(username) !== undefined) return check(namespace, username, password);
+function locateIn<N extends AdmissionNamespace>(namespace: N, username: string | null, at: number): LocateOutcome<N> {
+  if (username === null || at < 0 || namespace.authenticator.hasCredential(username)) {
+    return { namespace, name: username };
+  }
   // the same answer whether the other namespace exists or not
   if (username.slice(at + 1) !== namespace.name) return { namespace, refusal: refuse('namespace-mismatch') };
-  return check(namespace, username.slice(0, at), password);
+  return { namespace, name: username.slice(0, at) };
 }
 
-function anonymous<N extends AdmissionNamespace>(namespace: N): AdmissionOutcome<N> {
-  if (namespace.allowAnonymous) return { namespace, principal: 'anonymous' };
-  return { namespace, refusal: refuse('bad-credentials') };
-}
-
-function check<N extends AdmissionNamespace>(namespace: N, name: string, password: Buffer | null): AdmissionOutcome<N> {
-  const credential = namespace.credential(name);
-  const isRight = checkPassword(credential ?? NOBODY, password);
-  if (credential !== undefined && isRight) return { namespace, principal: name };
-  // a namespace that lets everybody in and knows nobody has nothing to compare a name with
-  if (namespace.allowAnonymous && !namespace.hasCredentials) return anonymous(namespace);
-  return { namespace, refusal: refuse('bad-credentials') };
-}
-
-/** SHA-256(salt ‖ password) in constant time; no password is a wrong one. */
-function checkPassword(credential: CredentialRecord, password: Buffer | null): boolean {
-  const hash = createHash('sha256')
-    .update(Buffer.from(credential.sha256.salt, 'base64'))
-    .update(password ?? '')
-    .digest();
-  const wanted = Buffer.from(credential.sha256.hash, 'base64');
-  return password !== null && wanted.length === hash.length && timingSafeEqual(hash, wanted);
+/** Checks who somebody is in the namespace that was found; null = not proven. */
+export function prove<N extends AdmissionNamespace>(
+  { namespace, name }: Located<N>,
+  request: AdmitRequest,
+  nowMs: number,
+): Proven | null {
+  const { authenticator } = namespace;
+  if (request.proof !== undefined) return authenticator.proof(name, request.proof, nowMs);
+  if (name === null) return authenticator.anonymous();
+  return authenticator.password(name, request.password, nowMs);
 }

@@ -1,4 +1,6 @@
 import type { Commit, Durability, StreamPolicy } from '@robustmq/journal';
+import type { AclAction, AclResource, NamespaceSettings, ScramVerifier } from '@robustmq/meta';
+import type { StreamTierReport } from '@robustmq/journal';
 import type { ListenerInfo } from '@robustmq/wire';
 import type { Message, QoS } from './message.ts';
 import type { PublishRun } from './publish-run.ts';
@@ -11,16 +13,19 @@ export const REFUSALS = {
   'namespace-unknown': 'the client named no cluster: send the user name as name@cluster',
   'namespace-mismatch': 'the port, the TLS server name and the user name name different clusters',
   'not-authorized': 'the credential may not do this',
+  banned: 'the client is kept out of the cluster',
   suspended: 'the cluster is suspended',
   'quota-connections': 'the cluster has all the connections its quota allows',
   'quota-connection-rate': 'the cluster opens connections faster than its quota allows',
   'quota-sessions': 'the cluster has all the sessions its quota allows',
   'quota-topics': 'the cluster has all the topics or partitions its quota allows',
+  'quota-delayed': 'the cluster has all the delayed messages its settings allow',
   'quota-storage': 'the cluster stores all the bytes its quota allows',
   'message-too-large': 'the message is larger than the quota allows',
   'topic-invalid': 'the topic name is not valid',
   'topic-unknown': 'there is no such topic',
   'topic-exists': 'the topic exists already',
+  'exclusive-taken': 'another client has the exclusive subscription',
   'partition-unknown': 'the topic has no such partition',
   'batch-corrupt': 'the record batch fails its checksum or its layout',
   'batch-unsupported': 'the record batch has a format or a codec that is not supported',
@@ -44,12 +49,37 @@ export interface AdmitRequest {
   /** `name@cluster`, or a bare name where listener or server name tell the cluster; null = anonymous. */
   readonly username: string | null;
   readonly password: Buffer | null;
+  /** A proof other than a password; `username` then only names the namespace (and, for SCRAM, the user). */
+  readonly proof?: Proof;
+  /** Where it is known already: a client that is kept out is refused here. */
+  readonly clientId?: string;
 }
+
+/** How a client proved who it is. */
+export type Proof =
+  /** RFC 5802: the ClientProof of the client's final message, over the AuthMessage both sides built. */
+  | {
+      readonly kind: 'scram';
+      readonly mechanism: ScramMechanism;
+      readonly authMessage: string;
+      readonly clientProof: Buffer;
+    }
+  /** A signed token (RFC 7519); a password that looks like one is tried as one too. */
+  | { readonly kind: 'jwt'; readonly token: string }
+  /** The certificate of the TLS client, DER. That it holds the key is TLS's to know. */
+  | { readonly kind: 'x509'; readonly certificate: Buffer };
+export type ScramMechanism = 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
+export type AuthenticationMethod = 'password' | 'scram' | 'jwt' | 'x509' | 'anonymous';
 
 /** The one object a node's protocol servers are given. */
 export interface Broker {
   /** Authenticates and binds the connection to its namespace (design.md §4 "Tenancy"). Synchronous: no I/O. */
   admit(request: AdmitRequest): Admission | Refusal;
+  /**
+   * What a SCRAM server needs for its first message (RFC 5802 §5), `serverKey` included. Somebody who does not exist, or
+   * has no such verifier, gets one that is always the same and fits no password. `request.username` names the user.
+   */
+  scramVerifier(request: AdmitRequest, mechanism: ScramMechanism): ScramVerifier;
   /** Writes a client event (a refusal, a limit met) for the tenant to read. Never throws. */
   clientEvent(event: ClientEvent): void;
 }
@@ -59,7 +89,7 @@ export interface ClientEvent {
   readonly protocol: Protocol;
   readonly remoteAddress: string;
   readonly clientId: string | null;
-  readonly stage: 'connect' | 'authenticate' | 'publish' | 'subscribe' | 'protocol';
+  readonly stage: 'connect' | 'authenticate' | 'publish' | 'subscribe' | 'protocol' | 'session' | 'deliver';
   readonly code: string;
   readonly detail: string;
 }
@@ -68,6 +98,9 @@ export interface Admission {
   readonly namespace: Namespace;
   /** The credential's name, without `@cluster`; `anonymous` where that is allowed. */
   readonly principal: string;
+  readonly method?: AuthenticationMethod;
+  /** When the proof runs out and the connection is asked to go; absent = never. Milliseconds since the epoch. */
+  readonly expiresAtMs?: number;
 }
 
 /** One cluster's world. Nothing reachable from here belongs to another cluster. */
@@ -77,6 +110,8 @@ export interface Namespace {
   readonly messageSizeBytesMax: number;
   /** Whether a protocol may make a topic that a client only names. */
   readonly autoCreateTopics: boolean;
+  /** As they are now; a change replaces the object. Protocols read what is theirs when they need it. */
+  readonly settings: NamespaceSettings;
   readonly topics: Topics;
   readonly offsets: GroupOffsets;
   /** Counts the connection and its time until `close()`; refuses over quota. */
@@ -91,6 +126,21 @@ export interface Namespace {
   publishMessage(message: Message, publisher: Connection | null): PublishOutcome;
   /** Opens a subscriber session; see Session. Takes over from a connection that has it. */
   openSession(request: OpenSession): { session: Session; present: boolean } | Refusal;
+  /** Durable state of a protocol under a name of its own; the same object for the same `kind` (1 to 64 letters, `-`). */
+  keyed(kind: string): KeyedStore;
+}
+
+/**
+ * A small durable map of one namespace and kind. All of it is in memory, rebuilt before any client is let in; reads see
+ * writes at once, and a commit settles when its write is stable. Writes of one turn share a flush with everything else.
+ */
+export interface KeyedStore {
+  get(key: string): Buffer | undefined;
+  /** In no order. Safe against changes while it is walked. */
+  entries(): Iterable<readonly [string, Buffer]>;
+  /** `value` is copied. */
+  set(key: string, value: Buffer): Commit;
+  delete(key: string): Commit;
 }
 
 export interface PublishOutcome {
@@ -107,8 +157,12 @@ export interface ConnectionInfo {
   readonly clientId: string;
   readonly remoteAddress: string;
   /** The broker wants the connection gone (deleted cluster, revoked credential, kick). Must not call back into it. */
-  disconnect(reason: 'credential-revoked' | 'namespace-deleted' | 'kicked' | 'shutdown'): void;
+  disconnect(reason: DisconnectReason): void;
+  /** What `Broker.admit` gave: with it the connection goes when its way in is closed or its proof runs out. */
+  readonly admission?: Admission;
 }
+export type DisconnectReason =
+  'credential-revoked' | 'namespace-deleted' | 'kicked' | 'shutdown' | 'suspended' | 'banned';
 
 /** One open connection as the broker counts it. */
 export interface Connection {
@@ -120,6 +174,12 @@ export interface Connection {
   ingressDelayMs(): number;
   /** The same for what is sent; `moreBytes` = as if so many more, not in `usage` yet, had been sent. */
   egressDelayMs(moreBytes?: number): number;
+  /**
+   * Whether the ACL lets the connection do it. `name`: topic or group as the protocol names it; for MQTT reads also a
+   * filter, with or without `$share/<group>/`. Remembered per name, so cheap, and a constant while no rule refuses anything.
+   * `publish`, `subscribe` and `Partition.append` ask by themselves; other protocols' reads are theirs to ask for.
+   */
+  allows(action: AclAction, resource: AclResource, name: string): boolean;
   close(): void;
 }
 
@@ -240,6 +300,21 @@ export interface Topics {
   validate(spec: CreateTopic): Refusal | null;
   /** Resolves when the topic and its bytes are gone. Refuses topic-unknown, when that is stable. */
   remove(name: string): Promise<Refusal | null>;
+  /**
+   * Changes what is given and leaves the rest; resolves when it is stable and applied. Partitions only grow. Refuses:
+   * topic-unknown, topic-invalid (fewer partitions, a binding), quota-topics.
+   */
+  alter(name: string, change: TopicChange): Promise<Topic | Refusal>;
+}
+
+export interface TopicChange {
+  readonly partitions?: number;
+  readonly bindings?: readonly string[];
+  readonly retentionMs?: number;
+  readonly retentionBytes?: number;
+  readonly cleanup?: StreamPolicy['cleanup'];
+  readonly compaction?: StreamPolicy['compaction'];
+  readonly tier?: StreamPolicy['tier'];
 }
 
 export interface CreateTopic {
@@ -253,6 +328,8 @@ export interface CreateTopic {
   readonly cleanup?: StreamPolicy['cleanup'];
   readonly compaction?: StreamPolicy['compaction'];
   readonly tier?: StreamPolicy['tier'];
+  /** Which medium holds it; absent = the node's default. */
+  readonly engine?: 'memory' | 'file' | 'rocksdb';
 }
 
 export interface Topic {
@@ -266,6 +343,8 @@ export interface Topic {
   /** As the topic was created; absent = the journal's defaults. */
   readonly cleanup?: StreamPolicy['cleanup'];
   readonly compaction?: StreamPolicy['compaction'];
+  readonly tier?: StreamPolicy['tier'];
+  readonly bindings?: readonly string[];
 }
 
 export interface Partition {
@@ -286,6 +365,34 @@ export interface Partition {
   offsetAtTime(timestampMs: number): Promise<{ offset: number; timestampMs: number } | null>;
   /** Calls back once when `stableOffset` exceeds `offset`; returns a function that forgets it. */
   onStableBeyond(offset: number, callback: () => void): () => void;
+  /** Lets go everything below `before` (DeleteRecords; −1 = all that is stable). Resolves with the new start offset. */
+  trim(before: number): Promise<number>;
+  /** Where the bytes are. */
+  tiers(): StreamTierReport;
+
+  /**
+   * Transactions (KIP-98). A batch with attribute bit 4 opens one of its producer, or belongs to the open one: it is
+   * stored, and other protocols see its records when `endTransaction` commits, never when it aborts. Survives restarts.
+   * Fencing by epoch, and who may end what, is the protocol's. The commit settles when the marker is stable.
+   */
+  endTransaction(producerId: number, producerEpoch: number, commit: boolean): Commit;
+  /** First offset of the oldest open transaction, else `stableOffset`: `read_committed` sees nothing at or above it. */
+  readonly lastStableOffset: number;
+  /** Open transactions, oldest first. */
+  openTransactions(): readonly OpenTransaction[];
+  /** Aborted transactions that have records in `[from, to)`, as Fetch tells them. */
+  abortedTransactions(from: number, to: number): readonly AbortedTransaction[];
+}
+export interface OpenTransaction {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly firstOffset: number;
+}
+export interface AbortedTransaction {
+  readonly producerId: number;
+  readonly firstOffset: number;
+  /** Of the abort marker. */
+  readonly lastOffset: number;
 }
 
 /** Positions of consumer groups, durable. Group membership itself is the protocol's. */

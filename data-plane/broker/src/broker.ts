@@ -1,10 +1,19 @@
 import type { Journal, StreamName } from '@robustmq/journal';
-import type { Meta, NamespaceRecord } from '@robustmq/meta';
+import type { Meta, NamespaceRecord, ScramVerifier } from '@robustmq/meta';
 import type { Cancel, Runtime } from '@robustmq/wire';
-import { authenticate, type AdmissionDirectory } from './admission.ts';
+import { locate, type AdmissionDirectory } from './admission.ts';
+import { checkNobody, madeUpVerifier } from './authenticator.ts';
 import { BatchSealer } from './batch-sealer.ts';
 import { NodeThrottle, type NodeRates } from './byte-rate.ts';
-import type { Admission, AdmitRequest, Broker, ClientEvent, ConnectionInfo, Refusal } from './broker-types.ts';
+import type {
+  Admission,
+  AdmitRequest,
+  Broker,
+  ClientEvent,
+  ConnectionInfo,
+  Refusal,
+  ScramMechanism,
+} from './broker-types.ts';
 import type { NamespaceConfig, NamespaceObservation, RecordedClientEvent } from './namespace-config.ts';
 import { BrokerNamespace, type NodeParts } from './namespace.ts';
 import { MessageCache } from './record-source.ts';
@@ -42,11 +51,14 @@ export class BrokerNode implements Broker, AdmissionDirectory<BrokerNamespace> {
   #default: BrokerNamespace | undefined;
   #sweep: Cancel | null = null;
   #isReady = false;
+  /** For users of namespaces that do not exist. */
+  readonly #scramSecret: Buffer;
 
   constructor(options: BrokerOptions) {
     const { journal, meta, runtime, nodeId } = options;
     const throttle = new NodeThrottle(options.rates);
     this.nodeId = nodeId;
+    this.#scramSecret = runtime.randomBytes(32);
     this.#parts = {
       journal,
       meta,
@@ -84,18 +96,21 @@ export class BrokerNode implements Broker, AdmissionDirectory<BrokerNamespace> {
 
   admit(request: AdmitRequest): Admission | Refusal {
     if (!this.#isReady) return refuse('unavailable');
-    const outcome = authenticate(request, this);
-    const { namespace } = outcome;
-    const refusal = 'refusal' in outcome ? outcome.refusal : outcome.namespace.connections.refusal();
-    if (refusal !== null) {
-      const { protocol, remoteAddress } = request;
-      const stage = refusal.refused.startsWith('quota') ? 'connect' : 'authenticate';
-      const { refused: code, message: detail } = refusal;
-      const event = { namespace: namespace?.id ?? null, protocol, remoteAddress, clientId: null, stage, code, detail };
-      this.clientEvent(event as ClientEvent);
-      return refusal;
-    }
-    return { namespace: namespace!, principal: 'principal' in outcome ? outcome.principal : 'anonymous' };
+    const located = locate(request, this);
+    if (!('refusal' in located)) return located.namespace.admit(located.name, request);
+    const { namespace, refusal } = located;
+    if (namespace === null) checkNobody(request.password);
+    const { protocol, remoteAddress } = request;
+    const { refused: code, message: detail } = refusal;
+    const id = namespace?.id ?? null;
+    this.clientEvent({ namespace: id, protocol, remoteAddress, clientId: null, stage: 'authenticate', code, detail });
+    return refusal;
+  }
+
+  scramVerifier(request: AdmitRequest, mechanism: ScramMechanism): ScramVerifier {
+    const located = locate(request, this);
+    if (!('refusal' in located)) return located.namespace.authenticator.scramVerifier(located.name ?? '', mechanism);
+    return madeUpVerifier(this.#scramSecret, request.username ?? '', mechanism);
   }
 
   clientEvent(event: ClientEvent): void {
@@ -172,8 +187,8 @@ export class BrokerNode implements Broker, AdmissionDirectory<BrokerNamespace> {
     for (const name of topicsRemoved) await namespace.topics.remove(name);
     const refused: string[] = [];
     for (const spec of topics) {
-      if (topicsRemoved.includes(spec.name) || namespace.topics.get(spec.name) !== undefined) continue;
-      const outcome = await namespace.topics.create(spec);
+      if (topicsRemoved.includes(spec.name)) continue;
+      const outcome = await namespace.topics.apply(spec);
       if (isRefusal(outcome) && outcome.refused !== 'topic-exists') refused.push(`${spec.name}: ${outcome.message}`);
     }
     if (refused.length > 0) throw new Error(`topics could not be made (${refused.join('; ')})`);

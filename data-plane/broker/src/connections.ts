@@ -1,23 +1,44 @@
-import type { Connection, ConnectionInfo, Namespace, Protocol, ProtocolUsage, Refusal } from './broker-types.ts';
-import type { NamespaceRecord } from '@robustmq/meta';
+import type { AclAction, AclResource, NamespaceRecord } from '@robustmq/meta';
 import type { Runtime } from '@robustmq/wire';
+import { ConnectionDecisions, type Authorization } from './authorization.ts';
+import type {
+  Connection,
+  ConnectionInfo,
+  DisconnectReason,
+  Namespace,
+  Protocol,
+  ProtocolUsage,
+  Refusal,
+} from './broker-types.ts';
 import type { NamespaceThrottle } from './byte-rate.ts';
 import { refuse } from './refusal.ts';
 import type { UsageMeter } from './usage.ts';
 
-export type DisconnectReason = Parameters<ConnectionInfo['disconnect']>[0];
-
-class OpenConnection implements Connection {
+/** A connection as its namespace knows it. */
+export class OpenConnection implements Connection {
   readonly namespace: Namespace;
   readonly info: ConnectionInfo;
   readonly usage: ProtocolUsage;
+  readonly connectedAtMs: number;
   readonly #connections: Connections;
+  /** null until something could be refused. */
+  #decisions: ConnectionDecisions | null = null;
 
   constructor(namespace: Namespace, info: ConnectionInfo, usage: ProtocolUsage, connections: Connections) {
     this.namespace = namespace;
     this.info = info;
     this.usage = usage;
     this.#connections = connections;
+    this.connectedAtMs = connections.nowMs();
+  }
+  allows(action: AclAction, resource: AclResource, name: string): boolean {
+    if (this.#connections.authorization.isOpen) return true;
+    return (this.#decisions ??= this.#connections.decisionsOf(this.info)).allows(action, resource, name);
+  }
+  /** As `Authorization.decidePublish`; asked once per run. */
+  allowsPublish(name: string, captured: string | null): boolean {
+    if (this.#connections.authorization.isOpen) return true;
+    return (this.#decisions ??= this.#connections.decisionsOf(this.info)).allowsPublish(name, captured);
   }
   ingressDelayMs(): number {
     return this.#connections.throttle.ingressDelayMs();
@@ -33,6 +54,7 @@ class OpenConnection implements Connection {
 /** The open connections of one namespace: counted, limited, and told to go. */
 export class Connections {
   readonly throttle: NamespaceThrottle;
+  readonly authorization: Authorization;
   readonly #open = new Set<OpenConnection>();
   readonly #namespace: Namespace & { readonly record: NamespaceRecord };
   readonly #usage: UsageMeter;
@@ -46,8 +68,10 @@ export class Connections {
     usage: UsageMeter,
     runtime: Runtime,
     throttle: NamespaceThrottle,
+    authorization: Authorization,
   ) {
     this.throttle = throttle;
+    this.authorization = authorization;
     this.#namespace = namespace;
     this.#usage = usage;
     this.#runtime = runtime;
@@ -57,6 +81,16 @@ export class Connections {
 
   get count(): number {
     return this.#open.size;
+  }
+  /** All of them, in the order they came. */
+  list(): Iterable<OpenConnection> {
+    return this.#open;
+  }
+  nowMs(): number {
+    return this.#runtime.nowMs();
+  }
+  decisionsOf({ protocol, principal, clientId, remoteAddress }: ConnectionInfo): ConnectionDecisions {
+    return new ConnectionDecisions(this.authorization, { protocol, principal, clientId, remoteAddress });
   }
 
   /** null while there is room for one more connection. Takes nothing. */
@@ -70,7 +104,7 @@ export class Connections {
     return this.#tokens < 1 ? refuse('quota-connection-rate') : null;
   }
 
-  connect(info: ConnectionInfo): Connection | Refusal {
+  connect(info: ConnectionInfo): OpenConnection | Refusal {
     const refusal = this.refusal();
     if (refusal !== null) return refusal;
     this.#tokens--;

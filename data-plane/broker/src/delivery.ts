@@ -2,6 +2,7 @@ import { decodeRecords, JournalError, type Commit, type Journal } from '@robustm
 import type { NamespaceRecord } from '@robustmq/meta';
 import type { Runtime } from '@robustmq/wire';
 import type { Connection, PublishOutcome, Refusal } from './broker-types.ts';
+import type { OpenConnection } from './connections.ts';
 import type { InboxLog } from './inbox-log.ts';
 import type { RecordSource } from './record-source.ts';
 import { ownedProperties, propertyBytes, toHeaders, toMessage } from './message-record.ts';
@@ -13,7 +14,8 @@ import type { Route, RouteCache, Target } from './route.ts';
 import type { BrokerSession } from './session.ts';
 import type { SharedGroup, Subscription, SubscriptionIndex } from './subscription.ts';
 import { isTopicName, slashName } from './topic-name.ts';
-import type { NamespaceTopics, StoredPartition } from './topics.ts';
+import type { StoredPartition } from './stored-topic.ts';
+import type { NamespaceTopics } from './topics.ts';
 
 /** What delivery needs from its namespace. */
 export interface DeliveryHost {
@@ -60,7 +62,7 @@ export class Delivery {
     this.#host = host;
   }
 
-  publish(run: PublishRun, publisher: Connection): PublishOutcome {
+  publish(run: PublishRun, publisher: OpenConnection): PublishOutcome {
     return this.#publish(run, null, publisher);
   }
 
@@ -77,7 +79,7 @@ export class Delivery {
     else publish();
   }
 
-  publishMessage(message: Message, publisher: Connection | null): PublishOutcome {
+  publishMessage(message: Message, publisher: OpenConnection | null): PublishOutcome {
     const run = this.#single;
     const topicSize = Buffer.byteLength(message.topic);
     const size = topicSize + message.payload.length;
@@ -116,9 +118,8 @@ export class Delivery {
   }
 
   /** Batches that a storing protocol appended to a topic: their records are messages for subscribers. */
-  appended(partition: StoredPartition, batches: readonly Buffer[], commit: Commit, publisher: Connection): void {
-    const { index } = this.#host;
-    if (index.isEmpty || !this.#mayHaveSubscribers(partition)) return;
+  appended(partition: StoredPartition, batches: readonly Buffer[], commit: Commit, publisher: Connection | null): void {
+    if (!this.hasSubscribers(partition)) return;
     const stored = this.#decode(partition, batches);
     if (stored.length === 0) return;
     const live: LiveDelivery[] = [];
@@ -131,14 +132,14 @@ export class Delivery {
     });
   }
 
-  #publish(run: PublishRun, message: Message | null, publisher: Connection | null): PublishOutcome {
+  #publish(run: PublishRun, message: Message | null, publisher: OpenConnection | null): PublishOutcome {
     const outcome = this.#outcome;
     outcome.refusal = null;
     outcome.commit = null;
     outcome.takers = 0;
     const host = this.#host;
     const route = host.routes.lookup(run.data, run.topicStart, run.topicEnd);
-    outcome.refusal = route === null ? refuse('topic-invalid') : this.#refusal(run, route);
+    outcome.refusal = route === null ? refuse('topic-invalid') : this.#refusal(run, route, publisher);
     if (route === null || outcome.refusal !== null) return outcome;
     if (publisher !== null) countIn(run, publisher);
     this.#source = null;
@@ -159,7 +160,9 @@ export class Delivery {
     return outcome;
   }
 
-  #refusal(run: PublishRun, route: Route): Refusal | null {
+  #refusal(run: PublishRun, route: Route, publisher: OpenConnection | null): Refusal | null {
+    const captured = route.partition === null ? null : route.partition.topic.name;
+    if (publisher !== null && !publisher.allowsPublish(route.topic, captured)) return refuse('not-authorized');
     const sizeMax = this.#host.record.quotas.messageSizeBytesMax;
     for (let i = 0; i < run.count; i++) {
       if (run.payloadEnd[i]! - run.payloadStart[i]! > sizeMax) return refuse('message-too-large');
@@ -245,7 +248,7 @@ export class Delivery {
   }
 
   /** Owes a stored record to inboxes at once, and notes who gets it live when it is stable. */
-  #routeStored(one: StoredMessage, source: RecordSource, publisher: Connection, live: LiveDelivery[]): void {
+  #routeStored(one: StoredMessage, source: RecordSource, publisher: Connection | null, live: LiveDelivery[]): void {
     const topic = Buffer.from(one.message.topic);
     const route = this.#host.routes.lookup(topic, 0, topic.length);
     if (route === null) return;
@@ -265,8 +268,10 @@ export class Delivery {
     }
   }
 
-  #mayHaveSubscribers(partition: StoredPartition): boolean {
+  /** Whether anybody could want records of the partition. May say yes too often, never no. */
+  hasSubscribers(partition: StoredPartition): boolean {
     const { index } = this.#host;
+    if (index.isEmpty) return false;
     return [slashName(partition.topic.name), ...partition.topic.bindings].some((binding) => {
       const first = binding.split('/', 1)[0]!;
       return first === '+' || first === '#' || index.mayMatchFirstLevel(first);

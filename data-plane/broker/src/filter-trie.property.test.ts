@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { FilterTrie } from './filter-trie.ts';
-import { isFilter, isTopicName, isTopicNameBytes, parseFilter } from './topic-name.ts';
+import { parseFilter } from './special-topic.ts';
+import { isFilter, isTopicName, isTopicNameBytes } from './topic-name.ts';
 
 /** The rules of MQTT 5 §4.7 word by word. */
 function matches(filter: string, topic: string): boolean {
@@ -73,5 +74,5 @@ it('names and filters are checked for any text', () => {
   ]) {
     expect(parseFilter(bad)).toBeNull();
   }
-  expect(parseFilter('$share/g/a/#')).toEqual({ group: 'g', filter: 'a/#' });
+  expect(parseFilter('$share/g/a/#')).toEqual({ group: 'g', filter: 'a/#', isExclusive: false });
 });

@@ -74,6 +74,14 @@ export class FilterTrie<T> {
     walk(this.#root, levels, 0, topic.charCodeAt(0) === 36, found);
   }
 
+  /**
+   * Adds the values of every filter that matches all that `filter`, a filter or a name, matches; names beginning with `$`
+   * are no exception here. A value may be added twice.
+   */
+  cover(filter: string, found: T[]): void {
+    walk(this.#root, filter.split('/'), 0, false, found);
+  }
+
   /** Whether any filter could match a topic name whose first level is this one. May say yes too often, never no. */
   mayMatchFirstLevel(level: string): boolean {
     const root = this.#root;
@@ -89,7 +97,8 @@ function walk<T>(node: TrieNode<T>, levels: readonly string[], depth: number, do
     if (node.values !== null) for (const value of node.values) found.push(value);
     return;
   }
-  if (node.children === null) return;
+  // only a `#` covers a `#`
+  if (node.children === null || levels[depth] === '#') return;
   const literal = node.children.get(levels[depth]!);
   if (literal !== undefined) walk(literal, levels, depth + 1, dollar, found);
   if (!wild) return;

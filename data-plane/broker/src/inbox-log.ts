@@ -7,7 +7,7 @@ import { toHeaders } from './message-record.ts';
 import type { Message, QoS } from './message.ts';
 import type { PublishRun } from './publish-run.ts';
 import { RecordSource, type SourceParts } from './record-source.ts';
-import type { StoredPartition } from './topics.ts';
+import type { StoredPartition } from './stored-topic.ts';
 
 /** Entries one inbox may hold; the oldest that nobody was given goes first. */
 export const INBOX_ENTRIES_MAX = 1_000_000;

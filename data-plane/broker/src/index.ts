@@ -6,7 +6,18 @@ export { BrokerNode, type BrokerOptions } from './broker.ts';
 export { PROTOCOLS, type ProtocolTotals, type UsageTotals } from './usage.ts';
 export { parseStreamName, type StreamIdentity } from './stream-name.ts';
 export { isRefusal, refuse } from './refusal.ts';
-export { isFilter, isStoredTopicName, isTopicName, isTopicNameBytes, parseFilter } from './topic-name.ts';
+export { isFilter, isStoredTopicName, isTopicName, isTopicNameBytes } from './topic-name.ts';
+export { parseFilter, plainTopic, type ParsedFilter } from './special-topic.ts';
+export { type AclDecision, type AclSubject } from './acl.ts';
 export { fromHeaders, isExpired, toHeaders } from './message-record.ts';
-export { type CredentialRecord, type NamespaceQuotas, type ScramVerifier } from '@robustmq/meta';
+export {
+  DEFAULT_SETTINGS,
+  type AclAction,
+  type AclResource,
+  type AclRule,
+  type CredentialRecord,
+  type NamespaceQuotas,
+  type NamespaceSettings,
+  type ScramVerifier,
+} from '@robustmq/meta';
 export { type Commit } from '@robustmq/journal';

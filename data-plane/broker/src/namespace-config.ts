@@ -1,4 +1,4 @@
-import type { CredentialRecord, NamespaceQuotas } from '@robustmq/meta';
+import type { CredentialRecord, NamespaceQuotas, NamespaceSettings } from '@robustmq/meta';
 import type { ClientEvent, CreateTopic } from './broker-types.ts';
 
 /** One namespace as it shall be: the whole of it, level-triggered. Applying it twice is harmless. */
@@ -14,10 +14,17 @@ export interface NamespaceConfig {
   readonly isDefault: boolean;
   readonly autoCreateTopics: boolean;
   readonly credentials: readonly CredentialRecord[];
-  /** Made when absent; an existing topic is left as it is, and topics not listed stay (clients make topics too). */
+  /**
+   * Made when absent, else altered where what is given differs (durability and engine stay, partitions only grow). Topics
+   * not listed stay: clients make topics too.
+   */
   readonly topics: readonly CreateTopic[];
   /** Removed when present. */
   readonly topicsRemoved: readonly string[];
+  /** Absent = the defaults. Applied live. */
+  readonly settings?: NamespaceSettings;
+  /** Nobody is let in, and who is in is asked to go; `reason` is what a refused client is told. Data is kept. */
+  readonly suspended?: { readonly reason: string } | null;
 }
 
 /** One namespace as it is. */

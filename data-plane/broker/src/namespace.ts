@@ -1,36 +1,51 @@
 import type { Commit, Journal, Stream, StreamPolicy } from '@robustmq/journal';
-import type { CredentialRecord, Meta, NamespaceRecord } from '@robustmq/meta';
+import {
+  DEFAULT_SETTINGS,
+  type CredentialRecord,
+  type Meta,
+  type NamespaceRecord,
+  type NamespaceSettings,
+} from '@robustmq/meta';
 import type { Runtime } from '@robustmq/wire';
-import type { AdmissionNamespace } from './admission.ts';
+import { prove, type AdmissionNamespace } from './admission.ts';
+import { Authenticator } from './authenticator.ts';
+import { Authorization } from './authorization.ts';
+import { Bans, type Ban } from './bans.ts';
 import { NamespaceThrottle, type NodeThrottle } from './byte-rate.ts';
 import type { BatchSealer } from './batch-sealer.ts';
 import type {
+  Admission,
+  AdmitRequest,
   ClientEvent,
   Connection,
   ConnectionInfo,
+  KeyedStore,
   Namespace,
   OpenSession,
+  Protocol,
   PublishOutcome,
   Refusal,
   Session,
 } from './broker-types.ts';
 import { ClientEventLog } from './client-events.ts';
-import { Connections } from './connections.ts';
+import { Connections, type OpenConnection } from './connections.ts';
 import { Delivery, topicOfRecord } from './delivery.ts';
 import { StoredGroupOffsets } from './group-offsets.ts';
 import { InboxLog } from './inbox-log.ts';
+import { KeyedState } from './keyed-state.ts';
 import { recoverInboxes } from './inbox-recovery.ts';
 import type { Message } from './message.ts';
 import type { NamespaceObservation } from './namespace-config.ts';
 import type { PublishRun } from './publish-run.ts';
 import type { MessageCache, SourceIdentity } from './record-source.ts';
-import { refuse } from './refusal.ts';
+import { isRefusal, refuse } from './refusal.ts';
 import { RetainedMessages } from './retained.ts';
 import { RouteCache } from './route.ts';
 import { Sessions } from './sessions.ts';
 import { namespaceStream, type StreamKind } from './stream-name.ts';
 import { SubscriptionIndex, type Subscription } from './subscription.ts';
-import { NamespaceTopics, type StoredPartition, type StoredTopic } from './topics.ts';
+import type { StoredPartition, StoredTopic } from './stored-topic.ts';
+import { NamespaceTopics } from './topics.ts';
 import { UsageMeter, type UsageTotals } from './usage.ts';
 import { StoredWills } from './wills.ts';
 
@@ -53,6 +68,15 @@ interface OwnStreams {
   readonly events: Stream;
 }
 
+/** What a namespace recovers before it is built. */
+interface OwnState {
+  readonly keyed: KeyedState;
+  readonly offsets: StoredGroupOffsets;
+  readonly retained: RetainedMessages;
+  readonly wills: StoredWills;
+  readonly streams: OwnStreams;
+}
+
 /** One cluster's world: builds its owners and passes calls on. Holds no rules of its own. */
 export class BrokerNamespace implements Namespace, AdmissionNamespace {
   readonly id: string;
@@ -71,19 +95,19 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   readonly wills: StoredWills;
   readonly inboxes: InboxLog;
   readonly sessions: Sessions;
+  readonly authorization = new Authorization();
+  readonly bans: Bans;
+  readonly #keyed: KeyedState;
   readonly #delivery: Delivery;
   readonly #throttle: NamespaceThrottle;
   #record: NamespaceRecord;
   #credentials = new Map<string, CredentialRecord>();
+  #authenticator: Authenticator;
   isStorageFull = false;
   /** True from the moment it is being removed: nothing is let in any more. */
   isClosed = false;
 
-  private constructor(
-    record: NamespaceRecord,
-    parts: NodeParts,
-    own: { offsets: StoredGroupOffsets; retained: RetainedMessages; wills: StoredWills; streams: OwnStreams },
-  ) {
+  private constructor(record: NamespaceRecord, parts: NodeParts, own: OwnState) {
     this.id = record.id;
     this.#record = record;
     this.meta = parts.meta;
@@ -94,7 +118,9 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.topics = new NamespaceTopics(this);
     this.routes = new RouteCache(this.index, (topic, key) => this.topics.capture(topic, key));
     this.#throttle = new NamespaceThrottle(this.usage, () => this.#record.quotas, parts.throttle, parts.runtime);
-    this.connections = new Connections(this, this.usage, parts.runtime, this.#throttle);
+    this.connections = new Connections(this, this.usage, parts.runtime, this.#throttle, this.authorization);
+    this.#keyed = own.keyed;
+    this.bans = new Bans(own.keyed.store('$bans'));
     this.offsets = own.offsets;
     this.retained = own.retained;
     this.wills = own.wills;
@@ -108,6 +134,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     });
     this.#delivery = new Delivery(this);
     this.sessions = new Sessions(this);
+    this.#authenticator = this.#makeAuthenticator();
     this.record = record;
   }
 
@@ -121,6 +148,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     const wills = await own('wills');
     const streams = { store: await own('inbox-store'), events: await own('inbox-events') };
     const namespace = new BrokerNamespace(record, parts, {
+      keyed: await KeyedState.recover(await own('keyed'), sealer, runtime),
       offsets: await StoredGroupOffsets.recover(offsets, sealer, runtime),
       retained: await RetainedMessages.recover(retained, sealer, runtime),
       wills: await StoredWills.recover(wills, sealer, runtime),
@@ -136,11 +164,36 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   get record(): NamespaceRecord {
     return this.#record;
   }
-  /** Takes over a new record; connections of credentials that vanished or changed are asked to go. */
+  /** Takes over a new record; connections that would not be let in any more as they were are asked to go. */
   set record(record: NamespaceRecord) {
-    const before = this.#credentials;
+    const before = this.#record;
+    const credentials = this.#credentials;
     this.#record = record;
     this.#credentials = new Map(record.credentials.map((credential) => [credential.name, credential]));
+    this.#authenticator = this.#makeAuthenticator();
+    const { acl, blacklist } = this.settings;
+    if (this.authorization.apply(acl)) this.index.invalidateAll();
+    this.bans.apply(blacklist);
+    if (record.suspended != null) this.connections.disconnect('suspended', () => true);
+    this.#revoke(credentials, before);
+    const nowMs = this.runtime.nowMs();
+    this.connections.disconnect('banned', (info) => this.#banOf(info, nowMs) !== null);
+  }
+  #makeAuthenticator(): Authenticator {
+    const { authentication } = this.settings;
+    return new Authenticator(this.#credentials, authentication, this.#record.allowAnonymous, () => this.#scramSecret());
+  }
+  /** Kept, so that somebody who does not exist is told the same after a restart. */
+  #scramSecret(): Buffer {
+    const store = this.#keyed.store('$broker');
+    const known = store.get('scram-secret');
+    if (known !== undefined) return known;
+    const secret = this.runtime.randomBytes(32);
+    void store.set('scram-secret', secret);
+    return secret;
+  }
+  /** Cuts connections whose credential vanished or changed, or whose way in was closed or changed. */
+  #revoke(before: ReadonlyMap<string, CredentialRecord>, record: NamespaceRecord): void {
     const revoked = new Set<string>();
     for (const [name, credential] of before) {
       const now = this.#credentials.get(name);
@@ -152,7 +205,18 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
         revoked.add(name);
       }
     }
-    if (revoked.size > 0) this.connections.disconnect('credential-revoked', (info) => revoked.has(info.principal));
+    const old = (record.settings ?? DEFAULT_SETTINGS).authentication;
+    const { authentication } = this.settings;
+    const closed = {
+      jwt: JSON.stringify(old.jwt) !== JSON.stringify(authentication.jwt),
+      x509: JSON.stringify(old.x509) !== JSON.stringify(authentication.x509),
+      anonymous: !this.#authenticator.allowsAnonymous,
+    };
+    this.connections.disconnect('credential-revoked', ({ principal, admission }) => {
+      const method = admission?.method ?? 'password';
+      if (method === 'password' || method === 'scram') return revoked.has(principal);
+      return closed[method];
+    });
   }
 
   get name(): string {
@@ -162,32 +226,92 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     return this.#record.quotas.messageSizeBytesMax;
   }
   get autoCreateTopics(): boolean {
-    return this.#record.autoCreateTopics;
+    return this.#record.autoCreateTopics && this.settings.kafka.autoCreateTopics;
   }
-  get allowAnonymous(): boolean {
-    return this.#record.allowAnonymous;
+  get settings(): NamespaceSettings {
+    return this.#record.settings ?? DEFAULT_SETTINGS;
   }
-  get hasCredentials(): boolean {
-    return this.#credentials.size > 0;
+  get authenticator(): Authenticator {
+    return this.#authenticator;
   }
-  credential(name: string): CredentialRecord | undefined {
-    return this.#credentials.get(name);
+  keyed(kind: string): KeyedStore {
+    return this.#keyed.store(kind);
   }
 
-  connect(info: ConnectionInfo): Connection | Refusal {
-    const outcome = this.isClosed ? refuse('unavailable') : this.connections.connect(info);
-    if ('refused' in outcome) {
-      const { protocol, remoteAddress, clientId } = info;
-      const { refused: code, message: detail } = outcome;
-      this.clientEvent({ namespace: this.id, protocol, remoteAddress, clientId, stage: 'connect', code, detail });
-    }
+  /** Decides about somebody who has found this namespace; `name`: what they call themselves here. */
+  admit(name: string | null, request: AdmitRequest): Admission | Refusal {
+    const outcome = this.#admit(name, request);
+    if (!isRefusal(outcome)) return outcome;
+    const { protocol, remoteAddress, clientId = null } = request;
+    const { refused: code, message: detail } = outcome;
+    const stage = code.startsWith('quota') ? 'connect' : 'authenticate';
+    this.clientEvent({ namespace: this.id, protocol, remoteAddress, clientId, stage, code, detail });
     return outcome;
   }
+  #admit(name: string | null, request: AdmitRequest): Admission | Refusal {
+    const { remoteAddress, clientId = null } = request;
+    const nowMs = this.runtime.nowMs();
+    const ban = this.bans.find({ remoteAddress, user: name, clientId }, nowMs);
+    if (ban !== null) return refuse('banned', ban.reason);
+    const proven = prove({ namespace: this, name }, request, nowMs);
+    if (proven === null) {
+      const imposed = this.bans.failed(remoteAddress, name, nowMs);
+      if (imposed !== null) this.#tellBan('authenticate', imposed, request.protocol, remoteAddress, clientId);
+      return refuse('bad-credentials');
+    }
+    const { principal, method, expiresAtMs } = proven;
+    const { suspended } = this.#record;
+    if (suspended != null) return refuse('suspended', suspended.reason);
+    const refusal = this.connections.refusal();
+    if (refusal !== null) return refusal;
+    return { namespace: this, principal, method, ...(Number.isFinite(expiresAtMs) ? { expiresAtMs } : {}) };
+  }
+
+  connect(info: ConnectionInfo): OpenConnection | Refusal {
+    const outcome = this.#connect(info);
+    if (!isRefusal(outcome)) return outcome;
+    const { protocol, remoteAddress, clientId } = info;
+    const { refused: code, message: detail } = outcome;
+    this.clientEvent({ namespace: this.id, protocol, remoteAddress, clientId, stage: 'connect', code, detail });
+    return outcome;
+  }
+  #connect(info: ConnectionInfo): OpenConnection | Refusal {
+    if (this.isClosed) return refuse('unavailable');
+    if (this.#record.suspended != null) return refuse('suspended', this.#record.suspended.reason);
+    const nowMs = this.runtime.nowMs();
+    const { protocol, clientId, remoteAddress } = info;
+    const ban = this.#banOf(info, nowMs);
+    if (ban !== null) return refuse('banned', ban.reason);
+    const { flapping } = this.settings.mqtt;
+    if (protocol === 'mqtt' && flapping.enabled) {
+      const imposed = this.bans.connected(clientId, flapping, nowMs);
+      if (imposed !== null) {
+        this.#tellBan('connect', imposed, protocol, remoteAddress, clientId);
+        return refuse('banned', imposed.reason);
+      }
+    }
+    return this.connections.connect(info);
+  }
+  #banOf({ principal, clientId, remoteAddress }: ConnectionInfo, nowMs: number): Ban | null {
+    return this.bans.find({ remoteAddress, user: principal, clientId }, nowMs);
+  }
+  #tellBan(
+    stage: ClientEvent['stage'],
+    { kind, value, reason, untilMs }: Ban,
+    protocol: Protocol,
+    remoteAddress: string,
+    clientId: string | null,
+  ): void {
+    const detail = `${kind} ${value} is kept out until ${new Date(untilMs).toISOString()}: ${reason}`;
+    const code = stage === 'connect' ? 'flapping-ban' : 'authentication-ban';
+    this.clientEvent({ namespace: this.id, protocol, remoteAddress, clientId, stage, code, detail });
+  }
   publish(run: PublishRun, publisher: Connection): PublishOutcome {
-    return this.#delivery.publish(run, publisher);
+    // every connection of a namespace is its own
+    return this.#delivery.publish(run, publisher as OpenConnection);
   }
   publishMessage(message: Message, publisher: Connection | null): PublishOutcome {
-    return this.#delivery.publishMessage(message, publisher);
+    return this.#delivery.publishMessage(message, publisher as OpenConnection | null);
   }
   openSession(request: OpenSession): { session: Session; present: boolean } | Refusal {
     return this.isClosed ? refuse('unavailable') : this.sessions.open(request);
@@ -198,12 +322,28 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
 
   topicsChanged(): void {
     this.index.invalidateAll();
+    this.authorization.forget();
+  }
+  hasSubscribers(partition: StoredPartition): boolean {
+    return this.#delivery.hasSubscribers(partition);
+  }
+  transactionCut(partition: StoredPartition, firstOffset: number): void {
+    const { topic, index } = partition;
+    this.clientEvent({
+      namespace: this.id,
+      protocol: 'kafka',
+      remoteAddress: '',
+      clientId: null,
+      stage: 'deliver',
+      code: 'transaction-cut',
+      detail: `partition ${index} of ${topic.name}: the transaction from offset ${firstOffset} on is too large to be delivered whole`,
+    });
   }
   topicRemoved(topic: StoredTopic): void {
     this.offsets.removeTopic(topic.name);
     for (const partition of topic.partitions) this.inboxes.removeSource(partition);
   }
-  appended(partition: StoredPartition, batches: readonly Buffer[], commit: Commit, publisher: Connection): void {
+  appended(partition: StoredPartition, batches: readonly Buffer[], commit: Commit, publisher: Connection | null): void {
     this.#delivery.appended(partition, batches, commit, publisher);
   }
   publishWill(message: Message, published: () => void): void {
@@ -220,6 +360,11 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.offsets.compact();
     this.retained.compact();
     this.wills.compact();
+    this.#keyed.compact();
+    const nowMs = this.runtime.nowMs();
+    this.bans.sweep(nowMs);
+    this.connections.disconnect('credential-revoked', ({ admission }) => (admission?.expiresAtMs ?? Infinity) <= nowMs);
+    for (const topic of this.topics.list()) for (const partition of topic.partitions) partition.prune();
     this.inboxes.compact();
     this.inboxes.trimStore();
   }
@@ -308,6 +453,12 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   }
 
   #ownBytes(): number {
-    return this.offsets.sizeBytes + this.retained.sizeBytes + this.wills.sizeBytes + this.inboxes.sizeBytes;
+    return (
+      this.#keyed.sizeBytes +
+      this.offsets.sizeBytes +
+      this.retained.sizeBytes +
+      this.wills.sizeBytes +
+      this.inboxes.sizeBytes
+    );
   }
 }

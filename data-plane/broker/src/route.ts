@@ -4,7 +4,7 @@ import type { QoS } from './message.ts';
 import type { BrokerSession } from './session.ts';
 import { SharedGroup, type Subscription, type SubscriptionIndex } from './subscription.ts';
 import { isTopicNameBytes } from './topic-name.ts';
-import type { StoredPartition } from './topics.ts';
+import type { StoredPartition } from './stored-topic.ts';
 
 /** Slots of a namespace's route cache: where it begins, and where growth ends. */
 const SLOTS_MIN = 64;

@@ -10,7 +10,7 @@ import type { RetainedMessages } from './retained.ts';
 import { soloTarget } from './route.ts';
 import { BrokerSession } from './session.ts';
 import type { Subscription, SubscriptionIndex } from './subscription.ts';
-import { parseFilter } from './topic-name.ts';
+import { parseFilter } from './special-topic.ts';
 import type { StoredWills, Will } from './wills.ts';
 
 /** Entries one reader may have been given and not acknowledged: MQTT's packet ids end there. */

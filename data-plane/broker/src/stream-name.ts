@@ -4,7 +4,8 @@ import type { StreamName } from '@robustmq/journal';
  * The only maker of stream names. Every name carries its namespace, and every part its length, so no part can be read as
  * the beginning of another: `ns` , `<length>:<namespace id>`, kind, and the parts of that kind.
  */
-export type StreamKind = 'partition' | 'inbox-store' | 'inbox-events' | 'retained' | 'group-offsets' | 'wills';
+export type StreamKind =
+  'partition' | 'inbox-store' | 'inbox-events' | 'retained' | 'group-offsets' | 'wills' | 'keyed' | 'delayed';
 
 /** What a stream name says. */
 export interface StreamIdentity {
@@ -16,7 +17,16 @@ export interface StreamIdentity {
   readonly partition: number | null;
 }
 
-const KINDS: readonly StreamKind[] = ['partition', 'inbox-store', 'inbox-events', 'retained', 'group-offsets', 'wills'];
+const KINDS: readonly StreamKind[] = [
+  'partition',
+  'inbox-store',
+  'inbox-events',
+  'retained',
+  'group-offsets',
+  'wills',
+  'keyed',
+  'delayed',
+];
 
 export function partitionStream(namespaceId: string, topicId: string, partition: number): StreamName {
   return named([namespaceId, 'partition', topicId, String(partition)]);

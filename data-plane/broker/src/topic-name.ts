@@ -33,22 +33,6 @@ export function isStoredTopicName(name: string): boolean {
   return STORED_NAME.test(name) && name !== '.' && name !== '..';
 }
 
-/** A subscription's filter taken apart; `group` is null unless it is `$share/<group>/<filter>` [MQTT-4.8.2-1, -2]. */
-export interface ParsedFilter {
-  readonly group: string | null;
-  readonly filter: string;
-}
-
-/** null when the filter is not valid. */
-export function parseFilter(text: string): ParsedFilter | null {
-  if (!text.startsWith('$share/')) return isFilter(text) ? { group: null, filter: text } : null;
-  const slash = text.indexOf('/', 7);
-  if (slash <= 7) return null;
-  const group = text.slice(7, slash);
-  const filter = text.slice(slash + 1);
-  return !/[#+]/.test(group) && isFilter(filter) ? { group, filter } : null;
-}
-
 /** The MQTT name of a stored topic `a.b`: `a/b`. */
 export function slashName(storedTopicName: string): string {
   return storedTopicName.replaceAll('.', '/');

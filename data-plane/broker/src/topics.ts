@@ -1,140 +1,22 @@
-import { checkBatch, type Commit, type Journal, type Stream, type StreamPolicy } from '@robustmq/journal';
-import { MetaError, type Meta, type NamespaceRecord, type TopicRecord } from '@robustmq/meta';
-import type { Runtime } from '@robustmq/wire';
-import { PendingBatch, type BatchSealer } from './batch-sealer.ts';
+import type { StreamPolicy } from '@robustmq/journal';
+import { MetaError, type TopicRecord } from '@robustmq/meta';
 import { BindingTable } from './binding-table.ts';
-import type { Connection, CreateTopic, Partition, Refusal, Topic, Topics } from './broker-types.ts';
+import type { CreateTopic, Refusal, TopicChange, Topics } from './broker-types.ts';
 import { partitionOf } from './murmur2.ts';
 import { refuse } from './refusal.ts';
 import { partitionStream } from './stream-name.ts';
-import { defaultBindings, isFilter, isStoredTopicName } from './topic-name.ts';
+import {
+  ABORTED_TRANSACTIONS,
+  OPEN_TRANSACTIONS,
+  StoredPartition,
+  StoredTopic,
+  type TopicHost,
+} from './stored-topic.ts';
+import { isFilter, isStoredTopicName } from './topic-name.ts';
 
 const RETENTION_MS_DEFAULT = 604_800_000;
 /** Most bindings of one topic. */
 const BINDINGS_MAX = 100;
-
-/** What the topics of a namespace need from it. */
-export interface TopicHost {
-  readonly record: NamespaceRecord;
-  readonly meta: Meta;
-  readonly journal: Journal;
-  readonly sealer: BatchSealer;
-  readonly runtime: Runtime;
-  readonly isStorageFull: boolean;
-  /** Topics or their bindings changed. */
-  topicsChanged(): void;
-  topicRemoved(topic: StoredTopic): void;
-  /** Batches were appended by a protocol that stores; `commit` settles when they are stable. */
-  appended(partition: StoredPartition, batches: readonly Buffer[], commit: Commit, publisher: Connection): void;
-}
-
-/** One partition: a stream, and the batch that messages of other protocols gather in. */
-export class StoredPartition implements Partition {
-  readonly index: number;
-  readonly topic: StoredTopic;
-  readonly stream: Stream;
-  readonly pending: PendingBatch;
-  readonly #host: TopicHost;
-
-  constructor(index: number, topic: StoredTopic, stream: Stream, host: TopicHost) {
-    this.index = index;
-    this.topic = topic;
-    this.stream = stream;
-    this.pending = new PendingBatch(stream, 0, host.sealer);
-    this.#host = host;
-  }
-
-  get startOffset(): number {
-    return this.stream.startOffset;
-  }
-  get stableOffset(): number {
-    return this.stream.stableOffset;
-  }
-  get endOffset(): number {
-    return this.stream.endOffset;
-  }
-  get sizeBytes(): number {
-    return this.stream.sizeBytes;
-  }
-
-  append(records: Buffer, publisher: Connection): { baseOffset: number; commit: Commit } | Refusal {
-    const host = this.#host;
-    if (this.topic.isRemoved) return refuse('topic-unknown');
-    if (host.isStorageFull) return refuse('quota-storage');
-    const batches: Buffer[] = [];
-    let count = 0;
-    for (let at = 0; at < records.length;) {
-      const check = checkBatch(records, at, records.length);
-      if (check.fault !== null) {
-        const unsupported =
-          check.fault === 'batch-codec' || check.fault === 'batch-magic' || check.fault === 'batch-control';
-        return refuse(unsupported ? 'batch-unsupported' : 'batch-corrupt', check.detail);
-      }
-      if (check.sizeBytes > host.record.quotas.messageSizeBytesMax) return refuse('message-too-large');
-      batches.push(records.subarray(at, at + check.sizeBytes));
-      count += check.recordCount;
-      at += check.sizeBytes;
-    }
-    if (batches.length === 0) return refuse('batch-corrupt', 'there is no batch');
-    // messages already given an offset come first
-    this.pending.seal();
-    const baseOffset = this.stream.endOffset;
-    let commit: Commit | null = null;
-    for (const batch of batches) commit = this.stream.append(batch);
-    publisher.usage.messagesIn += count;
-    publisher.usage.bytesIn += records.length;
-    host.appended(this, batches, commit!, publisher);
-    return { baseOffset, commit: commit! };
-  }
-  read(offset: number, bytesMax: number): readonly Buffer[] | Promise<readonly Buffer[]> {
-    return this.stream.read(offset, bytesMax);
-  }
-  offsetAtTime(timestampMs: number): Promise<{ offset: number; timestampMs: number } | null> {
-    return this.stream.offsetAtTime(timestampMs);
-  }
-  onStableBeyond(offset: number, callback: () => void): () => void {
-    return this.stream.onStableBeyond(offset, callback);
-  }
-}
-
-/** A stored topic. */
-export class StoredTopic implements Topic {
-  readonly record: TopicRecord;
-  readonly bindings: readonly string[];
-  partitions: readonly StoredPartition[] = [];
-  isRemoved = false;
-
-  constructor(record: TopicRecord) {
-    this.record = record;
-    this.bindings = record.bindings ?? defaultBindings(record.name);
-  }
-  get idHex(): string {
-    return this.record.id;
-  }
-  get name(): string {
-    return this.record.name;
-  }
-  get durability(): TopicRecord['durability'] {
-    return this.record.durability;
-  }
-  get retentionMs(): number {
-    return this.record.retentionMs;
-  }
-  get retentionBytes(): number {
-    return this.record.retentionBytes;
-  }
-  get cleanup(): TopicRecord['cleanup'] {
-    return this.record.cleanup;
-  }
-  get compaction(): TopicRecord['compaction'] {
-    return this.record.compaction;
-  }
-  get storedBytes(): number {
-    let bytes = 0;
-    for (const partition of this.partitions) bytes += partition.sizeBytes;
-    return bytes;
-  }
-}
 
 /** The stored topics of one namespace: meta says which exist, this serves them. */
 export class NamespaceTopics implements Topics {
@@ -152,6 +34,7 @@ export class NamespaceTopics implements Topics {
   /** Opens the topics that meta has. */
   async recover(): Promise<void> {
     for (const record of [...this.#records().values()]) await this.#serve(record);
+    this.#restoreTransactions();
   }
 
   get(name: string): StoredTopic | undefined {
@@ -197,6 +80,7 @@ export class NamespaceTopics implements Topics {
       ...(spec.cleanup === undefined ? {} : { cleanup: spec.cleanup }),
       ...(spec.compaction === undefined ? {} : { compaction: spec.compaction }),
       ...(spec.tier === undefined ? {} : { tier: spec.tier }),
+      ...(spec.engine === undefined ? {} : { engine: spec.engine }),
     };
     try {
       await this.#host.meta.propose({ kind: 'create-topic', namespaceId: this.#host.record.id, topic: record });
@@ -205,6 +89,60 @@ export class NamespaceTopics implements Topics {
       throw error;
     }
     return this.#serve(record);
+  }
+
+  /** Makes the topic, or gives an existing one what is different in `spec`. Fewer partitions than there are do not count. */
+  async apply(spec: CreateTopic): Promise<StoredTopic | Refusal> {
+    const topic = this.#byName.get(spec.name);
+    if (topic === undefined) return this.create(spec);
+    const { record } = topic;
+    const { bindings, retentionMs, retentionBytes, cleanup, compaction, tier } = spec;
+    const partitions = Math.max(spec.partitions, record.partitions);
+    const change: TopicChange = defined({ partitions, bindings, retentionMs, retentionBytes, cleanup, compaction, tier });
+    const isSame = Object.entries(change).every(
+      ([field, value]) => JSON.stringify(value) === JSON.stringify(record[field as keyof TopicChange]),
+    );
+    return isSame ? topic : this.alter(spec.name, change);
+  }
+
+  async alter(name: string, change: TopicChange): Promise<StoredTopic | Refusal> {
+    for (;;) {
+      const under = this.#changes.get(name);
+      if (under !== undefined) await under;
+      else break;
+    }
+    const topic = this.#byName.get(name);
+    if (topic === undefined) return refuse('topic-unknown');
+    const refusal = this.#validateChange(topic, change);
+    return refusal ?? this.#changing(name, this.#alter(topic, change));
+  }
+  #validateChange(topic: StoredTopic, { partitions, bindings }: TopicChange): Refusal | null {
+    const now = topic.partitions.length;
+    if (partitions !== undefined && (!Number.isSafeInteger(partitions) || partitions < now)) {
+      return refuse('topic-invalid', `it has ${now} partitions, and they only grow`);
+    }
+    if (bindings !== undefined && (bindings.length > BINDINGS_MAX || !bindings.every(isFilter))) {
+      return refuse('topic-invalid', 'a binding is not valid');
+    }
+    if (partitions === undefined || partitions === now) return null;
+    let total = partitions - now;
+    for (const record of this.#records().values()) total += record.partitions;
+    return total > this.#host.record.quotas.partitionsMax ? refuse('quota-topics') : null;
+  }
+  async #alter(topic: StoredTopic, change: TopicChange): Promise<StoredTopic> {
+    const record = { ...topic.record, ...defined(change) } as TopicRecord;
+    await this.#host.meta.propose({ kind: 'alter-topic', namespaceId: this.#host.record.id, topic: record });
+    const partitions = [...topic.partitions];
+    for (const { stream } of partitions) this.#host.journal.setPolicy(stream.name, policyOf(record));
+    for (let index = partitions.length; index < record.partitions; index++) {
+      partitions.push(await this.#openPartition(topic, index, record));
+    }
+    this.#bindings.remove(topic);
+    topic.record = record;
+    topic.partitions = partitions;
+    this.#bindings.add(topic, topic.bindings);
+    this.#host.topicsChanged();
+    return topic;
   }
 
   async remove(name: string): Promise<Refusal | null> {
@@ -225,6 +163,7 @@ export class NamespaceTopics implements Topics {
     this.#bindings.remove(topic);
     this.#host.topicsChanged();
     this.#host.topicRemoved(topic);
+    for (const partition of topic.partitions) partition.forgetTransactions();
     await this.#host.meta.propose({ kind: 'remove-topic', namespaceId: this.#host.record.id, name });
     for (const partition of topic.partitions) await this.#host.journal.remove(partition.stream.name);
     return null;
@@ -251,32 +190,56 @@ export class NamespaceTopics implements Topics {
     }
   }
   async #serve(record: TopicRecord): Promise<StoredTopic> {
-    const host = this.#host;
     const topic = new StoredTopic(record);
-    const { durability, retentionMs, retentionBytes, cleanup, compaction, tier } = record;
-    const policy: StreamPolicy = {
-      durability,
-      retentionMs,
-      retentionBytes,
-      ...(cleanup === undefined ? {} : { cleanup }),
-      ...(compaction === undefined ? {} : { compaction }),
-      ...(tier === undefined ? {} : { tier }),
-    };
     const partitions: StoredPartition[] = [];
     for (let index = 0; index < record.partitions; index++) {
-      const name = partitionStream(host.record.id, record.id, index);
-      const stream = await host.journal.open(name, policy);
-      partitions.push(new StoredPartition(index, topic, stream, host));
+      partitions.push(await this.#openPartition(topic, index, record));
     }
     topic.partitions = partitions;
     this.#byName.set(record.name, topic);
     this.#byId.set(record.id, topic);
     this.#bindings.add(topic, topic.bindings);
-    host.topicsChanged();
+    this.#host.topicsChanged();
     return topic;
+  }
+  async #openPartition(topic: StoredTopic, index: number, record: TopicRecord): Promise<StoredPartition> {
+    const host = this.#host;
+    const name = partitionStream(host.record.id, record.id, index);
+    return new StoredPartition(index, topic, await host.journal.open(name, policyOf(record)), host);
+  }
+  #restoreTransactions(): void {
+    const each = (kind: string, restore: (partition: StoredPartition, last: number, value: Buffer) => void): void => {
+      const store = this.#host.keyed(kind);
+      for (const [key, value] of store.entries()) {
+        const [topicId = '', index = '', last = ''] = key.split('/');
+        const partition = this.#byId.get(topicId)?.partitions[Number(index)];
+        if (partition === undefined) void store.delete(key);
+        else restore(partition, Number(last), value);
+      }
+    };
+    each(OPEN_TRANSACTIONS, (partition, producer, value) => partition.transactions.restoreOpen(producer, value));
+    each(ABORTED_TRANSACTIONS, (partition, last, value) => partition.transactions.restoreAborted(last, value));
   }
 
   #records(): ReadonlyMap<string, TopicRecord> {
     return this.#host.meta.namespaces.get(this.#host.record.id)?.topics ?? new Map();
   }
+}
+
+function policyOf({ durability, retentionMs, retentionBytes, ...rest }: TopicRecord): StreamPolicy {
+  const { cleanup, compaction, tier, engine } = rest;
+  return {
+    durability,
+    retentionMs,
+    retentionBytes,
+    ...(cleanup === undefined ? {} : { cleanup }),
+    ...(compaction === undefined ? {} : { compaction }),
+    ...(tier === undefined ? {} : { tier }),
+    ...(engine === undefined ? {} : { engine }),
+  };
+}
+
+/** Without the fields that are there and undefined. */
+function defined(change: { readonly [K in keyof TopicChange]: TopicChange[K] | undefined }): TopicChange {
+  return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
 }

@@ -1,3 +1,5 @@
+import type { NamespaceSettings } from './settings.ts';
+
 /** SCRAM verifier (RFC 5802 §3); binary fields are base64. */
 export interface ScramVerifier {
   readonly salt: string;
@@ -43,6 +45,10 @@ export interface NamespaceRecord {
   readonly isDefault: boolean;
   readonly autoCreateTopics: boolean;
   readonly credentials: readonly CredentialRecord[];
+  /** Absent = the defaults. */
+  readonly settings?: NamespaceSettings;
+  /** Nobody is let in; `reason` is what a refused client is told. */
+  readonly suspended?: { readonly reason: string } | null;
 }
 
 export interface TopicRecord {
@@ -71,7 +77,10 @@ export interface TopicRecord {
     readonly coldAfterIdleMs?: number;
     readonly warmAfterReads?: number;
     readonly warmIdleMs?: number;
+    readonly hotBytes?: number;
   };
+  /** Which medium holds it; absent = the node's default. */
+  readonly engine?: 'memory' | 'file' | 'rocksdb';
 }
 
 export interface SubscriptionRecord {
@@ -92,6 +101,8 @@ export interface SessionRecord {
   readonly expirySeconds: number | null;
   /** When its last connection went; null while connected. Milliseconds since the epoch. */
   readonly detachedAtMs: number | null;
+  /** Who opened it: what its deliveries are checked against while nobody is connected. Absent = not known. */
+  readonly principal?: string;
 }
 
 /**
@@ -102,6 +113,8 @@ export type Command =
   | { readonly kind: 'put-namespace'; readonly namespace: NamespaceRecord }
   | { readonly kind: 'remove-namespace'; readonly namespaceId: string }
   | { readonly kind: 'create-topic'; readonly namespaceId: string; readonly topic: TopicRecord }
+  /** Replaces everything of a topic but its id; partitions only grow. */
+  | { readonly kind: 'alter-topic'; readonly namespaceId: string; readonly topic: TopicRecord }
   | { readonly kind: 'remove-topic'; readonly namespaceId: string; readonly name: string }
   | { readonly kind: 'put-session'; readonly namespaceId: string; readonly session: SessionRecord }
   | { readonly kind: 'remove-session'; readonly namespaceId: string; readonly clientId: string }
@@ -167,6 +180,35 @@ const quotas = shape({
   inboxBytesMax: natural,
 });
 
+const topic = shape({
+  id: (v) => typeof v === 'string' && /^[0-9a-f]{32}$/.test(v),
+  name: topicName,
+  partitions: (v) => natural(v) && (v as number) >= 1,
+  bindings: orNull(listOf(text)),
+  durability: (v) => v === 'memory' || v === 'flushed',
+  retentionMs: whole,
+  retentionBytes: whole,
+  cleanup: (v) => v === undefined || v === 'delete' || v === 'compact' || v === 'compact,delete',
+  compaction: optional(
+    shape({
+      minLagMs: optional(natural),
+      deleteRetentionMs: optional(natural),
+      minDirtyRatio: optional((v) => typeof v === 'number' && v >= 0 && v <= 1),
+    }),
+  ),
+  tier: optional(
+    shape({
+      coldAfterMs: optional(natural),
+      coldAfterBytes: optional(natural),
+      coldAfterIdleMs: optional(natural),
+      warmAfterReads: optional(natural),
+      warmIdleMs: optional(natural),
+      hotBytes: optional(natural),
+    }),
+  ),
+  engine: (v) => v === undefined || v === 'memory' || v === 'file' || v === 'rocksdb',
+});
+
 const SHAPES: Record<CommandKind, Check> = {
   'put-namespace': shape({
     namespace: shape({
@@ -179,38 +221,13 @@ const SHAPES: Record<CommandKind, Check> = {
       isDefault: flag,
       autoCreateTopics: flag,
       credentials: listOf(credential),
+      settings: optional(shape({ mqtt: shape({}), kafka: shape({}), acl: shape({}), authentication: shape({}) })),
+      suspended: optional(orNull(shape({ reason: text }))),
     }),
   }),
   'remove-namespace': shape({ namespaceId }),
-  'create-topic': shape({
-    namespaceId,
-    topic: shape({
-      id: (v) => typeof v === 'string' && /^[0-9a-f]{32}$/.test(v),
-      name: topicName,
-      partitions: (v) => natural(v) && (v as number) >= 1,
-      bindings: orNull(listOf(text)),
-      durability: (v) => v === 'memory' || v === 'flushed',
-      retentionMs: whole,
-      retentionBytes: whole,
-      cleanup: (v) => v === undefined || v === 'delete' || v === 'compact' || v === 'compact,delete',
-      compaction: optional(
-        shape({
-          minLagMs: optional(natural),
-          deleteRetentionMs: optional(natural),
-          minDirtyRatio: optional((v) => typeof v === 'number' && v >= 0 && v <= 1),
-        }),
-      ),
-      tier: optional(
-        shape({
-          coldAfterMs: optional(natural),
-          coldAfterBytes: optional(natural),
-          coldAfterIdleMs: optional(natural),
-          warmAfterReads: optional(natural),
-          warmIdleMs: optional(natural),
-        }),
-      ),
-    }),
-  }),
+  'create-topic': shape({ namespaceId, topic }),
+  'alter-topic': shape({ namespaceId, topic }),
   'remove-topic': shape({ namespaceId, name: text }),
   'put-session': shape({
     namespaceId,
@@ -219,6 +236,7 @@ const SHAPES: Record<CommandKind, Check> = {
       number: natural,
       expirySeconds: orNull(natural),
       detachedAtMs: orNull(whole),
+      principal: optional(text),
     }),
   }),
   'remove-session': shape({ namespaceId, clientId: text }),

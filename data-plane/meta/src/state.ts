@@ -50,6 +50,14 @@ export class MetaState {
         if (namespace.topics.has(command.topic.name)) throw new MetaError('topic-exists', command.topic.name);
         return;
       }
+      case 'alter-topic': {
+        const known = this.#namespace(command.namespaceId).topics.get(command.topic.name);
+        if (known === undefined) throw new MetaError('topic-unknown', command.topic.name);
+        if (known.id !== command.topic.id || known.partitions > command.topic.partitions) {
+          throw new MetaError('topic-exists', command.topic.name);
+        }
+        return;
+      }
       case 'remove-topic':
         if (!this.#namespace(command.namespaceId).topics.has(command.name)) {
           throw new MetaError('topic-unknown', command.name);
@@ -124,6 +132,7 @@ export class MetaState {
   #applyInside(namespace: MutableNamespace, command: Exclude<Command, { kind: `${string}-namespace` }>): void {
     switch (command.kind) {
       case 'create-topic':
+      case 'alter-topic':
         namespace.topics.set(command.topic.name, command.topic);
         return;
       case 'remove-topic':

@@ -1,4 +1,4 @@
-import type { Admission, Connection, Message, Refusal } from '@robustmq/broker';
+import type { Admission, Connection, DisconnectReason, Message, Refusal } from '@robustmq/broker';
 import type { MqttConnection } from './connection.ts';
 import { readConnect, readVersion } from './control-packets.ts';
 import type { Connect } from './control-packets.ts';
@@ -44,6 +44,7 @@ export function admit(connection: MqttConnection, body: PacketReader): void {
     remoteAddress: connection.transport.remoteAddress,
     username: connect.username,
     password: connect.password,
+    clientId,
   });
   if ('refused' in admission) throw refusalFault(admission, null); // the broker has told the tenant
   attach(connection, connect, clientId, admission);
@@ -67,6 +68,7 @@ function attach(connection: MqttConnection, connect: Connect, clientId: string, 
   const link = namespace.connect({
     protocol: 'mqtt',
     principal,
+    admission,
     clientId,
     remoteAddress: transport.remoteAddress,
     disconnect: (reason) => {
@@ -164,9 +166,11 @@ function refusalFault(refusal: Refusal, event: string | null = refusal.refused):
   return new MqttFault(REFUSAL_REASONS[refusal.refused].connect, refusal.message, event);
 }
 
-const DISCONNECT_FAULTS: Record<'credential-revoked' | 'namespace-deleted' | 'kicked' | 'shutdown', FaultCode> = {
+const DISCONNECT_FAULTS: Record<DisconnectReason, FaultCode> = {
   'credential-revoked': 'not-authorized',
   'namespace-deleted': 'administrative-action',
   kicked: 'administrative-action',
   shutdown: 'server-shutting-down',
+  suspended: 'quota-exceeded',
+  banned: 'banned',
 };

@@ -48,6 +48,9 @@ export class MemoryBroker implements Broker {
     return { namespace: this.namespaces.get(name)!, principal };
   }
 
+  scramVerifier(): never {
+    throw new Error('not part of this double');
+  }
   clientEvent(event: ClientEvent): void {
     this.events.push(event);
   }
@@ -91,8 +94,15 @@ export class MemoryNamespace implements Namespace {
       usage: this.usage,
       close: () => void this.open.delete(info),
       ingressDelayMs: () => this.delays.ingressMs,
+      allows: () => true,
       egressDelayMs: (moreBytes = 0) => this.delays.egressMs + moreBytes * this.delays.msPerByteOut,
     };
+  }
+  get settings(): never {
+    throw new Error('not part of this double');
+  }
+  keyed(): never {
+    throw new Error('not part of this double');
   }
   publish(): never {
     throw new Error('not part of this double');
@@ -155,6 +165,9 @@ class MemoryTopics implements Topics {
     this.#byName.set(spec.name, topic);
     return Promise.resolve(topic);
   }
+  alter(): never {
+    throw new Error('not part of this double');
+  }
   remove(name: string): Promise<Refusal | null> {
     return Promise.resolve(this.#byName.delete(name) ? null : refusal('topic-unknown'));
   }
@@ -216,6 +229,24 @@ export class MemoryPartition implements Partition {
     if (this.stableOffset > offset) callback();
     else this.#waiters.push(waiter);
     return () => (this.#waiters = this.#waiters.filter((other) => other !== waiter));
+  }
+  trim(): never {
+    throw new Error('not part of this double');
+  }
+  tiers(): never {
+    throw new Error('not part of this double');
+  }
+  endTransaction(): never {
+    throw new Error('not part of this double');
+  }
+  get lastStableOffset(): number {
+    return this.stableOffset;
+  }
+  openTransactions(): readonly never[] {
+    return [];
+  }
+  abortedTransactions(): readonly never[] {
+    return [];
   }
   get waiting(): number {
     return this.#waiters.length;

@@ -190,6 +190,9 @@ export class FakeBroker implements Broker {
     this.admitted.push({ ...request, password: request.password && Buffer.from(request.password) });
     return this.refuse.admit ?? { namespace: this.namespace, principal: request.username ?? 'anonymous' };
   }
+  scramVerifier(): never {
+    throw new Error('not part of this double');
+  }
   clientEvent(event: ClientEvent): void {
     this.events.push(event);
   }
@@ -206,6 +209,7 @@ export class FakeBroker implements Broker {
         usage: this.usage,
         closed: 0,
         close: () => void link.closed++,
+        allows: () => true,
         ingressDelayMs: () => this.delays.ingressMs,
         egressDelayMs: () => this.delays.egressMs,
       };
