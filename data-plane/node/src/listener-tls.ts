@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext, type SecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls';
@@ -12,16 +11,8 @@ export const CERTIFICATE_CHECK_PERIOD_MS = 10_000;
 const CONTEXTS_MAX = 2_000;
 const MIN_VERSION = 'TLSv1.2';
 
-/** What a listener's TLS needs to know of the clusters. Both are asked once per connection. */
-export interface TlsNamespaces {
-  /** Whether there is a namespace of this name. */
-  has(name: string): boolean;
-  /**
-   * Authorities whose clients' certificates count for the namespace of this id, or where that is null of this name;
-   * empty = none.
-   */
-  authorities(id: string | null, name: string | null): readonly X509Certificate[];
-}
+/** Whether there is a namespace of this name. Asked once per connection with a server name. */
+export type IsNamespace = (name: string) => boolean;
 
 interface NamespaceContext {
   readonly context: SecureContext | null;
@@ -38,18 +29,18 @@ export class ListenerTls {
   readonly #name: string;
   readonly #files: TlsConfig;
   readonly #runtime: Runtime;
-  readonly #namespaces: TlsNamespaces;
+  readonly #isNamespace: IsNamespace;
   readonly #requestCertificates: boolean;
   readonly #contexts = new Map<string, NamespaceContext>();
   #own: SecureContextOptions;
   #stamp: string;
 
   /** Reads the pair. Throws NodeError `tls-unreadable`. */
-  constructor(listener: ListenerConfig & { tls: TlsConfig }, namespaces: TlsNamespaces, runtime: Runtime) {
+  constructor(listener: ListenerConfig & { tls: TlsConfig }, isNamespace: IsNamespace, runtime: Runtime) {
     this.#name = listener.name;
     this.#files = listener.tls;
     this.#runtime = runtime;
-    this.#namespaces = namespaces;
+    this.#isNamespace = isNamespace;
     // A browser asks its user which certificate to show, so WebSockets ask for none unless told to.
     this.#requestCertificates = (listener.tls.clientCertificates ?? defaultRequest(listener)) === 'request';
     this.#stamp = stampOf(this.#files);
@@ -60,7 +51,7 @@ export class ListenerTls {
   options(): TlsOptions {
     return {
       ...this.#own,
-      // Whether a certificate counts is decided per cluster, by `verifiedCertificate`.
+      // Whether a certificate counts is decided per cluster, by the broker.
       requestCert: this.#requestCertificates,
       rejectUnauthorized: false,
       SNICallback: (serverName, done) => done(null, this.#contextFor(serverName.toLowerCase()) ?? undefined),
@@ -69,12 +60,6 @@ export class ListenerTls {
   /** The pair as PEM, for carriers that are not Node's own TLS. */
   get pem(): { cert: string; key: string } {
     return { cert: String(this.#own.cert), key: String(this.#own.key) };
-  }
-
-  /** Whose certificates count for a client of the listener's namespace, or of the one its server name tells. */
-  authorities(namespaceId: string | null, serverName: string | null): readonly X509Certificate[] {
-    if (!this.#requestCertificates) return [];
-    return this.#namespaces.authorities(namespaceId, serverName === null ? null : firstLabel(serverName));
   }
 
   /** Reads the listener's own pair again if its files changed; `use` is called with the new one. */
@@ -98,7 +83,7 @@ export class ListenerTls {
     const { namespacesDir } = this.#files;
     const namespace = firstLabel(serverName);
     // Only names of clusters touch the disk, so a stranger cannot make the node look for files.
-    if (namespacesDir === undefined || !this.#namespaces.has(namespace)) return null;
+    if (namespacesDir === undefined || !this.#isNamespace(namespace)) return null;
     const nowMs = this.#runtime.monotonicMs();
     const known = this.#contexts.get(namespace);
     this.#contexts.delete(namespace);
@@ -184,17 +169,4 @@ function readPem(listener: string, key: string, file: string): Buffer {
       cause,
     });
   }
-}
-
-const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
-
-/** The certificates in a PEM text, those that can be read. */
-export function certificatesIn(pem: string): X509Certificate[] {
-  return (pem.match(PEM_CERTIFICATE) ?? []).flatMap((text) => {
-    try {
-      return [new X509Certificate(text)];
-    } catch {
-      return [];
-    }
-  });
 }

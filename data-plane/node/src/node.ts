@@ -22,8 +22,7 @@ import { fromSpec, toObserved } from './namespace-translation.ts';
 import { explained } from './failure-sentence.ts';
 import { openObjectStorage, type ObjectStorage } from './object-storage.ts';
 import { openListener, type OpenListener } from './open-listener.ts';
-import { tlsNamespacesOf } from './tls-namespaces.ts';
-import { CERTIFICATE_CHECK_PERIOD_MS, type TlsNamespaces } from './listener-tls.ts';
+import { CERTIFICATE_CHECK_PERIOD_MS } from './listener-tls.ts';
 import { UsageFeed } from './usage-feed.ts';
 import { UsageLedger } from './usage-ledger.ts';
 
@@ -48,7 +47,6 @@ interface Graph {
   readonly broker: BrokerNode;
   readonly feed: UsageFeed;
   readonly ledger: UsageLedger;
-  readonly tlsNamespaces: TlsNamespaces;
   readonly counts: { flushes: number; failed: boolean };
 }
 
@@ -126,8 +124,9 @@ export class Node implements AdminTarget {
     try {
       for (const wanted of listeners) {
         const accept = accepts[wanted.protocol];
-        const { runtime, tlsNamespaces } = this.#graph;
-        this.#listeners.push(await openListener({ wanted, namespace, accept, runtime, tlsNamespaces }));
+        const { runtime, broker } = this.#graph;
+        const isNamespace = (name: string) => broker.byName(name) !== undefined;
+        this.#listeners.push(await openListener({ wanted, namespace, accept, runtime, isNamespace }));
       }
     } catch (error) {
       for (const { listener } of this.#listeners) listener.stopAccepting();
@@ -280,8 +279,7 @@ async function buildGraph(config: NodeConfig, runtime: Runtime, onFailed: (error
     await broker.start();
     feed.recovered();
     const objects = storage?.objects ?? null;
-    const tlsNamespaces = tlsNamespacesOf(broker);
-    return { config, runtime, store, objects, journal, meta, broker, feed, ledger, tlsNamespaces, counts };
+    return { config, runtime, store, objects, journal, meta, broker, feed, ledger, counts };
   } catch (error) {
     await journal.close().catch(() => undefined);
     await storage?.objects.close?.().catch(() => undefined);

@@ -1,8 +1,7 @@
-import type { Socket } from 'node:net';
 import type { Accept, ListenerInfo, Runtime } from '@robustmq/wire';
-import { verifiedCertificate } from './client-certificate.ts';
+import { clientCertificateOf } from './client-certificate.ts';
 import type { ListenerConfig } from './listener-config.ts';
-import { ListenerTls, type TlsNamespaces } from './listener-tls.ts';
+import { ListenerTls, type IsNamespace } from './listener-tls.ts';
 import { NodeError } from './node-error.ts';
 import type { Listener, ListenerOptions } from './transports/listener.ts';
 import { ProxyGate } from './transports/proxy-gate.ts';
@@ -25,18 +24,18 @@ export interface OpenListenerOptions {
   readonly namespace: string | null;
   readonly accept: Accept;
   readonly runtime: Runtime;
-  readonly tlsNamespaces: TlsNamespaces;
+  readonly isNamespace: IsNamespace;
 }
 
 /** Opens one listener of the configuration. Throws NodeError with a sentence that names it. */
 export async function openListener(options: OpenListenerOptions): Promise<OpenListener> {
-  const { wanted, namespace, accept, runtime, tlsNamespaces } = options;
+  const { wanted, namespace, accept, runtime, isNamespace } = options;
   const { name, host, port, connectionsMax, tls: files, proxyProtocol } = wanted;
   const info: ListenerInfo = { name: wanted.key, tls: files !== undefined, namespace };
-  const tls = files === undefined ? null : new ListenerTls({ ...wanted, tls: files }, tlsNamespaces, runtime);
+  const tls = files === undefined ? null : new ListenerTls({ ...wanted, tls: files }, isNamespace, runtime);
   const listener = await makeListener(wanted, tls, {
     ...{ address: { name, host, port }, info, accept, runtime, connectionsMax },
-    ...(tls === null ? {} : { tls: tls.options(), clientCertificate: certificateReader(tls, namespace, runtime) }),
+    ...(tls === null ? {} : { tls: tls.options(), clientCertificate: clientCertificateOf }),
     ...(proxyProtocol === undefined ? {} : { proxy: proxyGate(name, proxyProtocol.trusted, runtime) }),
   });
   return { listener, wanted, info, tls, port: await listener.open() };
@@ -59,12 +58,6 @@ async function makeListener(
       return QuicListener.make(options, () => tls!.pem);
     }
   }
-}
-
-/** A dedicated node's clients need no server name; on a shared one it tells whose authorities count. */
-function certificateReader(tls: ListenerTls, namespaceId: string | null, runtime: Runtime) {
-  return (socket: Socket, serverName: string | null) =>
-    verifiedCertificate(socket, tls.authorities(namespaceId, serverName), runtime.nowMs());
 }
 
 function proxyGate(name: string, trusted: readonly string[], runtime: Runtime): ProxyGate {

@@ -9,8 +9,8 @@ export interface Transport {
   /** TLS server name the client asked for, null without TLS or SNI. */
   readonly serverName: string | null;
   /**
-   * DER of the client's certificate, where the client proved in the TLS handshake that it owns it and one of its cluster's
-   * authorities vouches for it (valid now, chain checked); null or absent = none. Revocation is not looked at.
+   * DER of the certificate whose key the client proved to hold in the TLS handshake; null or absent = none. Nothing is
+   * said about who issued it: the broker asks its cluster's authorities.
    */
   readonly clientCertificate?: Buffer | null;
   /** Bytes taken by `write` that the kernel has not taken yet. 0 after a `write` means the buffer may be reused. */

@@ -28,7 +28,7 @@ export interface ListenerOptions {
   /** Certificate and key; absent = no TLS. */
   readonly tls?: TlsOptions;
   /** Transport.clientCertificate of a new connection. */
-  readonly clientCertificate?: (socket: Socket, serverName: string | null) => Buffer | null;
+  readonly clientCertificate?: (socket: Socket) => Buffer | null;
   /** Connections come through proxies that say where their clients are. */
   readonly proxy?: ProxyGate;
 }

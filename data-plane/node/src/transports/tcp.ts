@@ -178,7 +178,7 @@ class TcpTransport implements Transport {
     this.remoteAddress = source?.address ?? plainAddress(accepted.remoteAddress);
     this.remotePort = source?.port ?? accepted.remotePort ?? 0;
     this.serverName = serverNameOf(accepted);
-    this.clientCertificate = options.clientCertificate?.(accepted, this.serverName) ?? null;
+    this.clientCertificate = options.clientCertificate?.(accepted) ?? null;
   }
 
   attach(socket: Socket): void {

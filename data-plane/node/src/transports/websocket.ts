@@ -134,7 +134,7 @@ class WebSocketTransport implements Transport {
     this.remoteAddress = source?.address ?? plainAddress(socket.remoteAddress);
     this.remotePort = source?.port ?? socket.remotePort ?? 0;
     this.serverName = serverNameOf(socket);
-    this.clientCertificate = options.clientCertificate?.(socket, this.serverName) ?? null;
+    this.clientCertificate = options.clientCertificate?.(socket) ?? null;
     webSocket.binaryType = 'nodebuffer';
     webSocket.on('message', (data, isBinary) => this.#received(data as Buffer, isBinary));
     webSocket.on('error', (error) => {
