@@ -29,5 +29,14 @@ export const UsageWindow = z.object({
   windowStartMs: z.int().nonnegative(),
   value: CounterString,
   cumulative: CounterString,
+  /** Ed25519 by the agent's key over `usageWindowText`, base64. Absent from agents that sign whole batches only. */
+  signature: z.string().max(200).optional(),
 });
 export type UsageWindow = z.infer<typeof UsageWindow>;
+
+/** What a window says, in the one form that is hashed and signed. The signature itself is no part of it. */
+export const usageWindowText = (w: UsageWindow): string =>
+  JSON.stringify([
+    ...[w.nodeId, w.nodeEpoch, w.clusterId, w.protocol, w.meter, w.windowStartMs],
+    ...[w.seq, w.value, w.cumulative],
+  ]);

@@ -30,6 +30,7 @@ export {
 } from './agents.ts';
 export {
   FUTURE_MS_MAX,
+  LATE_MS_MAX,
   usageAddsUp,
   usageWindowHash,
   type IngestResult,

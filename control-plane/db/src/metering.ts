@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { UsageWindow } from '@robustmq/contracts';
+import { usageWindowText, type UsageWindow } from '@robustmq/contracts';
 import type { Prisma, PrismaClient } from './generated/prisma/client.ts';
 import { Agents } from './agents.ts';
 import { inScope, type TenantTx } from './tenant-tx.ts';
@@ -24,22 +24,18 @@ export interface UsageGap {
 /** A window further in the future than this, in milliseconds, is a wrong clock's (invariant 16). */
 export const FUTURE_MS_MAX = 5 * 60_000;
 
+/** A window that comes in later than this after its time, in milliseconds, is an operator's decision and never billed by itself. */
+export const LATE_MS_MAX = 35 * 24 * 3600_000;
+
 /** SHA-256 (hex) of what a window says; the same window sent again has the same hash. */
 export function usageWindowHash(w: UsageWindow): string {
-  return createHash('sha256')
-    .update(
-      JSON.stringify([
-        ...[w.nodeId, w.nodeEpoch, w.clusterId, w.protocol, w.meter, w.windowStartMs],
-        ...[w.seq, w.value, w.cumulative],
-      ]),
-    )
-    .digest('hex');
+  return createHash('sha256').update(usageWindowText(w)).digest('hex');
 }
 
 type Hashed = UsageWindow & { readonly hash: string };
 
 /** Why a window is put aside. */
-type Refusal = 'contradicts-stored-window' | 'cluster-not-placed-here' | 'window-in-the-future';
+type Refusal = 'contradicts-stored-window' | 'cluster-not-placed-here' | 'window-in-the-future' | 'window-too-old';
 
 /** A window that was refused; `known` when its log position is held by another window that was kept. */
 interface Refused {
@@ -52,7 +48,7 @@ const identityOf = (w: UsageWindow): string =>
   JSON.stringify([w.nodeId, w.nodeEpoch, w.clusterId, w.protocol, w.meter, w.windowStartMs]);
 
 const column = <K extends keyof Hashed>(windows: readonly Hashed[], name: K): string[] =>
-  windows.map((w) => String(w[name]));
+  windows.map((w) => String(w[name] ?? ''));
 
 /**
  * Inserts one tenant's windows and adds exactly the newly inserted ones to the hourly sums, in one statement: a window
@@ -70,13 +66,14 @@ async function insertWindows(
         ${column(windows, 'nodeEpoch')}::text[], ${column(windows, 'protocol')}::text[],
         ${column(windows, 'meter')}::text[], ${column(windows, 'windowStartMs')}::bigint[],
         ${column(windows, 'seq')}::bigint[], ${column(windows, 'value')}::numeric[],
-        ${column(windows, 'cumulative')}::numeric[], ${column(windows, 'hash')}::text[])
-      AS s(cluster_id, node_id, node_epoch, protocol, meter, start_ms, seq, value, cumulative, hash)
+        ${column(windows, 'cumulative')}::numeric[], ${column(windows, 'hash')}::text[],
+        ${column(windows, 'signature')}::text[])
+      AS s(cluster_id, node_id, node_epoch, protocol, meter, start_ms, seq, value, cumulative, hash, signature)
     ), inserted AS (
       INSERT INTO usage_windows (tenant_id, cluster_id, agent_id, node_id, node_epoch, protocol, meter, window_start,
-        seq, value, cumulative, payload_hash)
+        seq, value, cumulative, payload_hash, signature)
       SELECT ${tenantId}::uuid, cluster_id, ${agentId}::uuid, node_id, node_epoch, protocol, meter,
-        to_timestamp(start_ms / 1000.0), seq, value, cumulative, hash
+        to_timestamp(start_ms / 1000.0), seq, value, cumulative, hash, nullif(signature, '')
       FROM sent ORDER BY node_id, node_epoch, cluster_id, protocol, meter, start_ms
       ON CONFLICT (node_id, node_epoch, cluster_id, protocol, meter, window_start) DO NOTHING
       RETURNING cluster_id, protocol, meter, window_start, value, payload_hash
@@ -145,6 +142,8 @@ export class Metering {
       const other = unique.get(identityOf(one));
       if (one.windowStartMs > now.getTime() + FUTURE_MS_MAX)
         refused.push({ window, reason: 'window-in-the-future', known: false });
+      else if (one.windowStartMs < now.getTime() - LATE_MS_MAX)
+        refused.push({ window, reason: 'window-too-old', known: false });
       else if (!other) unique.set(identityOf(one), window);
       else if (other.hash === window.hash) duplicates += 1;
       else refused.push({ window, reason: 'contradicts-stored-window', known: other.seq === window.seq });

@@ -1,4 +1,4 @@
-import type { NamespaceObserved, UsageWindow } from '@robustmq/contracts';
+import { usageWindowText, type NamespaceObserved, type UsageWindow } from '@robustmq/contracts';
 import type { Logger } from 'pino';
 import { AgentError, sentenceOf } from './agent-error.ts';
 import { backoffMs, jittered, pause } from './backoff.ts';
@@ -134,7 +134,9 @@ export class ControlLink {
 
   /** Delivers windows; resolves when the control plane has committed them. Throws `link-unavailable` or `link-refused`. */
   pushUsage(seq: number, windows: readonly UsageWindow[]): Promise<UsageAck> {
-    const windowsJson = JSON.stringify(windows);
+    // each window by itself as well, so that a tenant can check theirs without seeing anybody else's
+    const signed = windows.map((window) => ({ ...window, signature: this.#keys.sign(usageWindowText(window)) }));
+    const windowsJson = JSON.stringify(signed);
     return this.#call<UsageAck>('PushUsage', { seq, windowsJson, signature: this.#keys.sign(windowsJson) });
   }
 
