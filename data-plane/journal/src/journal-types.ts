@@ -101,7 +101,7 @@ export interface TierObject {
   readonly warm: boolean;
   readonly compacted: boolean;
 }
-export type TierMoveKind = 'to-cold' | 'to-warm' | 'drop-warm' | 'compact' | 'trim' | 'orphan';
+export type TierMoveKind = 'to-cold' | 'to-warm' | 'drop-warm' | 'compact' | 'trim' | 'orphan' | 'merge';
 export interface TierMove {
   readonly atMs: number;
   readonly kind: TierMoveKind;

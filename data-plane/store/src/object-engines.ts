@@ -1,6 +1,7 @@
 import type { Runtime } from '@robustmq/wire';
 import type { ObjectStore } from './object-store.ts';
 import { FileObjectStore } from './objects/file-object-store.ts';
+import { LateObjectStore } from './objects/late-object-store.ts';
 import { HdfsObjectStore, type HdfsObjectSettings } from './objects/hdfs-object-store.ts';
 import { MemoryObjectStore } from './objects/memory-object-store.ts';
 import { S3ObjectStore, type S3Settings } from './objects/s3-object-store.ts';
@@ -24,13 +25,24 @@ export const OBJECT_ENGINES = {
 } as const satisfies Record<string, (config: ObjectEngineConfig) => Promise<ObjectStore>>;
 export type ObjectEngineName = keyof typeof OBJECT_ENGINES;
 
-/** Opens an object store. Throws StoreError `engine-unknown`, `bad-config`, or what the engine finds. */
+/**
+ * Opens an object store. Throws StoreError `engine-unknown`, `bad-config`, or what the engine finds; but a server that
+ * does not answer, or not now, is no reason to refuse: then calls fail with `object-unavailable` until it does.
+ */
 export async function openObjectStore(engine: string, config: ObjectEngineConfig): Promise<ObjectStore> {
   if (!Object.hasOwn(OBJECT_ENGINES, engine)) {
     const known = Object.keys(OBJECT_ENGINES).join(', ');
     throw new StoreError('engine-unknown', `${engine}; there are ${known}`);
   }
-  return OBJECT_ENGINES[engine as ObjectEngineName](config);
+  const open = (): Promise<ObjectStore> => OBJECT_ENGINES[engine as ObjectEngineName](config);
+  try {
+    return await open();
+  } catch (error) {
+    const isAway =
+      error instanceof StoreError && (error.code === 'object-unavailable' || error.code === 'object-throttled');
+    if (!isAway) throw error;
+    return new LateObjectStore(engine, open, config.runtime, error);
+  }
 }
 
 function given<T>(value: T | undefined, name: string): T {

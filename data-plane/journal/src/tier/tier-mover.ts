@@ -10,6 +10,8 @@ import { purgeEpochs, type StreamTiers } from './stream-tiers.ts';
 const FILL_READ_BYTES = 1024 * 1024;
 /** An object smaller than the target is made at most this often, so that age makes no crowd of small ones. */
 export const SMALL_OBJECT_PERIOD_MS = 600_000;
+/** Neighbouring small objects that become one: so many, or as many as fill one. */
+export const MERGE_OBJECTS_MIN = 8;
 const WARM_IDLE_MS = 3_600_000;
 /** Object storage is looked through for objects nobody names this often, and after a start and a failure. */
 const SCAN_PERIOD_MS = 3_600_000;
@@ -39,6 +41,7 @@ export class TierMover {
     if (tiers.host.cold !== null)
       steps.push(
         () => this.#moveAll(),
+        () => this.#mergeSmall(),
         () => this.#warmUp(),
         () => this.#coolDown(),
       );
@@ -130,6 +133,27 @@ export class TierMover {
       }
     }
     return chunks;
+  }
+
+  /** Cold objects that age made small become one, so that their number, and requests, stay bounded by bytes. */
+  async #mergeSmall(): Promise<void> {
+    const tiers = this.#tiers;
+    for (let made = 0; made < OBJECTS_PER_PASS_MAX; made++) {
+      const run = smallRun(tiers.manifest.parts, tiers.host.objectBytes);
+      if (run === null) return;
+      const chunks: Chunk[] = [];
+      for (const part of run) {
+        for (let at = part.baseOffset; at < part.nextOffset; at = chunks.at(-1)!.nextOffset) {
+          chunks.push(...(await tiers.host.reader.read(tiers.name, part, at, FILL_READ_BYTES)));
+        }
+      }
+      const merged = await storeObject(tiers, encodeObject(chunks), 'cold', { compacted: false, horizonMs: null });
+      const was = await tiers.publish((now) => withMerged(now, run, merged), true);
+      await tiers.dropObjects(was === null ? [merged] : run);
+      // Trimmed meanwhile, or the same bytes again: the next pass looks anew.
+      if (was === null) return;
+      tiers.moved('merge', `${run.length} small objects`, merged.baseOffset, merged.nextOffset, merged.sizeBytes);
+    }
   }
 
   async #warmUp(): Promise<void> {
@@ -268,6 +292,32 @@ function withPart(now: Manifest, part: Part, logStart: number): Manifest | null 
   if (part.nextOffset <= startOffset || (last !== undefined && last.nextOffset !== part.baseOffset)) return null;
   if (last === undefined && part.baseOffset > startOffset) return null;
   return { ...now, startOffset, parts: [...now.parts, part] };
+}
+/** Neighbours to be merged, oldest first; null when there are none. Copies on the medium and compacted ones stay apart. */
+function smallRun(parts: readonly Part[], objectBytes: number): readonly Part[] | null {
+  let run: Part[] = [];
+  let bytes = 0;
+  for (const part of parts) {
+    const isSmall = part.cold && !part.warm && !part.compacted && part.dataBytes * 2 < objectBytes;
+    if (run.length > 1 && (bytes + part.dataBytes > objectBytes || !isSmall)) {
+      if (run.length >= MERGE_OBJECTS_MIN || bytes * 2 >= objectBytes) return run;
+      run = [];
+      bytes = 0;
+    } else if (!isSmall) {
+      run = [];
+      bytes = 0;
+    }
+    if (!isSmall) continue;
+    run.push(part);
+    bytes += part.dataBytes;
+  }
+  return run.length >= MERGE_OBJECTS_MIN ? run : null;
+}
+/** The manifest with one part in place of a run of neighbours; null when one of them is no longer as it was. */
+function withMerged(now: Manifest, run: readonly Part[], merged: Part): Manifest | null {
+  const at = now.parts.findIndex((part) => part.key === run[0]!.key);
+  if (at < 0 || run.some((part, i) => now.parts[at + i] !== part)) return null;
+  return { ...now, parts: [...now.parts.slice(0, at), merged, ...now.parts.slice(at + run.length)] };
 }
 function withPartAs(now: Manifest, key: string, change: Partial<Part>): Manifest | null {
   if (!now.parts.some((part) => part.key === key)) return null;

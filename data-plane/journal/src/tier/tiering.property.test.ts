@@ -70,7 +70,13 @@ class Machine {
     });
     this.cold = new FaultyObjectStore(new MemoryObjectStore(this.objects), this.runtime, this.faults);
     const { runtime, cold: objects } = this;
-    const sizes = { objectBytes: 900, tailCacheBytesMax: 300, coldCacheBytesMax: 2000, orphanGraceMs: 1000 };
+    const sizes = {
+      objectBytes: 900,
+      tailCacheBytesMax: 300,
+      coldCacheBytesMax: 2000,
+      orphanGraceMs: 1000,
+      claimBytesMin: 250,
+    };
     this.journal = new Journal({ store, runtime, objects, ...sizes });
     this.streams = [];
     for (const [i, name] of NAMES.entries()) this.streams.push(await this.journal.open(name, POLICIES[i]!));
@@ -185,7 +191,10 @@ async function live(
         builder.add(Buffer.from(sent.key), Buffer.from(sent.value), null, START_MS - 10);
         if (k % 3 !== 2 && k !== n - 1) continue;
         const count = model.sent.length;
-        stream.append(builder.build()).onSettled((error) => {
+        const batch = builder.build();
+        const claim = n % 3 === 0 ? await stream.prepare(batch) : null;
+        if (isDead()) return;
+        stream.append(batch, claim).onSettled((error) => {
           if (error === null && !isDead()) model.acknowledged = Math.max(model.acknowledged, count);
         });
       }
@@ -210,6 +219,9 @@ async function checkRestart(machine: Machine, models: readonly Model[]): Promise
     expect(stream.startOffset).toBeLessThanOrEqual(model.trimAsked);
     // What was never acknowledged and is lost: its offsets are given out again.
     model.sent = model.sent.slice(0, stream.stableOffset);
+    for (const { key, sizeBytes } of stream.tiers().claims) {
+      expect([key, machine.objects.get(key)?.length]).toEqual([key, sizeBytes]);
+    }
     for (const { key, sizeBytes, cold } of stream.tiers().objects) {
       if (cold) expect([key, machine.objects.get(key)?.length]).toEqual([key, sizeBytes]);
     }
@@ -272,6 +284,8 @@ async function checkEnd(machine: Machine, models: readonly Model[]): Promise<voi
       .map(({ key }) => key),
   );
   expect([...machine.objects.keys()].filter((key) => key.includes('/data/')).sort()).toEqual(named.sort());
+  const claimed = machine.streams.flatMap((stream) => stream.tiers().claims.map(({ key }) => key));
+  expect([...machine.objects.keys()].filter((key) => key.includes('/claim/')).sort()).toEqual(claimed.sort());
   for (const name of NAMES) await journal.remove(name);
   await journal.runTiering(runtime.nowMs() + 9_000_000);
   expect([...machine.objects.keys()]).toEqual([]);
