@@ -56,6 +56,20 @@ describe('the portal', () => {
     expect((await api.call('POST', '/login', { headers: { accept: 'text/html' } })).status).toBe(404);
   });
 
+  it('is the newest one after it was built again, without a restart', async () => {
+    rmSync(join(dir, 'assets'), { recursive: true });
+    mkdirSync(join(dir, 'assets'));
+    writeFileSync(join(dir, 'index.html'), '<!doctype html><title>portal</title><script src="/assets/app-3c4d.js">');
+    writeFileSync(join(dir, 'assets/app-3c4d.js'), 'export const built = "again";');
+    for (const path of ['/', '/clusters']) expect((await get(path)).body).toContain('app-3c4d.js');
+    const script = await get('/assets/app-3c4d.js', '*/*');
+    expect(script).toMatchObject({ status: 200, body: expect.stringContaining('again') });
+    expect(script.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+    // a script that is gone is no page: the browser must not run HTML
+    const gone = await get('/assets/app-1a2b.js', '*/*');
+    expect(gone).toMatchObject({ status: 404, body: { code: 'not-found' } });
+  });
+
   it('does not hide documents and health', async () => {
     expect((await get('/docs')).body).toContain('createCluster');
     expect((await get('/health/live', '*/*')).body).toEqual({ status: 'ok' });
