@@ -1,3 +1,4 @@
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,6 +11,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const PROGRAMS = ['ceph', 'ceph-authtool', 'ceph-mon', 'ceph-osd', 'monmaptool', 'radosgw', 'radosgw-admin'];
 /** Longest wait for any one of the daemons to answer. */
 const START_MS_MAX = 90_000;
+/** Ports of one kind that one test file may use. */
+const LOT_PORTS = 45;
 /** Objects live in the OSD's memory, at most so much. */
 const STORE_BYTES = 1024 * 1024 * 1024;
 
@@ -23,16 +26,22 @@ export function missingCephProgram(): string | null {
 /** A Ceph object gateway with one monitor and one OSD in memory, on loopback, in a folder of its own. */
 export interface Radosgw {
   readonly endpoint: string;
+  /** Makes a bucket of the user's. */
+  createBucket(name: string): Promise<void>;
   /** Ends the three daemons and removes the folder. */
   stop(): Promise<void>;
 }
 
-/** Starts a gateway with one user (`RADOSGW_CREDENTIALS`); takes 10 to 25 s. Needs root, as Ceph's files do. */
-export async function startRadosgw(): Promise<Radosgw> {
-  const cluster = new CephCluster(mkdtempSync(join(tmpdir(), 'robustmq-ceph-')));
+/**
+ * Starts a gateway with one user (`RADOSGW_CREDENTIALS`); takes 10 to 25 s. Needs root, as Ceph's files do. Test files
+ * that may run at the same time say different `lot`s, 0 or 1: each has ports of its own.
+ */
+export async function startRadosgw(lot: 0 | 1 = 0): Promise<Radosgw> {
+  const cluster = new CephCluster(mkdtempSync(join(tmpdir(), 'robustmq-ceph-')), lot * LOT_PORTS);
   try {
     await cluster.start();
-    return { endpoint: cluster.endpoint, stop: () => cluster.stop() };
+    const { endpoint } = cluster;
+    return { endpoint, createBucket: (name) => createBucket(endpoint, name), stop: () => cluster.stop() };
   } catch (error) {
     await cluster.stop();
     throw error;
@@ -42,17 +51,19 @@ export async function startRadosgw(): Promise<Radosgw> {
 class CephCluster {
   readonly #folder: string;
   readonly #daemons: ChildProcess[] = [];
+  readonly #shift: number;
   endpoint = '';
-  constructor(folder: string) {
+  constructor(folder: string, shift: number) {
+    this.#shift = shift;
     this.#folder = folder;
   }
 
   async start(): Promise<void> {
     const folder = this.#folder;
     const [monitorPort, gatewayPort, osdPort] = [
-      await freePort(13_300),
-      await freePort(17_480),
-      await freePort(16_800),
+      await freePort(13_300 + this.#shift),
+      await freePort(17_480 + this.#shift),
+      await freePort(16_800 + this.#shift),
     ];
     const fsid = randomUUID();
     writeFileSync(join(folder, 'ceph.conf'), configuration(folder, fsid, monitorPort, gatewayPort, osdPort));
@@ -160,9 +171,20 @@ rgw frontends = beast endpoint=127.0.0.1:${gateway}
 `;
 }
 
+async function createBucket(endpoint: string, name: string): Promise<void> {
+  const admin = new S3Client({
+    endpoint,
+    region: 'us-east-1',
+    credentials: RADOSGW_CREDENTIALS,
+    forcePathStyle: true,
+  });
+  await admin.send(new CreateBucketCommand({ Bucket: name }));
+  admin.destroy();
+}
+
 /** The first port from `from` on that nobody listens on; the range lies below the ephemeral ports. */
 async function freePort(from: number): Promise<number> {
-  for (let port = from; port < from + 90; port++) {
+  for (let port = from; port < from + LOT_PORTS; port++) {
     const free = await new Promise<boolean>((resolve) => {
       const server = createServer();
       server.once('error', () => resolve(false));
