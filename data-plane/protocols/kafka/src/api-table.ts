@@ -11,12 +11,27 @@ import {
   handleListGroups,
   handleSyncGroup,
 } from './handlers/groups.ts';
+import { handleConsumerGroupDescribe, handleConsumerGroupHeartbeat } from './handlers/consumer-groups.ts';
 import { handleListOffsets, handleOffsetForLeaderEpoch } from './handlers/list-offsets.ts';
-import { handleOffsetCommit, handleOffsetFetch } from './handlers/offsets.ts';
-import { handleInitProducerId, handleProduce } from './handlers/produce.ts';
+import { handleOffsetCommit, handleOffsetDelete, handleOffsetFetch } from './handlers/offsets.ts';
+import { handleProduce } from './handlers/produce.ts';
 import { handleSaslAuthenticate, handleSaslHandshake } from './handlers/sasl.ts';
 import { handleCreateTopics, handleDeleteTopics, handleDescribeConfigs } from './handlers/topics.ts';
+import {
+  handleDescribeProducers,
+  handleDescribeTransactions,
+  handleListTransactions,
+} from './handlers/transaction-views.ts';
+import {
+  handleAddOffsetsToTxn,
+  handleAddPartitionsToTxn,
+  handleEndTxn,
+  handleInitProducerId,
+  handleTxnOffsetCommit,
+  handleWriteTxnMarkers,
+} from './handlers/transactions.ts';
 import { ApiVersions, DescribeCluster, Metadata } from './messages/cluster.ts';
+import { ConsumerGroupDescribe, ConsumerGroupHeartbeat } from './messages/consumer-groups.ts';
 import { Fetch, ListOffsets, OffsetForLeaderEpoch } from './messages/fetch.ts';
 import {
   DeleteGroups,
@@ -28,10 +43,20 @@ import {
   ListGroups,
   SyncGroup,
 } from './messages/groups.ts';
-import { OffsetCommit, OffsetFetch } from './messages/offsets.ts';
+import { OffsetCommit, OffsetDelete, OffsetFetch } from './messages/offsets.ts';
 import { InitProducerId, Produce } from './messages/produce.ts';
 import { SaslAuthenticate, SaslHandshake } from './messages/sasl.ts';
 import { CreateTopics, DeleteTopics, DescribeConfigs } from './messages/topics.ts';
+import {
+  AddOffsetsToTxn,
+  AddPartitionsToTxn,
+  DescribeProducers,
+  DescribeTransactions,
+  EndTxn,
+  ListTransactions,
+  TxnOffsetCommit,
+  WriteTxnMarkers,
+} from './messages/transactions.ts';
 
 /** Every API that is served, and nothing else: what ApiVersions lists is made from this table. */
 export const ROUTES: readonly Route[] = [
@@ -53,9 +78,20 @@ export const ROUTES: readonly Route[] = [
   serve(CreateTopics, handleCreateTopics),
   serve(DeleteTopics, handleDeleteTopics),
   serve(InitProducerId, handleInitProducerId),
+  serve(AddPartitionsToTxn, handleAddPartitionsToTxn),
+  serve(AddOffsetsToTxn, handleAddOffsetsToTxn),
+  serve(EndTxn, handleEndTxn),
+  serve(WriteTxnMarkers, handleWriteTxnMarkers),
+  serve(TxnOffsetCommit, handleTxnOffsetCommit),
   serve(OffsetForLeaderEpoch, handleOffsetForLeaderEpoch),
   serve(DescribeConfigs, handleDescribeConfigs),
   serve(SaslAuthenticate, handleSaslAuthenticate, false),
   serve(DeleteGroups, handleDeleteGroups),
+  serve(OffsetDelete, handleOffsetDelete),
   serve(DescribeCluster, handleDescribeCluster),
+  serve(DescribeProducers, handleDescribeProducers),
+  serve(DescribeTransactions, handleDescribeTransactions),
+  serve(ListTransactions, handleListTransactions),
+  serve(ConsumerGroupHeartbeat, handleConsumerGroupHeartbeat),
+  serve(ConsumerGroupDescribe, handleConsumerGroupDescribe),
 ];

@@ -15,7 +15,8 @@ function valueOf(field: AnyField, version: number, flexible: boolean): fc.Arbitr
   const carried = version >= shape.sinceVersion && version <= shape.untilVersion && (shape.tag < 0 || flexible);
   if (!carried) return fc.constant(shape.fallback);
   const plain = plainOf(field, version, flexible);
-  const nullable = version >= shape.nullableSince && shape.kind !== 'struct' && shape.kind !== 'records';
+  const bare = shape.kind === 'records' || (shape.kind === 'struct' && shape.tag >= 0);
+  const nullable = version >= shape.nullableSince && !bare;
   return nullable ? fc.option(plain, { nil: null }) : plain;
 }
 
@@ -32,6 +33,8 @@ function plainOf(field: AnyField, version: number, flexible: boolean): fc.Arbitr
       return fc.integer();
     case 'int64':
       return fc.maxSafeInteger();
+    case 'float64':
+      return fc.double({ noNaN: true });
     case 'uuid':
       return hex;
     case 'string':

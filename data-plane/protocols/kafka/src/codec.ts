@@ -189,6 +189,8 @@ function fieldCoder(field: AnyField, version: number, flexible: boolean): Coder 
       return { read: (r) => r.i32(), write: (w, v) => void w.i32(v as number) };
     case 'int64':
       return { read: (r) => r.i64(), write: (w, v) => void w.i64(v as number) };
+    case 'float64':
+      return { read: (r) => r.f64(), write: (w, v) => void w.f64(v as number) };
     case 'uuid':
       return UUID;
     case 'string':
@@ -200,8 +202,21 @@ function fieldCoder(field: AnyField, version: number, flexible: boolean): Coder 
     case 'array':
       return arrayCoder(fieldCoder(shape.element!, version, flexible), nullable, flexible);
     case 'struct':
-      return structCoder(shape.fields!, version, flexible);
+      return nullable && shape.tag < 0
+        ? nullableStruct(structCoder(shape.fields!, version, flexible))
+        : structCoder(shape.fields!, version, flexible);
   }
+}
+
+/** A nullable struct: int8 −1 for null, 1 before the fields. */
+function nullableStruct(coder: Coder): Coder {
+  return {
+    read: (r) => (r.i8() < 0 ? null : coder.read(r)),
+    write(w, value) {
+      w.i8(value === null ? -1 : 1);
+      if (value !== null) coder.write(w, value);
+    },
+  };
 }
 
 const UUID: Coder = {

@@ -1,10 +1,15 @@
-import type { ClientEvent, Connection as BrokerConnection, Namespace, Refusal } from '@robustmq/broker';
+import type { Admission, ClientEvent, Connection as BrokerConnection, Refusal } from '@robustmq/broker';
 import { type Cancel, type Transport, type TransportHandler, WireError } from '@robustmq/wire';
 import { type Api, type Decoded, type Encodable, type Schema } from './schema.ts';
 import { type ApiCodec, codecOf, MessageReader, type MessageWriter } from './codec.ts';
 import { FrameError, Frames } from './frames.ts';
+import { type Mechanism, SaslExchange, type SaslStep } from './sasl/exchange.ts';
 import type { KafkaServer } from './server.ts';
-import type { World } from './world.ts';
+import { Session } from './session.ts';
+
+/** As `Connection.allows` has them. */
+type AclAction = Parameters<BrokerConnection['allows']>[0];
+type AclResource = Parameters<BrokerConnection['allows']>[1];
 
 /** A request that was served or is being served; answers leave the connection in the order of the requests. */
 export class Call<R extends Schema = Schema> {
@@ -40,6 +45,10 @@ export class Call<R extends Schema = Schema> {
   /** The namespace the connection is bound to. Only handlers behind authentication may ask. */
   get session(): Session {
     return this.connection.session!;
+  }
+  /** Whether the ACL lets the connection do it. */
+  allows(action: AclAction, resource: AclResource, name: string): boolean {
+    return this.session.connection.allows(action, resource, name);
   }
   get answered(): boolean {
     return this.#response !== null;
@@ -83,13 +92,6 @@ export function serve<Q extends Schema, R extends Schema>(
   };
 }
 
-/** What authentication gave the connection. */
-export interface Session {
-  readonly namespace: Namespace;
-  readonly connection: BrokerConnection;
-  readonly world: World;
-}
-
 export interface RequestHeader {
   readonly apiKey: number;
   readonly version: number;
@@ -111,6 +113,7 @@ export class KafkaConnection implements TransportHandler {
   sasl: SaslState = 'none';
   /** Last client id seen, for client events. */
   clientId = '';
+  #exchange: SaslExchange | null = null;
   readonly #frames: Frames;
   readonly #pending: Call[] = [];
   #pendingBytes = 0;
@@ -167,18 +170,55 @@ export class KafkaConnection implements TransportHandler {
     if (this.#idleMs > this.server.limits.idleMsMax) this.fail('idle');
   }
 
-  /** Binds the connection to its namespace after authentication; false when the quota refuses, with the reason. */
-  bind(namespace: Namespace, principal: string): Refusal | null {
+  /** The mechanism of the last authentication, '' = none. */
+  get mechanism(): Mechanism | '' {
+    return this.#exchange?.mechanism ?? '';
+  }
+
+  /** The client has chosen a mechanism; its tokens follow, `raw` = bare. */
+  beginSasl(mechanism: Mechanism, raw: boolean): void {
+    const { listener, serverName, remoteAddress } = this.transport;
+    const origin = { listener, serverName, remoteAddress, clientId: this.clientId };
+    this.#exchange = new SaslExchange(mechanism, this.server.broker, this.server.runtime, origin);
+    this.sasl = raw ? 'raw-tokens' : 'handshaken';
+  }
+
+  /** One token of the exchange; the last one binds the connection. */
+  saslStep(token: Buffer): SaslStep {
+    const step = this.#exchange!.step(token);
+    if ('refused' in step || step.admission === null) return step;
+    const refusal = this.bind(step.admission);
+    if (refusal !== null) return refusal;
+    this.sasl = 'done';
+    return step;
+  }
+
+  /**
+   * Binds the connection to its namespace after authentication; a refusal when the quota says no. Once more for a
+   * re-authentication, which must not change who and where the client is (KIP-368).
+   */
+  bind(admission: Admission): Refusal | null {
+    const { namespace, principal } = admission;
+    const before = this.session;
+    if (before !== null && (before.namespace !== namespace || before.principal !== principal)) {
+      return { refused: 'bad-credentials', message: 'a re-authentication must not change the principal' };
+    }
     const opened = namespace.connect({
       protocol: 'kafka',
       principal,
       clientId: this.clientId,
       remoteAddress: this.transport.remoteAddress,
+      admission,
       // the broker must not be called back from here: the end comes with this turn's end
       disconnect: (reason) => this.server.runtime.afterPoll(() => this.fail(reason)),
     });
     if ('refused' in opened) return opened;
-    this.session = { namespace, connection: opened, world: this.server.worldOf(namespace) };
+    if (before !== null) {
+      before.connection.close();
+      before.connection = opened;
+      return null;
+    }
+    this.session = new Session(namespace, opened, this.server.worldOf(namespace), principal);
     this.#frames.authenticated();
     this.#cancelDeadline();
     return null;
@@ -282,7 +322,7 @@ export class KafkaConnection implements TransportHandler {
     const codec = codecOf(api, version);
     if (codec.flexible) skipTags(r);
     this.clientId = clientId;
-    if (route.authenticated && this.session === null && !this.server.admitAnonymous(this)) return;
+    if (route.authenticated && this.session === null && !this.server.admitWithoutSasl(this)) return;
     const request = codec.request.decode(r);
     if (r.remaining !== 0) throw new WireError('out-of-range', r.at, `${r.remaining} bytes after ${api.name}`);
     const call = new Call(this, { apiKey, version, correlationId, clientId }, codec, owned);

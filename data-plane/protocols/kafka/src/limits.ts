@@ -36,6 +36,18 @@ export interface KafkaLimits {
   readonly offsetMetadataSizeBytesMax: number;
   /** Idempotent producers remembered per partition; the longest unused is forgotten. */
   readonly producersPerPartitionMax: number;
+  readonly transactionTimeoutMsMax: number;
+  /** Transactional ids of a namespace; the longest unused one that is not in a transaction makes room. */
+  readonly transactionalIdsMax: number;
+  readonly transactionalIdLengthMax: number;
+  /** A transactional id that is not used for this long is forgotten. */
+  readonly transactionalIdExpiryMs: number;
+  /** Fetch sessions of a namespace (KIP-227); beyond, clients fetch without one. */
+  readonly fetchSessionsMax: number;
+  /** Partitions all fetch sessions of a namespace may remember. */
+  readonly fetchSessionPartitionsMax: number;
+  /** Entities with a client quota in a namespace. */
+  readonly quotaEntitiesMax: number;
 }
 
 export const DEFAULT_LIMITS: KafkaLimits = {
@@ -61,4 +73,11 @@ export const DEFAULT_LIMITS: KafkaLimits = {
   groupIdLengthMax: 255,
   offsetMetadataSizeBytesMax: 4096,
   producersPerPartitionMax: 1_000,
+  transactionTimeoutMsMax: 900_000,
+  transactionalIdsMax: 100_000,
+  transactionalIdLengthMax: 255,
+  transactionalIdExpiryMs: 604_800_000,
+  fetchSessionsMax: 1_000,
+  fetchSessionPartitionsMax: 100_000,
+  quotaEntitiesMax: 1_000,
 };

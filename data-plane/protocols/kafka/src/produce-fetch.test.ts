@@ -37,6 +37,7 @@ function fetchRequest(
     minBytes?: number;
     maxBytes?: number;
     sessionId?: number;
+    sessionEpoch?: number;
     partitionMaxBytes?: number;
     topic?: string;
     topicId?: string;
@@ -126,7 +127,9 @@ describe('Produce', () => {
     expect((await produce(batchOf(['a']), 7, -1, 'nope')).errorCode).toBe(ERROR.UNKNOWN_TOPIC_OR_PARTITION);
     expect((await produce(batchOf(['a']), 7, -1, 't', 5)).errorCode).toBe(ERROR.UNKNOWN_TOPIC_OR_PARTITION);
     expect((await produce(batchOf(['a']), 7, -1, 't', -1)).errorCode).toBe(ERROR.UNKNOWN_TOPIC_OR_PARTITION);
-    expect((await produce(batchOf(['a'], { attributes: 0x10 }))).errorCode).toBe(ERROR.INVALID_TXN_STATE);
+    expect((await produce(batchOf(['a'], { attributes: 0x10 }))).errorCode).toBe(
+      ERROR.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    );
     expect((await produce(batchOf(['a'], { attributes: 0x20 }))).errorCode).toBe(ERROR.INVALID_RECORD);
     expect((await produce(Buffer.concat([batchOf(['a']), batchOf(['b'])]))).errorCode).toBe(ERROR.INVALID_RECORD);
     const large = batchOf(['x'.repeat(1024 * 1024)]);
@@ -138,13 +141,11 @@ describe('Produce', () => {
 });
 
 describe('idempotent producers', () => {
-  it('are given ids; transactional ones are refused', async () => {
+  it('are given ids', async () => {
     const one = await world.ask(client, InitProducerId, 0, { transactionalId: null, transactionTimeoutMs: 0 });
     const two = await world.ask(client, InitProducerId, 5, { transactionalId: null, transactionTimeoutMs: 0 });
     expect(one).toMatchObject({ errorCode: 0, producerEpoch: 0 });
     expect(one.producerId).not.toBe(two.producerId);
-    const txn = await world.ask(client, InitProducerId, 4, { transactionalId: 'tx', transactionTimeoutMs: 0 });
-    expect(txn).toMatchObject({ errorCode: ERROR.UNSUPPORTED_VERSION, producerId: -1 });
   });
   it('a repeat is answered with its first offset, a gap is refused', async () => {
     for (let i = 0; i < 6; i++)
@@ -287,7 +288,8 @@ describe('Fetch', () => {
     expect(await rowOf(11, {}, 5)).toBe(ERROR.OFFSET_OUT_OF_RANGE);
     expect(await rowOf(11, { topic: 'nope' })).toBe(ERROR.UNKNOWN_TOPIC_OR_PARTITION);
     expect(await rowOf(13, { topicId: 'ab'.repeat(16) })).toBe(ERROR.UNKNOWN_TOPIC_ID);
-    expect((await world.ask(client, Fetch, 7, fetchRequest(0, { sessionId: 5 }))).errorCode).toBe(
+    const session = { sessionId: 5, sessionEpoch: 1 };
+    expect((await world.ask(client, Fetch, 7, fetchRequest(0, session))).errorCode).toBe(
       ERROR.FETCH_SESSION_ID_NOT_FOUND,
     );
     const committed = await world.ask(client, Fetch, 11, fetchRequest(0, { isolationLevel: 1 }));

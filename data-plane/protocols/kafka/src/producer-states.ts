@@ -1,6 +1,13 @@
 import type { Commit, Partition } from '@robustmq/broker';
 import { ERROR, type ErrorCode } from './errors.ts';
-import { baseOffsetOf, batchSizeAt, LAST_OFFSET_DELTA_AT, sequenceOf, type BatchSequence } from './record-batch.ts';
+import {
+  baseOffsetOf,
+  batchSizeAt,
+  isControl,
+  LAST_OFFSET_DELTA_AT,
+  sequenceOf,
+  type BatchSequence,
+} from './record-batch.ts';
 
 /** Batches of one producer that may be in flight, so that a repeat of any of them is known (KIP-98). */
 const BATCHES_REMEMBERED = 5;
@@ -69,7 +76,8 @@ export class ProducerStates {
           const batch = slice.subarray(from, from + size);
           const sequence = sequenceOf(batch);
           const base = baseOffsetOf(batch);
-          if (sequence.producerId >= 0) this.appended(sequence, base, null);
+          if (isControl(batch)) this.ended(sequence.producerId, sequence.producerEpoch);
+          else if (sequence.producerId >= 0) this.appended(sequence, base, null);
           at = base + batch.readInt32BE(LAST_OFFSET_DELTA_AT) + 1;
         }
       }
@@ -86,6 +94,7 @@ export class ProducerStates {
         return { kind: 'duplicate', batch: known };
       }
     }
+    if (state.batches.length === 0) return batch.firstSequence === 0 ? NEW : OUT_OF_ORDER;
     const last = state.batches.at(-1)!.lastSequence;
     return batch.firstSequence === (last === SEQUENCE_MAX ? 0 : last + 1) ? NEW : OUT_OF_ORDER;
   }
@@ -104,6 +113,22 @@ export class ProducerStates {
         this.#producers.delete(oldest);
         break;
       }
+    }
+  }
+
+  /** A marker of this epoch ended the producer's transaction: older epochs are fenced from here on. */
+  ended(producerId: number, producerEpoch: number): void {
+    const state = this.#producers.get(producerId);
+    if (state !== undefined && producerEpoch > state.epoch) {
+      state.epoch = producerEpoch;
+      state.batches = [];
+    }
+  }
+
+  /** Producer id, epoch and last sequence (-1 = none yet) of those remembered. */
+  *producers(): Generator<{ producerId: number; producerEpoch: number; lastSequence: number }> {
+    for (const [producerId, { epoch, batches }] of this.#producers) {
+      yield { producerId, producerEpoch: epoch, lastSequence: batches.at(-1)?.lastSequence ?? -1 };
     }
   }
 

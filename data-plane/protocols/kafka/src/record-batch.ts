@@ -73,3 +73,26 @@ export function recordsFrom(slices: readonly Buffer[], offset: number): number {
   }
   return total;
 }
+
+/** Offset behind the last batch of `slices`, -1 when there is none. */
+export function nextOffsetOf(slices: readonly Buffer[]): number {
+  const slice = slices.at(-1);
+  if (slice === undefined) return -1;
+  let next = -1;
+  for (let at = 0, size = batchSizeAt(slice, 0); size > 0; size = batchSizeAt(slice, (at += size))) {
+    next = baseOffsetOf(slice.subarray(at)) + slice.readInt32BE(at + LAST_OFFSET_DELTA_AT) + 1;
+  }
+  return next;
+}
+
+/** The batches of `slices` that begin below `offset`: views, in order. */
+export function batchesBelow(slices: readonly Buffer[], offset: number): readonly Buffer[] {
+  for (let i = 0; i < slices.length; i++) {
+    const slice = slices[i]!;
+    for (let at = 0, size = batchSizeAt(slice, 0); size > 0; size = batchSizeAt(slice, (at += size))) {
+      if (baseOffsetOf(slice.subarray(at)) < offset) continue;
+      return at === 0 ? slices.slice(0, i) : [...slices.slice(0, i), slice.subarray(0, at)];
+    }
+  }
+  return slices;
+}

@@ -3,7 +3,18 @@
  * versions that carry it. One description serves request and response of every version (KIP-482 for tags).
  */
 export type Kind =
-  'bool' | 'int8' | 'int16' | 'int32' | 'int64' | 'uuid' | 'string' | 'bytes' | 'records' | 'array' | 'struct';
+  | 'bool'
+  | 'int8'
+  | 'int16'
+  | 'int32'
+  | 'int64'
+  | 'float64'
+  | 'uuid'
+  | 'string'
+  | 'bytes'
+  | 'records'
+  | 'array'
+  | 'struct';
 
 export type Schema = { readonly [name: string]: AnyField };
 export type AnyField = Field<unknown, unknown, boolean>;
@@ -91,6 +102,7 @@ export const int16 = (): Field<number, number, false> => plain('int16', 0);
 export const int32 = (): Field<number, number, false> => plain('int32', 0);
 /** 64-bit integer as a safe number; values beyond ±2^53 end the connection. */
 export const int64 = (): Field<number, number, false> => plain('int64', 0);
+export const f64 = (): Field<number, number, false> => plain('float64', 0);
 /** 16 bytes as 32 hex digits. */
 export const uuid = (): Field<string, string, false> => plain('uuid', ZERO_UUID);
 export const string = (): Field<string, string, false> => plain('string', '');
@@ -108,7 +120,7 @@ export function array<S extends Schema>(fields: S): Field<Decoded<S>[], readonly
 export function arrayOf<D, E>(element: Field<D, E, boolean>): Field<D[], readonly E[], false> {
   return new Field({ ...plain('array', []).shape, element });
 }
-/** A struct inside a struct. */
+/** A struct inside a struct. Nullable and not tagged: a byte before it tells (−1 null, 1 present). */
 export function struct<S extends Schema>(fields: S): Field<Decoded<S>, Encodable<S>, false> {
   return new Field({ ...plain('struct', null).shape, fields });
 }

@@ -1,10 +1,9 @@
-import type { Broker, Namespace, Refusal } from '@robustmq/broker';
+import type { Broker, Namespace } from '@robustmq/broker';
 import type { Accept, Cancel, ListenerInfo, Runtime } from '@robustmq/wire';
 import { ROUTES } from './api-table.ts';
 import { MessageWriter } from './codec.ts';
 import { KafkaConnection, type Route } from './connection.ts';
 import { DEFAULT_LIMITS, type KafkaLimits } from './limits.ts';
-import { parsePlain } from './sasl-plain.ts';
 import { World } from './world.ts';
 
 /** Where clients of a namespace find this node. */
@@ -120,43 +119,34 @@ export class KafkaServer {
   }
 
   /**
-   * The first request that needs a namespace came without SASL: binds the connection as anonymous where the broker
-   * allows it, else ends it, as Kafka does (no answer to such a request could tell the reason).
+   * The first request that needs a namespace came without SASL: binds the connection as whom its certificate names, else
+   * as anonymous where the broker allows it, else ends it, as Kafka does (no answer to such a request could tell why).
    */
-  admitAnonymous(connection: KafkaConnection): boolean {
-    const refusal = this.#admit(connection, null, null);
+  admitWithoutSasl(connection: KafkaConnection): boolean {
+    const { listener, serverName, remoteAddress, clientCertificate } = connection.transport;
+    const { clientId } = connection;
+    const request = { listener, serverName, remoteAddress, clientId, username: null, password: null };
+    const proof = clientCertificate ? { proof: { kind: 'x509', certificate: clientCertificate } as const } : {};
+    const admission = this.broker.admit({ protocol: 'kafka', ...request, ...proof });
+    // the broker writes the client event of a refusal
+    const refusal = 'refused' in admission ? admission : connection.bind(admission);
     if (refusal === null) return true;
     connection.fail(refusal.message);
     return false;
   }
 
-  /** Checks a PLAIN token and binds the connection; the refusal tells why not. */
-  authenticatePlain(connection: KafkaConnection, token: Buffer): Refusal | null {
-    const plain = parsePlain(token);
-    if (plain === null) return { refused: 'bad-credentials', message: 'the PLAIN token is malformed' };
-    return this.#admit(connection, plain.username, plain.password);
-  }
-
-  /** A bare token after SaslHandshake 0: answered by an empty token, or by the end of the connection (KIP-43). */
+  /** A bare token after SaslHandshake 0: answered by a bare challenge, or by the end of the connection (KIP-43). */
   rawSaslToken(connection: KafkaConnection, token: Buffer): void {
-    const refusal = this.authenticatePlain(connection, token);
-    if (refusal !== null) return connection.fail(refusal.message);
-    connection.sasl = 'done';
-    connection.sendRaw(Buffer.alloc(0));
-  }
-
-  #admit(connection: KafkaConnection, username: string | null, password: Buffer | null): Refusal | null {
-    const { listener, serverName, remoteAddress } = connection.transport;
-    const admission = this.broker.admit({ protocol: 'kafka', listener, serverName, remoteAddress, username, password });
-    // the broker writes the client event of a refusal
-    return 'refused' in admission ? admission : connection.bind(admission.namespace, admission.principal);
+    const step = connection.saslStep(token);
+    if ('refused' in step) return connection.fail(step.message);
+    connection.sendRaw(step.challenge);
   }
 
   #sweep(): void {
     for (const connection of this.#connections) connection.sweep(SWEEP_PERIOD_MS);
     const before = this.runtime.monotonicMs() - WORLD_IDLE_MS;
     for (const [id, entry] of this.#worlds) {
-      if (entry.connections > 0 || entry.idleSinceMs > before || entry.world.groups.hasMembers) continue;
+      if (entry.connections > 0 || entry.idleSinceMs > before || entry.world.isActive) continue;
       entry.world.close();
       this.#worlds.delete(id);
     }

@@ -1,16 +1,29 @@
 import type { Namespace, Partition, Topic } from '@robustmq/broker';
 import type { Runtime } from '@robustmq/wire';
+import { ClientQuotas } from './client-quotas.ts';
+import { FetchSessions } from './fetch-sessions.ts';
+import { ConsumerGroups } from './groups/consumer-groups.ts';
 import { GroupCoordinator } from './groups/coordinator.ts';
+import { ERROR, type ErrorCode } from './errors.ts';
 import type { KafkaLimits } from './limits.ts';
 import { ProducerStates } from './producer-states.ts';
+import { TransactionCoordinator } from './transactions/transaction-coordinator.ts';
+
+/** OffsetCommit carries a member epoch from this version on (KIP-848). */
+const MEMBER_EPOCH_SINCE = 9;
+const PRODUCER_ID_BITS_HIGH = 0x1f_ffff;
 
 /**
- * What this room keeps for one namespace: its groups and its idempotent producers. Found by namespace id only, so
+ * What this room keeps for one namespace: its groups, transactions and idempotent producers. Found by namespace id only, so
  * groups of the same name in two clusters never meet.
  */
 export class World {
   readonly namespace: Namespace;
   readonly groups: GroupCoordinator;
+  readonly consumerGroups: ConsumerGroups;
+  readonly transactions: TransactionCoordinator;
+  readonly fetchSessions: FetchSessions;
+  readonly quotas: ClientQuotas;
   readonly #limits: KafkaLimits;
   readonly #runtime: Runtime;
   /** By topic id and partition index. */
@@ -21,6 +34,10 @@ export class World {
     this.#limits = limits;
     this.#runtime = runtime;
     this.groups = new GroupCoordinator(namespace, runtime, limits);
+    this.consumerGroups = new ConsumerGroups(namespace, runtime, limits);
+    this.fetchSessions = new FetchSessions(runtime, limits);
+    this.quotas = new ClientQuotas(namespace, runtime, limits);
+    this.transactions = new TransactionCoordinator(namespace, runtime, limits, () => this.newProducerId());
   }
 
   producersOf(topic: Topic, partition: Partition): ProducerStates {
@@ -39,6 +56,31 @@ export class World {
     this.#runtime.log.warn({ error, topic: topic.name, partition: index }, 'kafka: producers were not all found');
   }
 
+  /** An id nobody else has: random, 53 bits. */
+  newProducerId(): number {
+    const random = this.#runtime.randomBytes(8);
+    return (random.readUInt32BE(0) & PRODUCER_ID_BITS_HIGH) * 2 ** 32 + random.readUInt32BE(4);
+  }
+
+  /** Whether a member may commit offsets into its group, of either protocol; `version` is OffsetCommit's. */
+  mayCommit(groupId: string, memberId: string, instanceId: string | null, epoch: number, version: number): ErrorCode {
+    const group = this.consumerGroups.get(groupId);
+    if (group === undefined) return this.groups.mayCommit(groupId, memberId, instanceId, epoch);
+    if (version < MEMBER_EPOCH_SINCE && epoch >= 0) return ERROR.UNSUPPORTED_VERSION;
+    return this.consumerGroups.mayCommit(group, memberId, epoch);
+  }
+
+  /** Whether the group is there at all. */
+  mayDeleteOffsets(groupId: string): ErrorCode {
+    if (this.groups.hasMembersIn(groupId) || this.consumerGroups.get(groupId) !== undefined) return ERROR.NONE;
+    return this.namespace.offsets.groups().includes(groupId) ? ERROR.NONE : ERROR.GROUP_ID_NOT_FOUND;
+  }
+
+  /** Whether it must stay although nobody is connected. */
+  get isActive(): boolean {
+    return this.groups.hasMembers || this.consumerGroups.hasMembers || this.transactions.isActive;
+  }
+
   /** The topic is gone. */
   forgetTopic(idHex: string): void {
     this.#producers.delete(idHex);
@@ -46,6 +88,8 @@ export class World {
 
   close(): void {
     this.groups.close();
+    this.consumerGroups.close();
+    this.transactions.close();
     this.#producers.clear();
   }
 }

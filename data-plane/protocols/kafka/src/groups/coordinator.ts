@@ -1,10 +1,12 @@
-import type { Namespace } from '@robustmq/broker';
+import type { KeyedStore, Namespace } from '@robustmq/broker';
 import type { Cancel, Runtime } from '@robustmq/wire';
 import { ERROR, type ErrorCode } from '../errors.ts';
 import type { KafkaLimits } from '../limits.ts';
 import { Group, type GroupState, joinFailure, type MemberClaim } from './group.ts';
+import type { StoredGroup } from './stored-group.ts';
 import { type Abandonable, type JoinRequest, NO_ASSIGNMENT, type OnJoined, type OnSynced } from './group-member.ts';
 
+const KIND = 'kafka-groups';
 const EXPIRY_PERIOD_MS = 500;
 /** Committed offsets do not keep the type; everything that commits is a consumer. */
 const OFFSETS_PROTOCOL_TYPE = 'consumer';
@@ -33,6 +35,7 @@ export class GroupCoordinator {
   readonly #namespace: Namespace;
   readonly #runtime: Runtime;
   readonly #limits: KafkaLimits;
+  readonly #store: KeyedStore;
   readonly #groups = new Map<string, Group>();
   /** Runs only while there are groups. */
   #cancelSweep: Cancel | null = null;
@@ -41,10 +44,20 @@ export class GroupCoordinator {
     this.#namespace = namespace;
     this.#runtime = runtime;
     this.#limits = limits;
+    this.#store = namespace.keyed(KIND);
+    for (const [groupId, value] of [...this.#store.entries()]) this.#restore(groupId, value);
   }
 
   get hasMembers(): boolean {
     return this.#groups.size > 0;
+  }
+
+  hasMembersIn(groupId: string): boolean {
+    return this.#groups.has(groupId);
+  }
+  /** Whether a member of the group reads the topic. */
+  subscribes(groupId: string, topic: string): boolean {
+    return this.#groups.get(groupId)?.subscribes(topic) ?? false;
   }
 
   join(request: JoinRequest, answer: OnJoined, call: Abandonable): void {
@@ -60,9 +73,7 @@ export class GroupCoordinator {
     if (group === undefined) {
       if (memberId !== '') return fail(ERROR.UNKNOWN_MEMBER_ID);
       if (this.#groups.size >= groupsPerNamespaceMax) return fail(ERROR.GROUP_MAX_SIZE_REACHED);
-      group = new Group(groupId, this.#runtime, this.#limits);
-      this.#groups.set(groupId, group);
-      this.#cancelSweep ??= this.#runtime.every(EXPIRY_PERIOD_MS, () => this.#sweep());
+      group = this.#make(groupId);
     }
     group.join(request, answer, call);
     this.#forgetIfVacant(group);
@@ -160,9 +171,31 @@ export class GroupCoordinator {
     return groupId !== '' && groupId.length <= this.#limits.groupIdLengthMax;
   }
 
+  #make(groupId: string): Group {
+    const group = new Group(groupId, this.#runtime, this.#limits, (stable) => this.#save(stable));
+    this.#groups.set(groupId, group);
+    this.#cancelSweep ??= this.#runtime.every(EXPIRY_PERIOD_MS, () => this.#sweep());
+    return group;
+  }
+
+  /** Nobody waits for it: a crash before it is stable costs the members a rebalance. */
+  #save(group: Group): void {
+    const { stored } = group;
+    if (stored !== null) this.#store.set(group.groupId, Buffer.from(JSON.stringify(stored)));
+  }
+  #restore(groupId: string, value: Buffer): void {
+    try {
+      this.#make(groupId).restore(JSON.parse(value.toString()) as StoredGroup);
+    } catch (error) {
+      this.#groups.delete(groupId);
+      this.#runtime.log.error({ error, group: groupId }, 'kafka: a stored group is damaged');
+    }
+  }
+
   #forgetIfVacant(group: Group): void {
     if (!group.vacant) return;
     group.close();
+    if (this.#store.get(group.groupId) !== undefined) this.#store.delete(group.groupId);
     this.#groups.delete(group.groupId);
     if (this.#groups.size === 0) this.#stopSweep();
   }

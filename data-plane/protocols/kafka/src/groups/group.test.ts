@@ -364,7 +364,7 @@ describe('offsets', () => {
   });
 });
 
-it('FindCoordinator: this node for groups, a final refusal for transactions', async () => {
+it('FindCoordinator: this node for groups and transactions, nobody for anything else', async () => {
   const client = world.client();
   const one = await world.ask(client, FindCoordinator, 2, { key: 'g', keyType: 0, coordinatorKeys: [] });
   expect(one).toMatchObject({ errorCode: 0, nodeId: 7, host: 'blue.example' });
@@ -374,7 +374,9 @@ it('FindCoordinator: this node for groups, a final refusal for transactions', as
     ['h', 7],
   ]);
   const txn = await world.ask(client, FindCoordinator, 1, { key: 'x', keyType: 1, coordinatorKeys: [] });
-  expect(txn.errorCode).toBe(ERROR.UNSUPPORTED_VERSION);
+  expect(txn).toMatchObject({ errorCode: 0, nodeId: 7 });
+  const share = await world.ask(client, FindCoordinator, 6, { key: '', keyType: 2, coordinatorKeys: ['x'] });
+  expect(share.coordinators[0]).toMatchObject({ errorCode: ERROR.INVALID_REQUEST, nodeId: -1 });
 });
 
 it('groups of the same name in two clusters never meet', async () => {

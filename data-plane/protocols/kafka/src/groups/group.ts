@@ -10,6 +10,7 @@ import {
   type OnJoined,
   type OnSynced,
 } from './group-member.ts';
+import { type StoredGroup, storedMember, subscribedTopics } from './stored-group.ts';
 
 export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead';
 
@@ -47,10 +48,52 @@ export class Group {
   /** The first generation is still gathering. */
   #gathering = false;
 
-  constructor(groupId: string, runtime: Runtime, limits: KafkaLimits) {
+  /** Told of each stable generation and of each change of its members: time to store it. */
+  readonly #onStable: (group: Group) => void;
+
+  constructor(groupId: string, runtime: Runtime, limits: KafkaLimits, onStable: (group: Group) => void) {
     this.groupId = groupId;
+    this.#onStable = onStable;
     this.#runtime = runtime;
     this.#limits = limits;
+  }
+
+  /** What `restore` takes, null when there is no stable generation. */
+  get stored(): StoredGroup | null {
+    const { generationId, protocolType, protocolName, leaderId } = this;
+    if (this.state !== 'Stable' || protocolType === null || protocolName === null || leaderId === null) return null;
+    const members = [...this.members.values()].map(storedMember);
+    return { generationId, protocolType, protocolName, leaderId, members };
+  }
+
+  /** Goes on with a generation of before a restart: its members heartbeat on without a rebalance. */
+  restore(stored: StoredGroup): void {
+    this.generationId = stored.generationId;
+    this.protocolType = stored.protocolType;
+    this.protocolName = stored.protocolName;
+    this.leaderId = stored.leaderId;
+    this.state = 'Stable';
+    for (const one of stored.members) {
+      const member = new GroupMember(one.memberId, one.instanceId);
+      member.clientId = one.clientId;
+      member.clientHost = one.clientHost;
+      member.sessionTimeoutMs = one.sessionTimeoutMs;
+      member.rebalanceTimeoutMs = one.rebalanceTimeoutMs;
+      member.protocols = one.protocols.map(([name, bytes]) => ({ name, metadata: Buffer.from(bytes, 'base64') }));
+      member.metadataBytes = member.protocols.reduce((sum, { metadata }) => sum + metadata.length, 0);
+      member.assignment = Buffer.from(one.assignment, 'base64');
+      member.seenMs = this.#runtime.monotonicMs();
+      this.members.set(member.memberId, member);
+      if (member.instanceId !== null) this.#instances.set(member.instanceId, member.memberId);
+    }
+  }
+
+  /** Whether a member reads the topic, as far as its metadata tells. */
+  subscribes(topic: string): boolean {
+    for (const member of this.members.values()) {
+      if (subscribedTopics(member.metadataOf(this.protocolName)).includes(topic)) return true;
+    }
+    return false;
   }
 
   /** Nobody is in it and nobody is about to join. */
@@ -249,6 +292,7 @@ export class Group {
     this.#await(member, request, answer, call);
     if (this.state !== 'Stable' || !unchanged) return this.#prepare();
     // nothing changed for the group: same generation, no rebalance
+    this.#onStable(this);
     const told = this.#joined(member);
     if (!led) return member.answerJoin(told);
     // a leader that cannot skip the assignment must not think it leads, else it would assign anew
@@ -394,6 +438,7 @@ export class Group {
       if (member.onSynced !== null) member.seenMs = nowMs;
       member.answerSync(this.#synced(member));
     }
+    this.#onStable(this);
   }
 }
 

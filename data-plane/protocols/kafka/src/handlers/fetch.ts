@@ -2,8 +2,9 @@ import type { Partition, Topic } from '@robustmq/broker';
 import type { Cancel } from '@robustmq/wire';
 import type { Call } from '../connection.ts';
 import { ERROR, type ErrorCode, storageError } from '../errors.ts';
+import type { FetchPlan, WantedPartition } from '../fetch-sessions.ts';
 import type { Fetch } from '../messages/fetch.ts';
-import { recordsFrom } from '../record-batch.ts';
+import { batchesBelow, nextOffsetOf, recordsFrom } from '../record-batch.ts';
 import type { Decoded } from '../schema.ts';
 
 type FetchRequest = Decoded<typeof Fetch.request>;
@@ -26,32 +27,36 @@ interface FetchRow {
   highWatermark: number;
   lastStableOffset: number;
   logStartOffset: number;
-  readonly abortedTransactions: [] | null;
+  abortedTransactions: readonly { readonly producerId: number; readonly firstOffset: number }[] | null;
   records: readonly Buffer[];
 }
 
-/**
- * Fetch: long poll. Sessions (KIP-227) are declined by answering session id 0, so every request is a full one. There
- * are no transactions, so the last stable offset is the high watermark and the aborted list is empty.
- */
+/** Fetch: long poll, in a session (KIP-227) or not; to readers of committed records nothing beyond the LSO (KIP-98). */
 export function handleFetch(request: FetchRequest, call: FetchCall): void {
-  if (request.sessionId !== 0) {
-    return call.reply({ errorCode: ERROR.FETCH_SESSION_ID_NOT_FOUND, responses: [] });
-  }
-  // epoch −1 closes a session, 0 opens one; both mean a full fetch here
-  if (request.sessionEpoch > 0) {
-    return call.reply({ errorCode: ERROR.INVALID_FETCH_SESSION_EPOCH, responses: [] });
-  }
-  const owedMs = call.session.connection.egressDelayMs();
+  const plan = call.session.world.fetchSessions.plan(request);
+  if (typeof plan === 'number') return call.reply({ errorCode: plan, responses: [] });
+  const owedMs = call.session.egressDelayMs(call.clientId, 0);
   // the quota is used up: nothing is read, and the client is told when to come again (KIP-219)
-  if (owedMs > 0) return call.reply({ throttleTimeMs: call.connection.mute(owedMs), responses: [] });
-  new PendingFetch(request, call).attempt();
+  if (owedMs > 0) {
+    const sessionId = plan.session?.id ?? 0;
+    return call.reply({ throttleTimeMs: call.connection.mute(owedMs), sessionId, responses: [] });
+  }
+  new PendingFetch(request, plan, call).attempt();
+}
+
+interface FetchedTopic {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partitions: FetchRow[];
 }
 
 class PendingFetch {
   readonly #call: FetchCall;
+  readonly #plan: FetchPlan;
+  /** Only committed records are asked for. */
+  readonly #committed: boolean;
   readonly #rows: FetchRow[] = [];
-  readonly #responses: { topic: string; topicId: string; partitions: FetchRow[] }[];
+  readonly #responses: FetchedTopic[];
   readonly #sizeBytesMax: number;
   readonly #sizeBytesMin: number;
   readonly #waitMs: number;
@@ -65,25 +70,22 @@ class PendingFetch {
   #cancelTimer: Cancel | null = null;
   #waiters: (() => void)[] = [];
 
-  constructor(request: FetchRequest, call: FetchCall) {
+  constructor(request: FetchRequest, plan: FetchPlan, call: FetchCall) {
     this.#call = call;
+    this.#plan = plan;
+    this.#committed = request.isolationLevel === READ_COMMITTED;
     const { limits } = call.server;
     this.#sizeBytesMax = Math.min(Math.max(request.maxBytes, 0), limits.fetchSizeBytesMax);
     this.#sizeBytesMin = Math.min(request.minBytes, this.#sizeBytesMax);
     this.#waitMs = Math.min(request.maxWaitMs, limits.fetchWaitMsMax);
-    this.#responses = request.topics.map(({ topic, topicId, partitions }) => ({
+    this.#responses = plan.topics.map(({ topic, topicId, partitions }) => ({
       topic,
       topicId,
-      partitions: partitions.map((wanted) => this.#row(topic, topicId, wanted, request.isolationLevel)),
+      partitions: partitions.map((wanted) => this.#row(topic, topicId, wanted)),
     }));
   }
 
-  #row(
-    name: string,
-    topicId: string,
-    wanted: FetchRequest['topics'][number]['partitions'][number],
-    isolationLevel: number,
-  ): FetchRow {
+  #row(name: string, topicId: string, wanted: WantedPartition): FetchRow {
     const byId = this.#call.version >= TOPIC_IDS_SINCE;
     const { topics } = this.#call.session.namespace;
     const topic = byId ? topics.byId(topicId) : topics.get(name);
@@ -99,15 +101,20 @@ class PendingFetch {
       highWatermark: -1,
       lastStableOffset: -1,
       logStartOffset: -1,
-      abortedTransactions: isolationLevel === READ_COMMITTED ? [] : null,
+      abortedTransactions: this.#committed ? [] : null,
       records: [],
     };
     if (topic === undefined && byId) row.errorCode = ERROR.UNKNOWN_TOPIC_ID;
+    else if (!this.#mayRead(topic?.name ?? name)) row.errorCode = ERROR.TOPIC_AUTHORIZATION_FAILED;
     else if (partition === undefined) row.errorCode = ERROR.UNKNOWN_TOPIC_OR_PARTITION;
     else if (wanted.currentLeaderEpoch > LEADER_EPOCH) row.errorCode = ERROR.UNKNOWN_LEADER_EPOCH;
     if (row.errorCode !== ERROR.NONE) this.#failed = true;
     this.#rows.push(row);
     return row;
+  }
+
+  #mayRead(name: string): boolean {
+    return this.#call.allows('read', 'topic', name);
   }
 
   /** Reads what there is; answers, or waits for more. */
@@ -152,7 +159,9 @@ class PendingFetch {
       this.#fail(row, ERROR.UNKNOWN_TOPIC_OR_PARTITION);
       return [];
     }
-    row.highWatermark = row.lastStableOffset = partition.stableOffset;
+    row.highWatermark = partition.stableOffset;
+    row.lastStableOffset = partition.lastStableOffset;
+    const limit = this.#committed ? row.lastStableOffset : row.highWatermark;
     row.logStartOffset = partition.startOffset;
     row.seenOffset = Math.max(fetchOffset, partition.stableOffset);
     if (fetchOffset < partition.startOffset || fetchOffset > partition.endOffset) {
@@ -160,7 +169,7 @@ class PendingFetch {
       return [];
     }
     const room = Math.min(row.sizeBytesMax, this.#sizeBytesMax - this.#sizeBytes);
-    if (fetchOffset >= partition.stableOffset || (room <= 0 && this.#sizeBytes > 0)) return [];
+    if (fetchOffset >= limit || (room <= 0 && this.#sizeBytes > 0)) return [];
     try {
       return partition.read(fetchOffset, Math.max(room, 1));
     } catch (error) {
@@ -170,7 +179,8 @@ class PendingFetch {
   }
 
   /** Takes batches while there is room; the very first batch of a response always fits (KIP-74). */
-  #accept(row: FetchRow, slices: readonly Buffer[]): void {
+  #accept(row: FetchRow, read: readonly Buffer[]): void {
+    const slices = this.#committed && read.length > 0 ? this.#onlyDecided(row, read) : read;
     let taken = 0;
     for (const slice of slices) {
       if (this.#sizeBytes > 0 && this.#sizeBytes + slice.length > this.#sizeBytesMax) break;
@@ -178,6 +188,15 @@ class PendingFetch {
       taken++;
     }
     row.records = taken === slices.length ? slices : slices.slice(0, taken);
+  }
+
+  /** Leaves out what is not decided, and tells what was aborted in the rest. */
+  #onlyDecided(row: FetchRow, slices: readonly Buffer[]): readonly Buffer[] {
+    const { partition, fetchOffset, lastStableOffset } = row;
+    const decided = batchesBelow(slices, lastStableOffset);
+    const next = nextOffsetOf(decided);
+    row.abortedTransactions = next < 0 ? [] : partition!.abortedTransactions(fetchOffset, next);
+    return decided;
   }
 
   #fail(row: FetchRow, errorCode: ErrorCode): void {
@@ -210,7 +229,8 @@ class PendingFetch {
   /** Looks again; with several partitions at the end of the turn, so that one commit goes into one answer. */
   readonly #wake = (): void => {
     if (this.#wakeScheduled || this.#done) return;
-    if (this.#rows.length === 1 && !this.#registering) return this.#again();
+    // the last stable offset moves behind the stable one, by the end of the turn
+    if (this.#rows.length === 1 && !this.#registering && !this.#committed) return this.#again();
     this.#wakeScheduled = true;
     this.#call.server.runtime.afterPoll(() => {
       this.#wakeScheduled = false;
@@ -236,8 +256,20 @@ class PendingFetch {
         for (const slice of records) usage.bytesOut += slice.length;
       }
     };
-    const throttleTimeMs = call.connection.mute(call.session.connection.egressDelayMs(this.#sizeBytes));
-    call.reply({ responses: this.#responses, throttleTimeMs });
+    const throttleTimeMs = call.connection.mute(call.session.egressDelayMs(call.clientId, this.#sizeBytes));
+    call.reply({ responses: this.#told(), sessionId: this.#plan.session?.id ?? 0, throttleTimeMs });
+  }
+
+  /** In a session only what the client does not know yet. */
+  #told(): FetchedTopic[] {
+    const { session, incremental } = this.#plan;
+    if (session === null) return this.#responses;
+    const told = [];
+    for (const { topic, topicId, partitions } of this.#responses) {
+      const rows = partitions.filter((row) => session.tells(topic, topicId, row) || !incremental);
+      if (rows.length > 0) told.push({ topic, topicId, partitions: rows });
+    }
+    return told;
   }
 
   #stop(): void {

@@ -1,7 +1,7 @@
 import type { Commit, Partition, Topic } from '@robustmq/broker';
 import type { Call } from '../connection.ts';
 import { ERROR, type ErrorCode, REFUSAL_ERRORS } from '../errors.ts';
-import type { InitProducerId, Produce } from '../messages/produce.ts';
+import type { Produce } from '../messages/produce.ts';
 import { batchSizeAt, isControl, isTransactional, magicOf, sequenceOf } from '../record-batch.ts';
 import type { Decoded } from '../schema.ts';
 
@@ -66,17 +66,16 @@ function serveProduce(request: ProduceRequest, call: Call<typeof Produce.respons
     const partitionResponses = topicData.partitionData.map(({ index, records }) => {
       const outcome: PartitionOutcome = emptyOutcome(index);
       if (!acksLegal) refuse(outcome, ERROR.INVALID_REQUIRED_ACKS, `acks=${acks}`);
-      else if (request.transactionalId !== null) refuse(outcome, ERROR.INVALID_TXN_STATE, NO_TRANSACTIONS);
       else if (records === null || records.length === 0) refuse(outcome, ERROR.INVALID_RECORD, 'no records');
       else {
         sizeBytes += records.length;
-        produceTo(topic, outcome, owned ? records : copyOf(records), call);
+        produceTo(topic, outcome, owned ? records : copyOf(records), request.transactionalId, call);
       }
       return outcome;
     });
     return { name: topicData.name, partitionResponses };
   });
-  const throttleTimeMs = call.connection.mute(call.session.connection.ingressDelayMs());
+  const throttleTimeMs = call.connection.mute(call.session.ingressDelayMs(call.clientId, sizeBytes));
   if (acks === 0) {
     // KIP: without acknowledgements the end of the connection is the only way to tell an error
     const bad = responses.flatMap((r) => r.partitionResponses).find((o) => o.errorCode !== ERROR.NONE);
@@ -90,7 +89,6 @@ function serveProduce(request: ProduceRequest, call: Call<typeof Produce.respons
 }
 
 const NOT_STORED = 'the records could not be stored';
-const NO_TRANSACTIONS = 'transactions are not supported by this cluster yet';
 
 function emptyOutcome(index: number): PartitionOutcome {
   return { index, errorCode: ERROR.NONE, baseOffset: -1, logStartOffset: -1, errorMessage: null, commit: null };
@@ -101,7 +99,13 @@ function refuse(outcome: PartitionOutcome, errorCode: ErrorCode, message: string
   outcome.errorMessage = message;
 }
 
-function produceTo(topic: Topic | undefined, outcome: PartitionOutcome, records: Buffer, call: Call): void {
+function produceTo(
+  topic: Topic | undefined,
+  outcome: PartitionOutcome,
+  records: Buffer,
+  transactionalId: string | null,
+  call: Call,
+): void {
   const partition = topic?.partitions[outcome.index];
   if (topic === undefined || partition === undefined) {
     return refuse(outcome, ERROR.UNKNOWN_TOPIC_OR_PARTITION, 'there is no such topic or partition');
@@ -113,10 +117,30 @@ function produceTo(topic: Topic | undefined, outcome: PartitionOutcome, records:
   const size = batchSizeAt(records, 0);
   if (magic !== 2 || size < 0) return refuse(outcome, ERROR.CORRUPT_MESSAGE, 'not a record batch');
   if (isControl(records)) return refuse(outcome, ERROR.INVALID_RECORD, 'clients may not write control batches');
-  if (isTransactional(records)) return refuse(outcome, ERROR.INVALID_TXN_STATE, NO_TRANSACTIONS);
   // KIP-98: a request carries one batch per partition; sequences would not be checkable else
   if (size !== records.length) return refuse(outcome, ERROR.INVALID_RECORD, 'more than one record batch');
+  if (isTransactional(records)) {
+    const errorCode = checkTransaction(transactionalId, topic, partition, records, call);
+    if (errorCode !== ERROR.NONE)
+      return refuse(outcome, errorCode, 'the partition is not in a transaction of this producer');
+  }
   append(topic, partition, outcome, records, call);
+}
+
+/** A batch of a transaction belongs to one that is open, with its partition in it (KIP-98, KIP-890). */
+function checkTransaction(
+  transactionalId: string | null,
+  topic: Topic,
+  partition: Partition,
+  batch: Buffer,
+  call: Call,
+): ErrorCode {
+  if (transactionalId === null || !call.allows('write', 'transactional-id', transactionalId)) {
+    return ERROR.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+  }
+  const { producerId, producerEpoch } = sequenceOf(batch);
+  const claim = { transactionalId, producerId, producerEpoch };
+  return call.session.world.transactions.mayProduce(claim, topic.idHex, partition.index);
 }
 
 /** Small requests lie in the buffer all connections share. */
@@ -181,20 +205,4 @@ function afterCommits(outcomes: readonly PartitionOutcome[], done: () => void): 
     });
   }
   settled();
-}
-
-const PRODUCER_ID_BITS_HIGH = 0x1f_ffff;
-
-/**
- * InitProducerId without a transactional id: an id nobody else has (random, 53 bits) and epoch 0. With one it is
- * refused by a code that no client retries.
- */
-export function handleInitProducerId(
-  request: Decoded<typeof InitProducerId.request>,
-  call: Call<typeof InitProducerId.response>,
-): void {
-  if (request.transactionalId !== null) return call.reply({ errorCode: ERROR.UNSUPPORTED_VERSION });
-  const random = call.server.runtime.randomBytes(8);
-  const producerId = (random.readUInt32BE(0) & PRODUCER_ID_BITS_HIGH) * 2 ** 32 + random.readUInt32BE(4);
-  call.reply({ errorCode: ERROR.NONE, producerId, producerEpoch: 0 });
 }

@@ -28,7 +28,7 @@ export const Metadata = api({
   key: 3,
   name: 'Metadata',
   minVersion: 0,
-  maxVersion: 12,
+  maxVersion: 13,
   flexibleSince: 9,
   request: {
     topics: array({ topicId: uuid().since(10), name: string().nullable(10) }).nullable(1),
@@ -58,6 +58,7 @@ export const Metadata = api({
       topicAuthorizedOperations: int32().since(8).or(OPERATIONS_OMITTED),
     }),
     clusterAuthorizedOperations: int32().since(8).until(10).or(OPERATIONS_OMITTED),
+    errorCode: int16().since(13).or(0),
   },
 });
 
@@ -66,11 +67,12 @@ export const DescribeCluster = api({
   key: 60,
   name: 'DescribeCluster',
   minVersion: 0,
-  maxVersion: 1,
+  maxVersion: 2,
   flexibleSince: 0,
   request: {
     includeClusterAuthorizedOperations: bool(),
     endpointType: int8().since(1).or(1),
+    includeFencedBrokers: bool().since(2).or(false),
   },
   response: {
     throttleTimeMs: int32().or(0),
@@ -79,7 +81,13 @@ export const DescribeCluster = api({
     endpointType: int8().since(1).or(1),
     clusterId: string(),
     controllerId: int32(),
-    brokers: array({ brokerId: int32(), host: string(), port: int32(), rack: string().nullable().or(null) }),
+    brokers: array({
+      brokerId: int32(),
+      host: string(),
+      port: int32(),
+      rack: string().nullable().or(null),
+      isFenced: bool().since(2).or(false),
+    }),
     clusterAuthorizedOperations: int32().or(OPERATIONS_OMITTED),
   },
 });

@@ -1,11 +1,11 @@
-import { api, array, arrayOf, int16, int32, int64, int8, records, string, struct, uuid } from '../schema.ts';
+import { api, array, arrayOf, int16, int32, int64, int8, records, string, struct, uuid, ZERO_UUID } from '../schema.ts';
 
 /** Fetch (1). Topics are named by id from 13 on (KIP-516). */
 export const Fetch = api({
   key: 1,
   name: 'Fetch',
   minVersion: 4,
-  maxVersion: 16,
+  maxVersion: 18,
   flexibleSince: 12,
   request: {
     clusterId: string().nullable().since(12).tagged(0),
@@ -27,6 +27,8 @@ export const Fetch = api({
         lastFetchedEpoch: int32().since(12).or(-1),
         logStartOffset: int64().since(5).or(-1),
         partitionMaxBytes: int32(),
+        replicaDirectoryId: uuid().since(17).tagged(0).or(ZERO_UUID),
+        highWatermark: int64().since(18).tagged(1).or(Number.MAX_SAFE_INTEGER),
       }),
     }),
     forgottenTopicsData: array({
@@ -56,6 +58,10 @@ export const Fetch = api({
         records: records(),
       }),
     }),
+    nodeEndpoints: array({ nodeId: int32(), host: string(), port: int32(), rack: string().nullable() })
+      .since(16)
+      .tagged(0)
+      .or([]),
   },
 });
 
@@ -64,7 +70,7 @@ export const ListOffsets = api({
   key: 2,
   name: 'ListOffsets',
   minVersion: 1,
-  maxVersion: 7,
+  maxVersion: 10,
   flexibleSince: 6,
   request: {
     replicaId: int32(),
@@ -77,6 +83,7 @@ export const ListOffsets = api({
         timestamp: int64(),
       }),
     }),
+    timeoutMs: int32().since(10).or(0),
   },
   response: {
     throttleTimeMs: int32().since(2).or(0),

@@ -155,7 +155,7 @@ export const DescribeGroups = api({
   key: 15,
   name: 'DescribeGroups',
   minVersion: 0,
-  maxVersion: 5,
+  maxVersion: 6,
   flexibleSince: 5,
   request: {
     groups: arrayOf(string()),
@@ -165,6 +165,7 @@ export const DescribeGroups = api({
     throttleTimeMs: int32().since(1).or(0),
     groups: array({
       errorCode: int16(),
+      errorMessage: string().nullable().since(6).or(null),
       groupId: string(),
       groupState: string(),
       protocolType: string(),

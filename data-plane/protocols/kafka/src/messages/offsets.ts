@@ -1,11 +1,11 @@
-import { api, array, arrayOf, bool, int16, int32, int64, string } from '../schema.ts';
+import { api, array, arrayOf, bool, int16, int32, int64, string, uuid, ZERO_UUID } from '../schema.ts';
 
 /** OffsetCommit (8). */
 export const OffsetCommit = api({
   key: 8,
   name: 'OffsetCommit',
   minVersion: 2,
-  maxVersion: 9,
+  maxVersion: 10,
   flexibleSince: 8,
   request: {
     groupId: string(),
@@ -14,7 +14,8 @@ export const OffsetCommit = api({
     groupInstanceId: string().nullable().since(7),
     retentionTimeMs: int64().until(4).or(-1),
     topics: array({
-      name: string(),
+      name: string().until(9),
+      topicId: uuid().since(10).or(ZERO_UUID),
       partitions: array({
         partitionIndex: int32(),
         committedOffset: int64(),
@@ -25,12 +26,17 @@ export const OffsetCommit = api({
   },
   response: {
     throttleTimeMs: int32().since(3).or(0),
-    topics: array({ name: string(), partitions: array({ partitionIndex: int32(), errorCode: int16() }) }),
+    topics: array({
+      name: string().until(9),
+      topicId: uuid().since(10).or(ZERO_UUID),
+      partitions: array({ partitionIndex: int32(), errorCode: int16() }),
+    }),
   },
 });
 
 const fetchedTopics = {
-  name: string(),
+  name: string().until(9),
+  topicId: uuid().since(10).or(ZERO_UUID),
   partitions: array({
     partitionIndex: int32(),
     committedOffset: int64(),
@@ -45,7 +51,7 @@ export const OffsetFetch = api({
   key: 9,
   name: 'OffsetFetch',
   minVersion: 1,
-  maxVersion: 9,
+  maxVersion: 10,
   flexibleSince: 6,
   request: {
     groupId: string().until(7),
@@ -56,7 +62,11 @@ export const OffsetFetch = api({
       groupId: string(),
       memberId: string().nullable().since(9),
       memberEpoch: int32().since(9).or(-1),
-      topics: array({ name: string(), partitionIndexes: arrayOf(int32()) }).nullable(),
+      topics: array({
+        name: string().until(9),
+        topicId: uuid().since(10).or(ZERO_UUID),
+        partitionIndexes: arrayOf(int32()),
+      }).nullable(),
     }).since(8),
     requireStable: bool().since(7),
   },
@@ -67,5 +77,23 @@ export const OffsetFetch = api({
     groups: array({ groupId: string(), topics: array(fetchedTopics), errorCode: int16() })
       .since(8)
       .or([]),
+  },
+});
+
+/** OffsetDelete (47), KIP-496. */
+export const OffsetDelete = api({
+  key: 47,
+  name: 'OffsetDelete',
+  minVersion: 0,
+  maxVersion: 0,
+  flexibleSince: Infinity,
+  request: {
+    groupId: string(),
+    topics: array({ name: string(), partitions: array({ partitionIndex: int32() }) }),
+  },
+  response: {
+    errorCode: int16(),
+    throttleTimeMs: int32().or(0),
+    topics: array({ name: string(), partitions: array({ partitionIndex: int32(), errorCode: int16() }) }).or([]),
   },
 });

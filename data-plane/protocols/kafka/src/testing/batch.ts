@@ -33,3 +33,15 @@ export function batchOf(values: readonly string[], options: BatchOptions = {}): 
   batch.writeUInt32BE(crc32c(batch, 21), 17);
   return batch;
 }
+
+/** A control batch that ends a transaction (KIP-98): key = version, type; value = version, coordinator epoch. */
+export function markerOf(producerId: number, producerEpoch: number, commit: boolean): Buffer {
+  const record = Buffer.from([0, 0, 0, 8, 0, 0, 0, commit ? 1 : 0, 12, 0, 0, 0, 0, 0, 0, 0]);
+  const framed = Buffer.concat([Buffer.from([record.length * 2]), record]);
+  const batch = Buffer.concat([batchOf([], { producerId, producerEpoch, attributes: 0x30 }), framed]);
+  batch.writeInt32BE(batch.length - 12, 8);
+  batch.writeInt32BE(0, 23);
+  batch.writeInt32BE(1, 57);
+  batch.writeUInt32BE(crc32c(batch, 21), 17);
+  return batch;
+}

@@ -1,4 +1,6 @@
 import {
+  type AbortedTransaction,
+  type Admission,
   type AdmitRequest,
   type Broker,
   type ClientEvent,
@@ -7,17 +9,26 @@ import {
   type Connection,
   type ConnectionInfo,
   type CreateTopic,
+  DEFAULT_SETTINGS,
   type GroupOffsets,
+  type KeyedStore,
   type Namespace,
+  type NamespaceSettings,
+  type OpenTransaction,
   type Partition,
   type ProtocolUsage,
   type Refusal,
   type RefusalCode,
   REFUSALS,
+  type ScramMechanism,
+  type ScramVerifier,
   type Topic,
+  type TopicChange,
   type Topics,
 } from '@robustmq/broker';
 import { crc32c } from '@robustmq/wire';
+import { markerOf } from './batch.ts';
+import { scramFits, verifierOf } from './scram-client.ts';
 
 /**
  * The broker's seam over arrays, for tests of this room alone. Appends become stable at once, or when `settle` is
@@ -37,20 +48,38 @@ export class MemoryBroker implements Broker {
     return namespace;
   }
 
-  admit(request: AdmitRequest) {
-    const { username, password } = request;
+  admit(request: AdmitRequest): Admission | Refusal {
+    const { username, password, proof } = request;
+    if (proof?.kind === 'jwt') return this.#byToken(proof.token);
+    if (proof?.kind === 'x509') return this.#found(proof.certificate.toString());
     if (username === null) {
       const namespace = this.anonymous === null ? undefined : this.namespaces.get(this.anonymous);
       return namespace === undefined ? refusal('namespace-unknown') : { namespace, principal: 'anonymous' };
     }
-    if (this.passwords.get(username) !== password?.toString()) return refusal('bad-credentials');
-    const [principal = '', name = ''] = username.split('@');
-    return { namespace: this.namespaces.get(name)!, principal };
+    const known = this.passwords.get(username);
+    if (proof?.kind === 'scram') {
+      const fits = known !== undefined && scramFits(known, this.scramVerifier(request, proof.mechanism), proof);
+      return fits ? this.#found(username) : refusal('bad-credentials');
+    }
+    return known === password?.toString() ? this.#found(username) : refusal('bad-credentials');
   }
 
-  scramVerifier(): never {
-    throw new Error('not part of this double');
+  scramVerifier({ username }: AdmitRequest, mechanism: ScramMechanism): ScramVerifier {
+    return verifierOf(this.passwords.get(username ?? '') ?? 'nobody', mechanism);
   }
+
+  /** `user@namespace/expiry` stands for a token. */
+  #byToken(token: string): Admission | Refusal {
+    const [who = '', expiry] = token.split('/');
+    const found = this.#found(who);
+    return 'refused' in found || expiry === undefined ? found : { ...found, expiresAtMs: Number(expiry) };
+  }
+  #found(who: string): Admission | Refusal {
+    const [principal = '', name = ''] = who.split('@');
+    const namespace = this.namespaces.get(name);
+    return namespace === undefined ? refusal('bad-credentials') : { namespace, principal };
+  }
+
   clientEvent(event: ClientEvent): void {
     this.events.push(event);
   }
@@ -71,6 +100,10 @@ export class MemoryNamespace implements Namespace {
   /** What the byte rate quotas say. */
   readonly delays = { ingressMs: 0, egressMs: 0, msPerByteOut: 0 };
   readonly open = new Set<ConnectionInfo>();
+  /** `action resource name` that nobody may do. */
+  readonly denied = new Set<string>();
+  settings: NamespaceSettings = DEFAULT_SETTINGS;
+  readonly #keyed = new Map<string, MemoryKeyed>();
   /** Refuses further connections. */
   full: RefusalCode | null = null;
   /** True: appends stay unstable until `settle`. */
@@ -94,15 +127,14 @@ export class MemoryNamespace implements Namespace {
       usage: this.usage,
       close: () => void this.open.delete(info),
       ingressDelayMs: () => this.delays.ingressMs,
-      allows: () => true,
       egressDelayMs: (moreBytes = 0) => this.delays.egressMs + moreBytes * this.delays.msPerByteOut,
+      allows: (action, resource, name) => !this.denied.has(`${action} ${resource} ${name}`),
     };
   }
-  get settings(): never {
-    throw new Error('not part of this double');
-  }
-  keyed(): never {
-    throw new Error('not part of this double');
+  keyed(kind: string): MemoryKeyed {
+    let store = this.#keyed.get(kind);
+    if (store === undefined) this.#keyed.set(kind, (store = new MemoryKeyed()));
+    return store;
   }
   publish(): never {
     throw new Error('not part of this double');
@@ -130,9 +162,31 @@ export class MemoryNamespace implements Namespace {
   }
 }
 
+/** Outlives the worlds of a server, as what is stored does. */
+export class MemoryKeyed implements KeyedStore {
+  readonly #values = new Map<string, Buffer>();
+  /** What commits settle with. */
+  fails: Error | null = null;
+
+  get(key: string): Buffer | undefined {
+    return this.#values.get(key);
+  }
+  entries(): Iterable<readonly [string, Buffer]> {
+    return [...this.#values];
+  }
+  set(key: string, value: Buffer): Commit {
+    if (this.fails === null) this.#values.set(key, Buffer.from(value));
+    return settled(this.fails);
+  }
+  delete(key: string): Commit {
+    this.#values.delete(key);
+    return settled(this.fails);
+  }
+}
+
 class MemoryTopics implements Topics {
   readonly #namespace: MemoryNamespace;
-  readonly #byName = new Map<string, Topic>();
+  readonly #byName = new Map<string, MemoryTopic>();
   #next = 1;
 
   constructor(namespace: MemoryNamespace) {
@@ -154,23 +208,47 @@ class MemoryTopics implements Topics {
   create(spec: CreateTopic): Promise<Topic | Refusal> {
     const refused = this.validate(spec);
     if (refused !== null) return Promise.resolve(refused);
-    const topic: Topic = {
+    const topic: MemoryTopic = {
       idHex: (this.#next++).toString(16).padStart(32, '0'),
       name: spec.name,
       partitions: Array.from({ length: spec.partitions }, (_, index) => new MemoryPartition(index, this.#namespace)),
       durability: 'flushed',
       retentionMs: spec.retentionMs ?? -1,
       retentionBytes: spec.retentionBytes ?? -1,
+      ...pick(spec),
     };
     this.#byName.set(spec.name, topic);
     return Promise.resolve(topic);
   }
-  alter(): never {
-    throw new Error('not part of this double');
+  alter(name: string, change: TopicChange): Promise<Topic | Refusal> {
+    const topic = this.#byName.get(name);
+    if (topic === undefined) return Promise.resolve(refusal('topic-unknown'));
+    const { partitions = topic.partitions.length, retentionMs, retentionBytes } = change;
+    if (partitions < topic.partitions.length) return Promise.resolve(refusal('topic-invalid'));
+    const more = Array.from({ length: partitions - topic.partitions.length }, (_, i) => topic.partitions.length + i);
+    const altered: MemoryTopic = {
+      ...topic,
+      ...pick(change),
+      retentionMs: retentionMs ?? topic.retentionMs,
+      retentionBytes: retentionBytes ?? topic.retentionBytes,
+      partitions: [...topic.partitions, ...more.map((index) => new MemoryPartition(index, this.#namespace))],
+    };
+    this.#byName.set(name, Object.assign(topic, altered));
+    return Promise.resolve(topic);
   }
   remove(name: string): Promise<Refusal | null> {
     return Promise.resolve(this.#byName.delete(name) ? null : refusal('topic-unknown'));
   }
+}
+
+type MemoryTopic = { -readonly [Name in keyof Topic]: Topic[Name] };
+
+function pick({ cleanup, compaction, tier }: TopicChange): Pick<TopicChange, 'cleanup' | 'compaction' | 'tier'> {
+  return {
+    ...(cleanup === undefined ? {} : { cleanup }),
+    ...(compaction === undefined ? {} : { compaction }),
+    ...(tier === undefined ? {} : { tier }),
+  };
 }
 
 export class MemoryPartition implements Partition {
@@ -186,6 +264,8 @@ export class MemoryPartition implements Partition {
   readonly #namespace: MemoryNamespace;
   readonly #batches: { base: number; next: number; bytes: Buffer }[] = [];
   #waiters: { offset: number; callback: () => void }[] = [];
+  readonly #transactions = new Map<number, OpenTransaction & { marker: number }>();
+  readonly #aborted: AbortedTransaction[] = [];
 
   constructor(index: number, namespace: MemoryNamespace) {
     this.index = index;
@@ -196,6 +276,12 @@ export class MemoryPartition implements Partition {
     if (records.length > this.#namespace.messageSizeBytesMax) return refusal('message-too-large');
     if (records.readUInt32BE(17) !== crc32c(records, 21)) return refusal('batch-corrupt');
     const base = this.endOffset;
+    const producerId = Number(records.readBigInt64BE(43));
+    const producerEpoch = records.readInt16BE(51);
+    const isOpen = (this.#transactions.get(producerId)?.marker ?? 0) < 0;
+    if ((records.readInt16BE(21) & 0x30) === 0x10 && !isOpen) {
+      this.#transactions.set(producerId, { producerId, producerEpoch, firstOffset: base, marker: -1 });
+    }
     records.writeBigInt64BE(BigInt(base), 0);
     records.writeInt32BE(0, 12);
     const next = base + records.readInt32BE(23) + 1;
@@ -206,6 +292,36 @@ export class MemoryPartition implements Partition {
     usage.messagesIn += next - base;
     usage.bytesIn += records.length;
     return { baseOffset: base, commit: this.#namespace.commit(() => this.#stable(next)) };
+  }
+  get lastStableOffset(): number {
+    let lowest = this.stableOffset;
+    for (const { firstOffset, marker } of this.#transactions.values()) {
+      if (marker < 0 || marker >= this.stableOffset) lowest = Math.min(lowest, firstOffset);
+    }
+    return lowest;
+  }
+  openTransactions(): readonly OpenTransaction[] {
+    return [...this.#transactions.values()].filter(({ marker }) => marker < 0);
+  }
+  abortedTransactions(from: number, to: number): readonly AbortedTransaction[] {
+    return this.#aborted.filter(({ firstOffset, lastOffset }) => lastOffset >= from && firstOffset < to);
+  }
+  endTransaction(producerId: number, producerEpoch: number, commit: boolean): Commit {
+    const open = this.#transactions.get(producerId);
+    const appended = this.append(markerOf(producerId, producerEpoch, commit));
+    if ('refused' in appended) throw new Error(appended.message);
+    if (open !== undefined) open.marker = appended.baseOffset;
+    if (open !== undefined && !commit) {
+      this.#aborted.push({ producerId, firstOffset: open.firstOffset, lastOffset: appended.baseOffset });
+    }
+    return appended.commit;
+  }
+  trim(before: number): Promise<number> {
+    this.startOffset = before < 0 ? this.stableOffset : Math.max(this.startOffset, before);
+    return Promise.resolve(this.startOffset);
+  }
+  tiers(): ReturnType<Partition['tiers']> {
+    return { hotBytes: 0, warmBytes: this.sizeBytes, coldBytes: 0, objects: [], claims: [], moves: [] };
   }
   read(offset: number, bytesMax: number): readonly Buffer[] | Promise<readonly Buffer[]> {
     const found: Buffer[] = [];
@@ -229,24 +345,6 @@ export class MemoryPartition implements Partition {
     if (this.stableOffset > offset) callback();
     else this.#waiters.push(waiter);
     return () => (this.#waiters = this.#waiters.filter((other) => other !== waiter));
-  }
-  trim(): never {
-    throw new Error('not part of this double');
-  }
-  tiers(): never {
-    throw new Error('not part of this double');
-  }
-  endTransaction(): never {
-    throw new Error('not part of this double');
-  }
-  get lastStableOffset(): number {
-    return this.stableOffset;
-  }
-  openTransactions(): readonly never[] {
-    return [];
-  }
-  abortedTransactions(): readonly never[] {
-    return [];
   }
   get waiting(): number {
     return this.#waiters.length;
@@ -285,9 +383,9 @@ class MemoryOffsets implements GroupOffsets {
   }
 }
 
-function settled(): Commit {
+function settled(error: Error | null = null): Commit {
   const commit = new PlainCommit();
-  commit.settle(null);
+  commit.settle(error);
   return commit as unknown as Commit;
 }
 

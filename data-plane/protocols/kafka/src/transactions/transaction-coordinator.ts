@@ -1,0 +1,312 @@
+import type { Commit, KeyedStore, Namespace, Partition, Topic } from '@robustmq/broker';
+import type { Cancel, Runtime } from '@robustmq/wire';
+import { ERROR, type ErrorCode } from '../errors.ts';
+import type { KafkaLimits } from '../limits.ts';
+import {
+  fromStored,
+  partitionKey,
+  type PendingOffset,
+  type ProducerClaim,
+  storedForm,
+  Transaction,
+} from './transaction.ts';
+
+const KIND = 'kafka-transactions';
+/** Timeouts are looked for, and ends that failed are tried again, this often. */
+const SWEEP_PERIOD_MS = 1_000;
+
+/** What InitProducerId gives. */
+export interface InitOutcome {
+  readonly errorCode: ErrorCode;
+  readonly producerId: number;
+  readonly producerEpoch: number;
+}
+
+/**
+ * The transactions of one namespace (KIP-98). Every step is stored before it is told; the outcome is stored before the
+ * first marker is written, and the transaction is complete once all markers and offsets are stable. A coordinator made
+ * anew ends what it finds decided. Steps of one transactional id do not interleave: who comes in between is told
+ * CONCURRENT_TRANSACTIONS, which every client repeats.
+ */
+export class TransactionCoordinator {
+  readonly #namespace: Namespace;
+  readonly #runtime: Runtime;
+  readonly #limits: KafkaLimits;
+  readonly #newProducerId: () => number;
+  readonly #store: KeyedStore;
+  readonly #transactions = new Map<string, Transaction>();
+  #cancelSweep: Cancel | null = null;
+
+  constructor(namespace: Namespace, runtime: Runtime, limits: KafkaLimits, newProducerId: () => number) {
+    this.#namespace = namespace;
+    this.#runtime = runtime;
+    this.#limits = limits;
+    this.#newProducerId = newProducerId;
+    this.#store = namespace.keyed(KIND);
+    for (const [id, bytes] of [...this.#store.entries()]) this.#recover(id, bytes);
+    if (this.#transactions.size > 0) this.#watch();
+  }
+
+  /** Whether something is open or undecided, so that the namespace's state must stay in memory. */
+  get isActive(): boolean {
+    for (const transaction of this.#transactions.values()) if (transaction.isOpen || transaction.isEnding) return true;
+    return false;
+  }
+
+  /** InitProducerId: fences whoever had the id before, and ends what it left open. */
+  async init(id: string, timeoutMs: number, expected: { producerId: number; epoch: number }): Promise<InitOutcome> {
+    if (id === '' || id.length > this.#limits.transactionalIdLengthMax) return failed(ERROR.INVALID_REQUEST);
+    if (timeoutMs <= 0 || timeoutMs > this.#limits.transactionTimeoutMsMax) {
+      return failed(ERROR.INVALID_TRANSACTION_TIMEOUT);
+    }
+    const known = this.#transactions.get(id);
+    if (known === undefined) return this.#create(id, timeoutMs);
+    if (known.busy || known.isEnding) return failed(ERROR.CONCURRENT_TRANSACTIONS);
+    const given = expected.producerId >= 0 && expected.epoch >= 0;
+    if (given && expected.producerId !== known.producerId) return failed(ERROR.PRODUCER_FENCED);
+    const repeated = given && expected.epoch === known.lastProducerEpoch && known.state !== 'Ongoing';
+    if (given && !repeated && expected.epoch !== known.producerEpoch) return failed(ERROR.PRODUCER_FENCED);
+    if (known.state === 'Ongoing') {
+      const ended = await this.#fence(known);
+      if (ended !== ERROR.NONE) return failed(ended);
+    }
+    if (!repeated) known.bump(this.#newProducerId, given ? expected.epoch : -1);
+    known.timeoutMs = timeoutMs;
+    known.state = 'Empty';
+    known.partitions.clear();
+    known.groups.clear();
+    known.startedMs = -1;
+    const stored = await this.#stored(known);
+    if (stored !== ERROR.NONE) return failed(stored);
+    return { errorCode: ERROR.NONE, producerId: known.producerId, producerEpoch: known.producerEpoch };
+  }
+
+  /** AddPartitionsToTxn. With `verifyOnly` nothing is added and partitions outside are refused (KIP-890). */
+  async addPartitions(
+    claim: ProducerClaim,
+    partitions: readonly { readonly topic: Topic; readonly partition: Partition }[],
+    verifyOnly: boolean,
+  ): Promise<ErrorCode> {
+    const transaction = this.#claimed(claim);
+    if (typeof transaction === 'number') return transaction;
+    const isIn = ({ topic, partition }: (typeof partitions)[number]): boolean =>
+      transaction.isOpen && transaction.partitions.has(partitionKey(topic.idHex, partition.index));
+    if (verifyOnly) return partitions.every(isIn) ? ERROR.NONE : ERROR.INVALID_TXN_STATE;
+    const added = partitions.filter((one) => !isIn(one));
+    if (added.length === 0) return ERROR.NONE;
+    this.#begin(transaction);
+    for (const { topic, partition } of added) {
+      const one = { topicId: topic.idHex, index: partition.index };
+      transaction.partitions.set(partitionKey(one.topicId, one.index), one);
+    }
+    return this.#stored(transaction);
+  }
+
+  /** AddOffsetsToTxn. */
+  addGroup(claim: ProducerClaim, groupId: string): Promise<ErrorCode> | ErrorCode {
+    const transaction = this.#claimed(claim);
+    if (typeof transaction === 'number') return transaction;
+    if (transaction.isOpen && transaction.groups.has(groupId)) return ERROR.NONE;
+    this.#begin(transaction);
+    transaction.groups.set(groupId, new Map());
+    return this.#stored(transaction);
+  }
+
+  /** TxnOffsetCommit: kept until the transaction ends. */
+  commitOffsets(
+    claim: ProducerClaim,
+    groupId: string,
+    offsets: readonly PendingOffset[],
+  ): Promise<ErrorCode> | ErrorCode {
+    const transaction = this.#claimed(claim);
+    if (typeof transaction === 'number') return transaction;
+    const pending = transaction.isOpen ? transaction.groups.get(groupId) : undefined;
+    if (pending === undefined) return ERROR.INVALID_TXN_STATE;
+    for (const row of offsets) pending.set(partitionKey(row.topic, row.partition), row);
+    return this.#stored(transaction);
+  }
+
+  /** EndTxn: answered when the outcome is everywhere. */
+  async end(claim: ProducerClaim, commits: boolean): Promise<ErrorCode> {
+    const transaction = this.#transactions.get(claim.transactionalId);
+    if (transaction === undefined || transaction.producerId !== claim.producerId) {
+      return ERROR.INVALID_PRODUCER_ID_MAPPING;
+    }
+    if (transaction.producerEpoch !== claim.producerEpoch) return ERROR.PRODUCER_FENCED;
+    if (transaction.busy) return ERROR.CONCURRENT_TRANSACTIONS;
+    const { state } = transaction;
+    if (state === (commits ? 'CompleteCommit' : 'CompleteAbort')) return ERROR.NONE;
+    if (state === (commits ? 'PrepareCommit' : 'PrepareAbort')) return ERROR.CONCURRENT_TRANSACTIONS;
+    if (state !== 'Ongoing') return ERROR.INVALID_TXN_STATE;
+    return this.#decide(transaction, commits);
+  }
+
+  /** Whether a batch of a transaction may be appended: its producer is the current one and the partition is in it. */
+  mayProduce(claim: ProducerClaim, topicId: string, index: number): ErrorCode {
+    const transaction = this.#transactions.get(claim.transactionalId);
+    if (transaction === undefined || transaction.producerId !== claim.producerId) {
+      return ERROR.INVALID_PRODUCER_ID_MAPPING;
+    }
+    if (transaction.producerEpoch !== claim.producerEpoch) return ERROR.INVALID_PRODUCER_EPOCH;
+    const isIn = transaction.isOpen && transaction.partitions.has(partitionKey(topicId, index));
+    return isIn ? ERROR.NONE : ERROR.INVALID_TXN_STATE;
+  }
+
+  /** Whether a transaction that is not over has an offset for this partition (KIP-447). */
+  hasPendingOffset(groupId: string, topic: string, index: number): boolean {
+    for (const { groups, isOpen, isEnding } of this.#transactions.values()) {
+      if ((isOpen || isEnding) && groups.get(groupId)?.has(partitionKey(topic, index)) === true) return true;
+    }
+    return false;
+  }
+
+  get(id: string): Transaction | undefined {
+    return this.#transactions.get(id);
+  }
+  list(): readonly Transaction[] {
+    return [...this.#transactions.values()];
+  }
+
+  close(): void {
+    this.#cancelSweep?.();
+    this.#cancelSweep = null;
+  }
+
+  async #create(id: string, timeoutMs: number): Promise<InitOutcome> {
+    if (this.#transactions.size >= this.#limits.transactionalIdsMax && !this.#makeRoom()) {
+      return failed(ERROR.COORDINATOR_NOT_AVAILABLE);
+    }
+    const made = new Transaction(id, this.#newProducerId(), timeoutMs, this.#runtime.nowMs());
+    this.#transactions.set(id, made);
+    this.#watch();
+    const stored = await this.#stored(made);
+    return stored === ERROR.NONE
+      ? { errorCode: stored, producerId: made.producerId, producerEpoch: 0 }
+      : failed(stored);
+  }
+
+  #makeRoom(): boolean {
+    for (const [id, transaction] of this.#transactions) {
+      if (transaction.isOpen || transaction.isEnding || transaction.busy) continue;
+      this.#transactions.delete(id);
+      this.#store.delete(id);
+      return true;
+    }
+    return false;
+  }
+
+  /** The transaction a request may add to, or why not. */
+  #claimed(claim: ProducerClaim): Transaction | ErrorCode {
+    const transaction = this.#transactions.get(claim.transactionalId);
+    if (transaction === undefined || transaction.producerId !== claim.producerId) {
+      return ERROR.INVALID_PRODUCER_ID_MAPPING;
+    }
+    if (transaction.producerEpoch !== claim.producerEpoch) return ERROR.PRODUCER_FENCED;
+    return transaction.busy || transaction.isEnding ? ERROR.CONCURRENT_TRANSACTIONS : transaction;
+  }
+
+  #begin(transaction: Transaction): void {
+    transaction.begin(this.#runtime.nowMs());
+    // the longest unused comes first
+    this.#transactions.delete(transaction.id);
+    this.#transactions.set(transaction.id, transaction);
+  }
+
+  /** Ends what is open under a new epoch, so that its producer can add nothing more (KIP-98 fencing). */
+  #fence(transaction: Transaction): Promise<ErrorCode> {
+    transaction.fence();
+    return this.#decide(transaction, false);
+  }
+
+  /** Stores the outcome, then makes it so. */
+  async #decide(transaction: Transaction, commits: boolean): Promise<ErrorCode> {
+    const before = transaction.state;
+    transaction.busy = true;
+    transaction.state = commits ? 'PrepareCommit' : 'PrepareAbort';
+    const stored = await this.#stored(transaction);
+    if (stored !== ERROR.NONE) {
+      transaction.busy = false;
+      transaction.state = before;
+      return stored;
+    }
+    return this.#complete(transaction);
+  }
+
+  /** Markers into every partition and offsets into every group; may be repeated after a fault or a crash. */
+  async #complete(transaction: Transaction): Promise<ErrorCode> {
+    transaction.busy = true;
+    const commits = transaction.state === 'PrepareCommit';
+    try {
+      const settled: Commit[] = [];
+      for (const { topicId, index } of transaction.partitions.values()) {
+        const partition = this.#namespace.topics.byId(topicId)?.partitions[index];
+        if (partition === undefined) continue;
+        const { producerId, producerEpoch } = transaction;
+        settled.push(partition.endTransaction(producerId, producerEpoch, commits));
+      }
+      for (const [groupId, offsets] of transaction.groups) {
+        if (commits && offsets.size > 0) settled.push(this.#namespace.offsets.commit(groupId, [...offsets.values()]));
+      }
+      await Promise.all(settled.map((commit) => commit.promise()));
+    } catch (error) {
+      this.#runtime.log.error({ error, namespace: this.#namespace.id }, 'kafka: a transaction could not be ended yet');
+      return ERROR.COORDINATOR_NOT_AVAILABLE;
+    } finally {
+      transaction.busy = false;
+    }
+    transaction.state = commits ? 'CompleteCommit' : 'CompleteAbort';
+    transaction.partitions.clear();
+    transaction.groups.clear();
+    transaction.startedMs = -1;
+    // nobody waits for this one: after a crash the same markers and offsets are written again
+    void this.#stored(transaction);
+    return ERROR.NONE;
+  }
+
+  async #stored(transaction: Transaction): Promise<ErrorCode> {
+    transaction.updatedMs = this.#runtime.nowMs();
+    try {
+      await this.#store.set(transaction.id, storedForm(transaction)).promise();
+      return ERROR.NONE;
+    } catch (error) {
+      this.#runtime.log.error({ error, namespace: this.#namespace.id }, 'kafka: a transaction could not be stored');
+      return ERROR.COORDINATOR_NOT_AVAILABLE;
+    }
+  }
+
+  /** Takes up a transaction of before: what is decided is completed, what is open goes on until its timeout. */
+  #recover(id: string, bytes: Buffer): void {
+    let transaction: Transaction;
+    try {
+      transaction = fromStored(id, bytes);
+    } catch (error) {
+      this.#runtime.log.error({ error, namespace: this.#namespace.id }, 'kafka: a stored transaction is damaged');
+      return;
+    }
+    this.#transactions.set(id, transaction);
+    if (transaction.isEnding) void this.#complete(transaction);
+  }
+
+  #watch(): void {
+    this.#cancelSweep ??= this.#runtime.every(SWEEP_PERIOD_MS, () => this.#sweep());
+  }
+
+  #sweep(): void {
+    const nowMs = this.#runtime.nowMs();
+    for (const transaction of this.#transactions.values()) {
+      if (transaction.busy) continue;
+      if (transaction.isEnding) void this.#complete(transaction);
+      else if (transaction.isOpen) {
+        if (nowMs - transaction.startedMs > transaction.timeoutMs) void this.#fence(transaction);
+      } else if (nowMs - transaction.updatedMs > this.#limits.transactionalIdExpiryMs) {
+        this.#transactions.delete(transaction.id);
+        this.#store.delete(transaction.id);
+      }
+    }
+    if (this.#transactions.size === 0) this.close();
+  }
+}
+
+function failed(errorCode: ErrorCode): InitOutcome {
+  return { errorCode, producerId: -1, producerEpoch: -1 };
+}
