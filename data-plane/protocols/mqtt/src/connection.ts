@@ -1,9 +1,10 @@
 import type { Connection, Namespace, Refusal, RefusalCode, Session } from '@robustmq/broker';
 import { WireError } from '@robustmq/wire';
 import type { Transport, TransportHandler } from '@robustmq/wire';
-import { admit } from './admission.ts';
+import { admit, authenticate, grantedExpiry } from './admission.ts';
+import type { EnhancedAuthentication } from './authentication.ts';
 import { readAckReason, readDisconnect } from './control-packets.ts';
-import type { Version } from './control-packets.ts';
+import type { Connect, Version } from './control-packets.ts';
 import type { Delivery, Subscriber } from './delivery.ts';
 import { Framing } from './framing.ts';
 import type { PacketSink } from './framing.ts';
@@ -12,7 +13,7 @@ import { PacketReader } from './packet-reader.ts';
 import { putConnack, putDisconnect } from './packet-writer.ts';
 import { Publishing } from './publishing.ts';
 import type { Publisher } from './publishing.ts';
-import { FAULTS, MqttFault } from './reason-codes.ts';
+import { connackReason, disconnectReason, FAULTS, MqttFault } from './reason-codes.ts';
 import type { FaultCode } from './reason-codes.ts';
 import type { ServerContext } from './server-context.ts';
 import { subscribe, unsubscribe } from './subscribing.ts';
@@ -37,7 +38,6 @@ const PAUSED_FOR_COMMITS = 1;
 const PAUSED_FOR_READERS = 2;
 const PAUSED_UNTIL_IT_READS = 4;
 const PAUSED_FOR_QUOTA = 8;
-const NEVER_EXPIRES = 0xffff_ffff;
 /** Bytes of a CONNACK or DISCONNECT around its reason string. */
 const REASON_STRING_OVERHEAD_BYTES = 64;
 
@@ -49,6 +49,13 @@ export interface Attached {
   readonly delivery: Delivery;
   readonly clientId: string;
   readonly connectExpirySeconds: number;
+}
+
+/** A CONNECT with an authentication method. */
+export interface Authenticating {
+  readonly authentication: EnhancedAuthentication;
+  readonly connect: Connect;
+  readonly clientId: string;
 }
 
 /**
@@ -65,6 +72,12 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   knownVersion: Version | null = null;
   /** Largest packet the client takes, 0 = any (MQTT 5 Maximum Packet Size). */
   clientPacketSizeMax = 0;
+  /** False: reason strings in CONNACK and DISCONNECT only (MQTT 5 Request Problem Information). */
+  problemInformation = true;
+  /** Enhanced authentication, from a CONNECT with a method to the end. */
+  authenticating: Authenticating | null = null;
+  /** A client that is in proves once more who it is. */
+  reauthenticating = false;
   packetSizeMax: number;
   /** 1.5 times the keep-alive; the time CONNECT may take before it. 0 = no limit. */
   silenceMsMax: number;
@@ -214,6 +227,15 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
       admit(this, body);
       return;
     }
+    if (type === TYPE.auth && this.version === 5 && this.knownVersion !== null) {
+      authenticate(this, body);
+      return;
+    }
+    if (type === TYPE.disconnect && this.#attached === null && this.authenticating !== null) {
+      readDisconnect(body, this.version);
+      this.#end(false); // a client may give up before CONNACK [MQTT-3.1.2-30]
+      return;
+    }
     const { session } = this.#must(); // [MQTT-3.1.0-1]
     if (type === TYPE.pingreq) {
       body.finish();
@@ -224,19 +246,17 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
     } else if (type === TYPE.subscribe) subscribe(this, session, body);
     else if (type === TYPE.unsubscribe) unsubscribe(this, session, body);
     else if (type === TYPE.disconnect) this.#disconnect(body);
-    else if (type === TYPE.auth && this.version === 5) {
-      throw new MqttFault('protocol-error', 'AUTH without an authentication method'); // [MQTT-4.12.0-6]
-    } else throw new MqttFault(type === 0 ? 'malformed-packet' : 'protocol-error', 'no packet of a client');
+    else throw new MqttFault(type === 0 ? 'malformed-packet' : 'protocol-error', 'no packet of a client');
   }
 
   #disconnect(body: PacketReader): void {
-    const { session, connectExpirySeconds } = this.#must();
+    const { session, namespace, connectExpirySeconds } = this.#must();
     const { reason, sessionExpiryInterval } = readDisconnect(body, this.version);
     if (sessionExpiryInterval !== null) {
       if (connectExpirySeconds === 0 && sessionExpiryInterval !== 0) {
         throw new MqttFault('protocol-error', 'a session without expiry cannot be given one'); // §3.14.2.2.2
       }
-      session.expirySeconds = sessionExpiryInterval === NEVER_EXPIRES ? Infinity : sessionExpiryInterval;
+      session.expirySeconds = grantedExpiry(sessionExpiryInterval, namespace);
     }
     // [MQTT-3.14.4-3]: only reason 0 forgets the will
     this.#end(reason !== 0);
@@ -278,19 +298,32 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   fail(code: FaultCode, detail: string, event: string | null = code): void {
     if (this.ended) return;
     if (event !== null) this.note(event, detail);
-    const { v5, v3 } = FAULTS[code];
+    const { v3 } = FAULTS[code];
     const version = this.knownVersion;
     if (version !== null && this.#attached === null) {
-      if (version === 5) putConnack(this.output, 5, false, v5, this.#reasonString(detail));
+      if (version === 5) putConnack(this.output, 5, false, connackReason(code), this.#endProperties(code, detail));
       else if (v3 !== null) putConnack(this.output, version, false, v3, {});
-    } else if (version === 5) putDisconnect(this.output, v5, this.#reasonString(detail));
+    } else if (version === 5) putDisconnect(this.output, disconnectReason(code), this.#endProperties(code, detail));
     this.#end(true);
   }
 
-  #reasonString(detail: string): { reasonString?: string } {
-    const size = Buffer.byteLength(detail) + REASON_STRING_OVERHEAD_BYTES;
-    // [MQTT-3.14.2-3]: left out when the client would not take the packet
-    return this.clientPacketSizeMax > 0 && size > this.clientPacketSizeMax ? {} : { reasonString: detail };
+  /** What CONNACK and DISCONNECT may tell besides the code. */
+  #endProperties(code: FaultCode, detail: string): { reasonString?: string; serverReference?: string } {
+    const elsewhere = code === 'use-another-server' || code === 'server-moved';
+    const reference = elsewhere ? (this.context.redirect?.reference ?? '') : '';
+    return {
+      ...(this.problemInformation && this.#takes(detail + reference) ? { reasonString: detail } : {}),
+      ...(reference !== '' && this.#takes(reference) ? { serverReference: reference } : {}),
+    };
+  }
+
+  /** Whether a packet may carry `text` as its reason string: wanted, and not too large for the client [MQTT-3.14.2-3]. */
+  takesReason(text: string): boolean {
+    return this.problemInformation && this.#takes(text);
+  }
+  #takes(text: string): boolean {
+    const size = Buffer.byteLength(text) + REASON_STRING_OVERHEAD_BYTES;
+    return this.clientPacketSizeMax === 0 || size <= this.clientPacketSizeMax;
   }
 
   /** The session belongs to somebody else now: the connection ends without touching it. */

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Message, MessageProperties, QoS, SubscribeOptions } from '@robustmq/broker';
 import type { PacketReader } from './packet-reader.ts';
 import type { Properties } from './property-table.ts';
@@ -78,6 +79,7 @@ function readWill(body: PacketReader, version: Version, qos: QoS, retain: boolea
     properties: properties === null ? null : toMessageProperties(properties),
     timestampMs: 0,
   };
+  if (message.properties?.payloadIsText && !isUtf8(message.payload)) throw new MqttFault('payload-format-invalid');
   return { message, delaySeconds: properties?.willDelayInterval ?? 0 };
 }
 
@@ -154,6 +156,22 @@ export interface Disconnect {
   readonly reason: number;
   /** Seconds, null = as CONNECT said. */
   readonly sessionExpiryInterval: number | null;
+}
+
+export interface Auth {
+  /** 0x18 continue authentication, 0x19 re-authenticate. */
+  readonly reason: number;
+  readonly method: string | null;
+  readonly data: Buffer | null;
+}
+
+/** AUTH of a client (MQTT 5 §3.15); an empty one means reason 0, which only a server may send [MQTT-3.15.2-1]. */
+export function readAuth(body: PacketReader): Auth {
+  const reason = body.remaining > 0 ? body.u8() : 0;
+  const properties = body.remaining > 0 ? body.properties('auth') : {};
+  body.finish();
+  if (reason !== 0x18 && reason !== 0x19) throw new MqttFault('protocol-error', 'no AUTH reason code of a client');
+  return { reason, method: properties.authenticationMethod ?? null, data: properties.authenticationData ?? null };
 }
 
 /** Reason codes a client may put into DISCONNECT (table 3-13). */

@@ -9,6 +9,7 @@ import { PendingQueue } from './pending-queue.ts';
 import type { PendingPackets } from './pending-queue.ts';
 import { copyBytes, headerBytes } from './publish-encoder.ts';
 import { WIRE_V3, WIRE_V5 } from './publishing.ts';
+import { TopicAliases } from './topic-aliases.ts';
 import type { FaultCode } from './reason-codes.ts';
 import type { ServerContext } from './server-context.ts';
 
@@ -38,6 +39,8 @@ export interface DeliveryOptions {
   readonly window: number;
   /** Largest packet the client takes, in bytes. */
   readonly packetSizeMax: number;
+  /** Topic aliases the client takes; 0 = none. */
+  readonly topicAliasMax: number;
 }
 
 /**
@@ -50,6 +53,8 @@ export class Delivery implements Receiver {
   readonly #v5: boolean;
   readonly #window: number;
   readonly #packetSizeMax: number;
+  /** null for a client that takes none: messages are then copied as they came wherever that is possible. */
+  readonly #aliases: TopicAliases | null;
   readonly #inFlight = new InFlight();
   #link: Connection | null = null;
   #inbox: Inbox | null = null;
@@ -74,6 +79,8 @@ export class Delivery implements Receiver {
     this.#v5 = options.v5;
     this.#window = Math.min(options.window, subscriber.context.limits.inFlightMax);
     this.#packetSizeMax = options.packetSizeMax === 0 ? UNBOUNDED : options.packetSizeMax;
+    const aliasMax = Math.min(options.topicAliasMax, subscriber.context.limits.topicAliasOutMax);
+    this.#aliases = aliasMax === 0 ? null : new TopicAliases(aliasMax);
   }
 
   /** The session is attached: what its inbox still owes is sent again, after CONNACK. */
@@ -92,6 +99,7 @@ export class Delivery implements Receiver {
       run.wireFormat === (this.#v5 ? WIRE_V5 : WIRE_V3) &&
       run.qos === qos &&
       subscriptionIds === null &&
+      this.#aliases === null &&
       run.wireEnd - run.wireStart <= this.#packetSizeMax;
     if (qos === 0) {
       if (this.#congested(run.count)) return;
@@ -272,8 +280,22 @@ export class Delivery implements Receiver {
       }
       encoder.packetId = this.#inFlight.begin(this.#inFlight.next, state);
     }
-    encoder.put(this.#subscriber.output);
+    this.#put();
     this.#count(1, contentBytes);
+  }
+
+  /** Writes what the encoder holds, under an alias where the client takes them. */
+  #put(): void {
+    const { context, output } = this.#subscriber;
+    const { encoder } = context;
+    const aliases = this.#aliases;
+    if (aliases === null) {
+      encoder.put(output);
+      return;
+    }
+    aliases.apply(encoder, this.#packetSizeMax);
+    encoder.put(output);
+    aliases.clear(encoder);
   }
 
   #count(messages: number, bytes: number): void {
@@ -421,7 +443,7 @@ export class Delivery implements Receiver {
       encoder.dup = entry.redelivery; // [MQTT-3.3.1-1]
       encoder.packetId = this.#inFlight.begin(sequence, qos === 1 ? AWAITS_PUBACK : AWAITS_PUBREC);
     } else inbox.acknowledge(sequence);
-    encoder.put(output);
+    this.#put();
     this.#count(1, messageSize(message));
   }
 

@@ -14,6 +14,8 @@ export interface MqttLimits {
   clientIdBytesMax: number;
   /** Topic aliases a client may set; announced. */
   topicAliasMax: number;
+  /** Topic aliases set towards a client that allows them; its own maximum holds too. */
+  topicAliasOutMax: number;
   /** QoS 1 and 2 publishes an MQTT 5 client may have open; announced as Receive Maximum. */
   receiveMax: number;
   /** QoS 1 and 2 messages in flight to one client; an MQTT 5 client may ask for less by its own Receive Maximum. */
@@ -51,6 +53,7 @@ export const MQTT_LIMITS: MqttLimits = {
   keepAliveSecondsMax: 65_535,
   clientIdBytesMax: 1024,
   topicAliasMax: 32,
+  topicAliasOutMax: 32,
   receiveMax: 4096,
   inFlightMax: 4096,
   pendingMessagesMax: 100_000,

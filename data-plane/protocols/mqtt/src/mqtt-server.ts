@@ -5,6 +5,7 @@ import { MQTT_LIMITS } from './limits.ts';
 import type { MqttLimits } from './limits.ts';
 import { FAULTS } from './reason-codes.ts';
 import { ServerContext } from './server-context.ts';
+import type { Redirect } from './server-context.ts';
 
 /** One timer looks at all connections this often, so an end for silence comes up to this much late. */
 const SWEEP_PERIOD_MS = 1000;
@@ -46,6 +47,22 @@ export class MqttServer {
   /** Messages dropped because their reader was too slow, since the start. */
   get droppedMessages(): number {
     return this.#context.droppedMessages;
+  }
+
+  /** Publishes that the ACL did not allow, since the start; MQTT 3 clients cannot be told. */
+  get refusedMessages(): number {
+    return this.#context.refusedMessages;
+  }
+
+  /**
+   * Sends clients elsewhere: those that are here end with 0x9C or 0x9D and the reference, and so does every CONNECT until
+   * `null` takes it back. Sessions stay. MQTT 3 clients are told 3 (unavailable) or nothing.
+   */
+  redirect(target: Redirect | null): void {
+    this.#context.redirect = target;
+    if (target === null) return;
+    const fault = target.permanent ? 'server-moved' : 'use-another-server';
+    for (const connection of this.#connections) if (connection.attached) connection.fail(fault, FAULTS[fault].text);
   }
 
   /** Tells every MQTT 5 client that the server goes down (0x8B) and ends all connections. Sessions stay. */

@@ -80,6 +80,20 @@ export function putDisconnect(sink: Sink, reason: number, properties: Properties
   putPacket(sink, 0xe0, properties, null);
 }
 
+/** AUTH of a server (§3.15): 0x18 asks on, 0 ends a re-authentication. */
+export function putAuth(sink: Sink, reason: number, properties: Properties): void {
+  HEAD.reset();
+  HEAD.u8(reason);
+  putPacket(sink, 0xf0, properties, null);
+}
+
+/** PUBACK or PUBREC of MQTT 5 that says why in words. */
+export function putAckWithReason(sink: Sink, first: number, packetId: number, reason: number, text: string): void {
+  HEAD.reset();
+  HEAD.u16(packetId).u8(reason);
+  putPacket(sink, first, { reasonString: text }, null);
+}
+
 /** SUBACK (0x90) or UNSUBACK (0xb0); `codes` follow the order of the filters. */
 export function putSubscriptionAck(
   sink: Sink,

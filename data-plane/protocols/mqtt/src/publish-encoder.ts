@@ -9,6 +9,7 @@ const FIELD_BYTES_MAX = 0xffff;
 /** Largest Remaining Length (§1.5.5). */
 const REMAINING_MAX = 268_435_455;
 const COPY_LOOP_BYTES_MAX = 48;
+const ALIAS_BYTES = 3;
 
 /**
  * Writes PUBLISH packets field by field. One per server, its fields set before each `put`, so that encoding a message
@@ -23,6 +24,10 @@ export class PublishEncoder {
   topic: Buffer = Buffer.alloc(0);
   topicStart = 0;
   topicEnd = 0;
+  /** Topic alias to send, 0 = none; set for one packet at a time. */
+  topicAlias = 0;
+  /** The client knows the alias: the topic is left out. */
+  aliasIsSet = false;
   payload: Buffer = Buffer.alloc(0);
   payloadStart = 0;
   payloadEnd = 0;
@@ -85,9 +90,14 @@ export class PublishEncoder {
     return fits ? 1 + varSize(remaining) + remaining : 0;
   }
 
+  #propertiesSize(): number {
+    return this.#properties.at + (this.topicAlias === 0 ? 0 : ALIAS_BYTES);
+  }
+
   #remaining(): number {
-    const properties = this.v5 ? varSize(this.#properties.at) + this.#properties.at : 0;
-    const topic = 2 + this.topicEnd - this.topicStart;
+    const size = this.#propertiesSize();
+    const properties = this.v5 ? varSize(size) + size : 0;
+    const topic = 2 + (this.aliasIsSet ? 0 : this.topicEnd - this.topicStart);
     return topic + (this.qos > 0 ? 2 : 0) + properties + this.payloadEnd - this.payloadStart;
   }
 
@@ -98,10 +108,11 @@ export class PublishEncoder {
     const buffer = sink.buffer;
     buffer[start] = 0x30 | (this.dup ? 8 : 0) | (this.qos << 1) | (this.retain ? 1 : 0);
     let at = putVar(buffer, start + 1, remaining);
-    const topicSize = this.topicEnd - this.topicStart;
+    const topicSize = this.aliasIsSet ? 0 : this.topicEnd - this.topicStart;
     buffer[at] = topicSize >>> 8;
     buffer[at + 1] = topicSize;
-    at = copyBytes(this.topic, this.topicStart, this.topicEnd, buffer, at + 2);
+    at += 2;
+    if (topicSize > 0) at = copyBytes(this.topic, this.topicStart, this.topicEnd, buffer, at);
     this.packetIdAt = -1;
     if (this.qos > 0) {
       this.packetIdAt = at;
@@ -112,7 +123,13 @@ export class PublishEncoder {
     this.expiryAt = -1;
     if (this.v5) {
       const size = this.#properties.at;
-      at = putVar(buffer, at, size);
+      at = putVar(buffer, at, this.#propertiesSize());
+      if (this.topicAlias !== 0) {
+        buffer[at] = 0x23;
+        buffer[at + 1] = this.topicAlias >>> 8;
+        buffer[at + 2] = this.topicAlias;
+        at += ALIAS_BYTES;
+      }
       if (this.#expiryIn >= 0) this.expiryAt = at + this.#expiryIn;
       if (size > 0) at = copyBytes(this.#properties.buffer, 0, size, buffer, at);
     }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Commit, MessageProperties, Namespace, Connection, Refusal, Session } from '@robustmq/broker';
 import { AckQueue } from './ack-queue.ts';
 import { toMessageProperties } from './control-packets.ts';
@@ -5,9 +6,9 @@ import type { Version } from './control-packets.ts';
 import type { MqttRun } from './mqtt-run.ts';
 import type { Output } from './output.ts';
 import { PacketReader } from './packet-reader.ts';
-import { putAck } from './packet-writer.ts';
+import { putAck, putAckWithReason } from './packet-writer.ts';
 import { copyBytes, headerBytes } from './publish-encoder.ts';
-import { MqttFault, REFUSAL_REASONS } from './reason-codes.ts';
+import { FAULTS, MqttFault, REFUSAL_REASONS } from './reason-codes.ts';
 import type { FaultCode } from './reason-codes.ts';
 import type { ServerContext } from './server-context.ts';
 import { topicNameFault } from './topic-names.ts';
@@ -21,7 +22,11 @@ const PUBACK = 0x40;
 const PUBREC = 0x50;
 const PUBCOMP = 0x70;
 const NO_PACKET_ID = -1;
+const NO_MATCHING_SUBSCRIBERS = 0x10;
+/** Reason codes from here on say that the message was not taken. */
+const REFUSED = 0x80;
 const NOT_FOUND = 0x92;
+const PAYLOAD_FORMAT_INVALID = 0x99;
 const UNSPECIFIED = 0x80;
 
 /** The connection as its publishing side needs it. */
@@ -35,6 +40,8 @@ export interface Publisher {
   readonly open: boolean;
   markDirty(): void;
   fail(code: FaultCode, detail: string): void;
+  note(code: string, detail: string): void;
+  takesReason(text: string): boolean;
   refused(refusal: Refusal): void;
   pauseForCommits(): void;
   resumeAfterCommits(): void;
@@ -84,6 +91,10 @@ export class Publishing {
         const read = reader.properties('publish');
         cursor = reader.at;
         properties = toMessageProperties(read);
+        if (properties?.payloadIsText && !isUtf8(data.subarray(cursor, end))) {
+          this.#refuseFormat(first, idAt < 0 ? NO_PACKET_ID : (data[idAt]! << 8) | data[idAt + 1]!);
+          return;
+        }
         if (read.topicAlias !== undefined) {
           const topic = this.#resolveAlias(read.topicAlias, data, topicStart, topicEnd);
           this.#takeWithTopic(first, topic, idAt < 0 ? -1 : (data[idAt]! << 8) | data[idAt + 1]!, {
@@ -194,6 +205,19 @@ export class Publishing {
     run.wireStart = run.wireEnd = at;
   }
 
+  /** The payload is not the text it is said to be (§3.3.2.3.2): refused where QoS allows that, else dropped. */
+  #refuseFormat(first: number, packetId: number): void {
+    this.flush();
+    const publisher = this.#publisher;
+    const qos = (first >> 1) & 3;
+    if (qos === 3 || packetId === 0) throw new MqttFault('malformed-packet', 'QoS 3 or a packet identifier of 0');
+    const isKnown = qos === 2 && publisher.session.holdsPacketId(packetId);
+    if (qos === 1) this.#acknowledge(PUBACK, packetId, PAYLOAD_FORMAT_INVALID, null, false);
+    else if (qos === 2) this.#acknowledge(PUBREC, packetId, isKnown ? 0 : PAYLOAD_FORMAT_INVALID, null, false);
+    else publisher.context.droppedMessages++;
+    publisher.note('payload-format-invalid', FAULTS['payload-format-invalid'].text);
+  }
+
   #resolveAlias(alias: number, data: Buffer, topicStart: number, topicEnd: number): Buffer {
     const max = this.#publisher.context.limits.topicAliasMax;
     if (alias === 0 || alias > max) throw new MqttFault('topic-alias-invalid'); // [MQTT-3.3.2-8], [MQTT-3.3.2-9]
@@ -255,9 +279,12 @@ export class Publishing {
     try {
       const outcome = publisher.namespace.publish(run, publisher.link);
       if (context.slowReader) publisher.pauseForReaders();
-      const { refusal, commit } = outcome;
-      if (refusal !== null) publisher.refused(refusal);
-      if (run.qos > 0) this.#acknowledgeRun(refusal, commit);
+      const { refusal, commit, takers } = outcome;
+      if (refusal !== null) {
+        publisher.refused(refusal);
+        if (refusal.refused === 'not-authorized') context.refusedMessages += run.count;
+      }
+      if (run.qos > 0) this.#acknowledgeRun(refusal, commit, takers);
       else if (refusal !== null && REFUSAL_REASONS[refusal.refused].publish === null) {
         throw new MqttFault(REFUSAL_REASONS[refusal.refused].connect, refusal.message, null);
       }
@@ -266,18 +293,23 @@ export class Publishing {
     }
   }
 
-  #acknowledgeRun(refusal: Refusal | null, published: Commit | null): void {
+  #acknowledgeRun(refusal: Refusal | null, published: Commit | null, takers: number): void {
     const run = this.#run;
     const { session, output } = this.#publisher;
-    const reason = refusal === null ? 0 : this.#refusalReason(refusal);
+    const unmatched = takers === 0 && this.#v5 ? NO_MATCHING_SUBSCRIBERS : 0;
+    const reason = refusal === null ? unmatched : this.#refusalReason(refusal);
+    if (reason >= REFUSED && this.#acks === null && this.#publisher.takesReason(refusal!.message)) {
+      this.#refuseInWords(reason, refusal!.message);
+      return;
+    }
     let commit = published;
-    if (run.qos === 2 && reason === 0) {
+    if (run.qos === 2 && reason < REFUSED && refusal === null) {
       // held after the publish: a crash between the two repeats the message and never loses it
       for (let i = 0; i < run.count; i++) commit = later(commit, session.holdPacketId(this.#runId(i)));
     }
     const first = run.qos === 1 ? PUBACK : PUBREC;
     const each = reason === 0 ? 4 : 5;
-    const ended = run.qos === 1 || reason !== 0 ? run.count : 0;
+    const ended = run.qos === 1 || reason >= REFUSED ? run.count : 0;
     const size = each * run.count;
     if (commit?.settled && commit.error === null) commit = null;
     let buffer: Buffer;
@@ -309,9 +341,20 @@ export class Publishing {
     return (this.#run.data[at]! << 8) | this.#run.data[at + 1]!;
   }
 
+  /** A refused run of a client that wants to know why; nothing waits before it, so the order holds. */
+  #refuseInWords(reason: number, text: string): void {
+    const run = this.#run;
+    const first = run.qos === 1 ? PUBACK : PUBREC;
+    for (let i = 0; i < run.count; i++) putAckWithReason(this.#publisher.output, first, this.#runId(i), reason, text);
+    this.#open -= run.count;
+    this.#publisher.markDirty();
+  }
+
   #refusalReason(refusal: Refusal): number {
     const reason = REFUSAL_REASONS[refusal.refused];
-    // MQTT 3 cannot say no to a publish: the connection ends [MQTT-3.3.5-2]
+    // 3.1.1 [MQTT-3.3.5-2]: acknowledged all the same, and dropped
+    if (!this.#v5 && refusal.refused === 'not-authorized') return 0;
+    // MQTT 3 has no other way to say no to a publish: the connection ends
     if (!this.#v5 || reason.publish === null) throw new MqttFault(reason.connect, refusal.message, null);
     return reason.publish;
   }

@@ -21,7 +21,7 @@ export const FAULTS = {
   'server-unavailable': { v5: 0x88, v3: 3, text: 'the server is not ready' },
   'server-shutting-down': { v5: 0x8b, v3: 3, text: 'the server is going down; connect again' },
   banned: { v5: 0x8a, v3: 5, text: 'the client is kept out' },
-  'bad-authentication-method': { v5: 0x8c, v3: null, text: 'enhanced authentication is not supported' },
+  'bad-authentication-method': { v5: 0x8c, v3: null, text: 'the authentication method is not supported' },
   'keep-alive-timeout': { v5: 0x8d, v3: null, text: 'nothing came for 1.5 times the keep-alive' },
   'session-taken-over': { v5: 0x8e, v3: null, text: 'another connection uses the same client identifier' },
   'topic-filter-invalid': { v5: 0x8f, v3: null, text: 'the topic filter is not valid' },
@@ -32,9 +32,45 @@ export const FAULTS = {
   'message-rate-too-high': { v5: 0x96, v3: null, text: 'the cluster takes in more bytes than its quota allows' },
   'quota-exceeded': { v5: 0x97, v3: 3, text: 'a quota of the cluster is used up' },
   'administrative-action': { v5: 0x98, v3: 3, text: 'an administrator ended the connection' },
+  'payload-format-invalid': { v5: 0x99, v3: null, text: 'the payload is not the UTF-8 text it is said to be' },
+  'use-another-server': { v5: 0x9c, v3: 3, text: 'this server takes no connections now; use the other one' },
+  'server-moved': { v5: 0x9d, v3: 3, text: 'the cluster is at another server from now on' },
   'connection-rate-exceeded': { v5: 0x9f, v3: null, text: 'connections are opened too fast' },
 } as const satisfies Record<string, FaultReason>;
 export type FaultCode = keyof typeof FAULTS;
+
+/** Reasons that DISCONNECT has and CONNACK has not (tables 3-1 and 3-13), and what CONNACK says instead. */
+const CONNACK_INSTEAD = new Map<number, number>([
+  [0x8b, 0x88], // going down: not available
+  [0x8d, 0x80],
+  [0x8e, 0x80],
+  [0x8f, 0x80],
+  [0x93, 0x82],
+  [0x94, 0x82],
+  [0x96, 0x9f],
+  [0x98, 0x87],
+]);
+/** The same the other way. */
+const DISCONNECT_INSTEAD = new Map<number, number>([
+  [0x84, 0x82],
+  [0x85, 0x82],
+  [0x86, 0x87],
+  [0x88, 0x89],
+  [0x8a, 0x87],
+  [0x8c, 0x82],
+]);
+
+/** Reason code of the CONNACK that ends a connection [MQTT-3.2.2-8]. */
+export function connackReason(code: FaultCode): number {
+  const { v5 } = FAULTS[code];
+  return CONNACK_INSTEAD.get(v5) ?? v5;
+}
+
+/** Reason code of the DISCONNECT that ends a connection [MQTT-3.14.2-1]. */
+export function disconnectReason(code: FaultCode): number {
+  const { v5 } = FAULTS[code];
+  return DISCONNECT_INSTEAD.get(v5) ?? v5;
+}
 
 /** Thrown while a packet is read; ends its connection and nothing else. */
 export class MqttFault extends Error {

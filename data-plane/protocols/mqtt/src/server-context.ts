@@ -17,6 +17,14 @@ export interface WaitsForReaders {
   readersCaughtUp(): void;
 }
 
+/** Where clients are sent (MQTT 5 §4.11). */
+export interface Redirect {
+  /** Server Reference: hosts with optional ports, separated by spaces; null = not told. */
+  readonly reference: string | null;
+  /** True: 0x9D, the client should remember it; false: 0x9C, for now. */
+  readonly permanent: boolean;
+}
+
 /** What the connections of one server share; everything reused between packets lives here, once. */
 export class ServerContext {
   readonly broker: Broker;
@@ -29,6 +37,10 @@ export class ServerContext {
   readonly scratch: Buffer = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   /** Messages dropped because their reader was too slow. */
   droppedMessages = 0;
+  /** Publishes that the ACL did not allow. */
+  refusedMessages = 0;
+  /** Set while clients are sent elsewhere. */
+  redirect: Redirect | null = null;
   /** Set while a run is published: some receiver of it is slow but not stuck. */
   slowReader = false;
   #waiting: WaitsForReaders[] = [];

@@ -11,6 +11,8 @@ const SUBACK = 0x90;
 const UNSUBACK = 0xb0;
 const FAILURE = 0x80;
 const NO_SUBSCRIPTION_EXISTED = 0x11;
+/** Bytes of a SUBACK of MQTT 5 around its codes, at most. */
+const ACK_OVERHEAD_BYTES = 8;
 
 /** SUBSCRIBE: every filter gets its own code [MQTT-3.9.3-1]; the SUBACK waits for what was stored, retained messages for it. */
 export function subscribe(connection: MqttConnection, session: Session, body: PacketReader): void {
@@ -39,9 +41,7 @@ export function subscribe(connection: MqttConnection, session: Session, body: Pa
   }
   afterCommit(connection, commit, (error) => {
     if (error !== null) codes.fill(FAILURE);
-    putSubscriptionAck(connection.output, SUBACK, version, packetId, codes);
-    connection.markDirty();
-    delivery.releaseRetained();
+    if (answer(connection, SUBACK, packetId, codes)) delivery.releaseRetained();
   });
 }
 
@@ -64,9 +64,25 @@ export function unsubscribe(connection: MqttConnection, session: Session, body: 
   }
   afterCommit(connection, commit, (error) => {
     if (error !== null) codes.fill(FAILURE);
-    putSubscriptionAck(connection.output, UNSUBACK, version, packetId, codes);
-    connection.markDirty();
+    answer(connection, UNSUBACK, packetId, codes);
   });
+}
+
+/** False: the client would not take the packet [MQTT-3.1.2-24], and without an answer it cannot go on. */
+function answer(
+  connection: MqttConnection,
+  type: typeof SUBACK | typeof UNSUBACK,
+  packetId: number,
+  codes: Uint8Array,
+): boolean {
+  const max = connection.clientPacketSizeMax;
+  if (max > 0 && codes.length + ACK_OVERHEAD_BYTES > max) {
+    connection.fail('packet-too-large', 'the client takes no packet as large as the answer to its filters');
+    return false;
+  }
+  putSubscriptionAck(connection.output, type, connection.version, packetId, codes);
+  connection.markDirty();
+  return true;
 }
 
 /** Runs once what was stored is stable, unless the connection has ended by then. */

@@ -201,6 +201,7 @@ export class FakeBroker implements Broker {
     id: 'ns1',
     name: 'test',
     messageSizeBytesMax: 1024 * 1024,
+    settings: { mqtt: { sessionExpirySecondsMax: 0xffff_ffff, keepAliveSecondsMax: 65_535 } },
     connect: (info: Connection['info']) => {
       if (this.refuse.connect) return this.refuse.connect;
       const link = {

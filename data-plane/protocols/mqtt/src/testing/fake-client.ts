@@ -9,6 +9,7 @@ export class FakeClient implements Transport {
   readonly remotePort = 40_000;
   readonly listener = { name: 'test', tls: false, namespace: null };
   readonly serverName = null;
+  clientCertificate: Buffer | null = null;
   writableLength = 0;
   paused = false;
   closed: 'end' | 'destroy' | null = null;

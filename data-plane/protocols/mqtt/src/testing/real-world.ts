@@ -1,3 +1,4 @@
+import type { Namespace } from '@robustmq/broker';
 import { config, settled, TestNode, TestRuntime } from '@robustmq/broker/testing';
 import type { Cancel } from '@robustmq/wire';
 import type { IConnackPacket, IConnectPacket, IPublishPacket, ISubscribePacket, Packet, QoS } from 'mqtt-packet';
@@ -124,6 +125,17 @@ export class RealWorld {
     client.received = rest;
     return Object.assign(client, { connack });
   }
+}
+
+type Settings = Namespace['settings'];
+/** Settings of a cluster whose owner changed only these. */
+export async function settingsWith(change: {
+  mqtt?: Partial<Settings['mqtt']>;
+  acl?: Settings['acl'];
+}): Promise<{ settings: Settings }> {
+  const untouched = (await RealWorld.start()).node.namespace().settings;
+  const { mqtt, acl = untouched.acl } = change;
+  return { settings: { ...untouched, acl, mqtt: { ...untouched.mqtt, ...mqtt } } };
 }
 
 /** A session that outlives its connection, in the words of each version. */
