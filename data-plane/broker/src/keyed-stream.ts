@@ -1,4 +1,11 @@
-import { decodeRecords, JournalError, type RecordHeaders, type RecordView, type Stream } from '@robustmq/journal';
+import {
+  decodeRecords,
+  JournalError,
+  readNextOffset,
+  type RecordHeaders,
+  type RecordView,
+  type Stream,
+} from '@robustmq/journal';
 import type { Runtime } from '@robustmq/wire';
 import { PendingBatch, type BatchSealer } from './batch-sealer.ts';
 
@@ -66,7 +73,8 @@ export class KeyedStream {
 
 /**
  * Visits all records of a stream of the broker's own. A damaged part is skipped where the journal knows how to go on,
- * and ends the visit where it does not; either is logged. Returns whether all was read. Rejects when the medium cannot be
+ * and ends the visit where it does not; a batch that cannot be decoded is skipped from its first bad record on. All of it
+ * is logged. Returns whether all was read. Rejects when the medium cannot be
  * read now: what it holds must not be taken for lost, since the next rewrite would make that true.
  */
 export async function replayRecords(
@@ -80,11 +88,19 @@ export async function replayRecords(
       const batches = await readPatiently(stream, at, runtime);
       if (batches.length === 0) return whole;
       for (const batch of batches) {
-        decodeRecords(batch, (record) => {
-          if (record.offset < at) return;
-          at = record.offset + 1;
-          visit(record);
-        });
+        const next = readNextOffset(batch);
+        try {
+          decodeRecords(batch, (record) => {
+            if (record.offset < at) return;
+            at = record.offset + 1;
+            visit(record);
+          });
+        } catch (error) {
+          if (!(error instanceof JournalError) || !error.code.startsWith('batch-')) throw error;
+          runtime.log.error({ stream: stream.name, offset: at, resumeAt: next, error }, 'a stored batch is damaged');
+          whole = false;
+        }
+        at = Math.max(at, next);
       }
     } catch (error) {
       if (!(error instanceof JournalError) || isPassing(error)) throw error;

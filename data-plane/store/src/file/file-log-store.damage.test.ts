@@ -110,7 +110,7 @@ describe('damage in the write-ahead log', () => {
       // Every flush but the first (which defines the stream) is a batch frame and a chunk frame.
       const flush = FRAME_HEADER_BYTES + FRAME;
       const chunk = disk.content(wal).length - 2 * flush + FRAME_HEADER_BYTES;
-      disk.content(wal)[chunk + at]! ^= 1;
+      disk.content(wal)[chunk + at]! ^= 3;
       for (let start = 0; start < 2; start++) {
         const store = await open(disk);
         if (start === 0) expect(store.damages[0]).toMatchObject({ kind: 'hole', file: wal, position: chunk });
@@ -122,6 +122,49 @@ describe('damage in the write-ahead log', () => {
         await store.close();
       }
     }
+  });
+});
+
+describe('a flipped bit in a header of the write-ahead log', () => {
+  it('is turned back and reported, and hides nothing: in the first frame of a flush, the last one too', async () => {
+    for (const frame of [0, 1]) {
+      for (let bit = 0; bit < FRAME_HEADER_BYTES * 8; bit += 5) {
+        const disk = newDisk();
+        const store = await open(disk);
+        const log = await store.open('s');
+        for (let i = 0; i < 3; i++) {
+          fill(log, 1, 100);
+          await store.flush();
+        }
+        await store.close();
+        const later = disk.kill();
+        const wal = walPath(directory, 1);
+        const at = later.content(wal).length - (2 - frame) * FRAME_HEADER_BYTES - 100;
+        later.content(wal)[at + (bit >> 3)]! ^= 1 << (bit & 7);
+        const again = await open(later);
+        expect(again.damages).toMatchObject([{ kind: 'hole', file: wal, position: at }]);
+        expect(await readAll(await again.open('s'))).toHaveLength(3);
+        await again.close();
+        expect(await readAll(await (await open(later)).open('s'))).toHaveLength(3);
+      }
+    }
+  });
+  it('a stream whose name is lost is named by its number', async () => {
+    const disk = newDisk();
+    const store = await open(disk);
+    const log = await store.open('s');
+    for (let i = 0; i < 3; i++) {
+      fill(log, 1, 100);
+      await store.flush();
+    }
+    await store.close();
+    const later = disk.kill();
+    const wal = walPath(directory, 1);
+    // The name lies behind the header of the second frame.
+    later.content(wal)[2 * FRAME_HEADER_BYTES]! ^= 1;
+    const again = await open(later);
+    expect(again.damages.map(({ detail }) => detail)).toContain('stream 1: its name is lost, and 3 chunks with it');
+    await again.close();
   });
 });
 

@@ -180,7 +180,11 @@ describe('a flush of several streams', () => {
       const torn = Buffer.from(content);
       torn.fill(0, at, Math.min(at + 7, torn.length));
       if (torn.equals(content)) continue;
-      expect((await recovered(torn)).ends).toEqual([2, 2]);
+      // Where all that is missing is one bit of a header it is turned back, and the flush is whole.
+      expect([
+        [2, 2],
+        [3, 3],
+      ]).toContainEqual((await recovered(torn)).ends);
     }
   });
   it('with another behind it was whole: a fault in it is damage, and costs no more than what is damaged', async () => {

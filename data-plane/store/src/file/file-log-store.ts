@@ -318,13 +318,17 @@ export class FileLogStore implements LogStore {
     for (const { header } of frames) {
       if (header.kind === FRAME_KINDS.trim) this.#registry.trim(header.streamId, header.base);
     }
+    const nameless = new Map<number, number>();
     const byId = new Map<number, FileLog>();
     for (const { header, bytes } of withoutTakenBack(frames)) {
       const { kind, streamId } = header;
       if (kind === FRAME_KINDS.define && bytes !== null) this.#registry.replayDefine(bytes.toString(), streamId);
       if (kind === FRAME_KINDS.remove) this.#registry.remove(streamId);
       const stream = this.#registry.byId(streamId);
-      if (stream === undefined) continue;
+      if (stream === undefined) {
+        if (kind === FRAME_KINDS.chunk) nameless.set(streamId, (nameless.get(streamId) ?? 0) + 1);
+        continue;
+      }
       if (kind === FRAME_KINDS.trim) this.#registry.trim(streamId, header.base);
       let log = byId.get(streamId);
       if (log === undefined) {
@@ -336,6 +340,10 @@ export class FileLogStore implements LogStore {
       if (kind === FRAME_KINDS.chunk) this.#replayChunk(log, header.base, header.next, header.timestampMs, bytes);
       else if (kind === FRAME_KINDS.truncate) await log.replayTruncate(header.base);
       else if (kind === FRAME_KINDS.trim) log.replayTrim();
+    }
+    for (const [id, chunks] of nameless) {
+      const detail = `stream ${id}: its name is lost, and ${chunks} chunks with it`;
+      this.#world.onDamage({ kind: 'hole', file: join(this.#directory, 'wal'), position: 0, detail });
     }
     for (const log of byId.values()) this.#logs.set(log.stream.name, log);
     this.#registry.beginFlush();

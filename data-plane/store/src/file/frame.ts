@@ -78,6 +78,22 @@ export function readFrameHeader(source: Buffer, at: number): FrameHeader | null 
   };
 }
 
+/**
+ * The header at `at` with the one bit turned back that makes it whole; null when it is whole or more than a bit is wrong.
+ * A write that was torn loses sectors and not bits, so this is damage of something that was there.
+ */
+export function mendFrameHeader(source: Buffer, at: number): FrameHeader | null {
+  if (at + FRAME_HEADER_BYTES > source.length || readFrameHeader(source, at) !== null) return null;
+  const copy = Buffer.from(source.subarray(at, at + FRAME_HEADER_BYTES));
+  for (let bit = 0; bit < FRAME_HEADER_BYTES * 8; bit++) {
+    copy[bit >> 3]! ^= 1 << (bit & 7);
+    const header = readFrameHeader(copy, 0);
+    if (header !== null) return header;
+    copy[bit >> 3]! ^= 1 << (bit & 7);
+  }
+  return null;
+}
+
 /** Whether the bytes behind the header at `at` are there and have the checksum it names. */
 export function frameBytesAreGood(source: Buffer, at: number, header: FrameHeader): boolean {
   const start = at + FRAME_HEADER_BYTES;

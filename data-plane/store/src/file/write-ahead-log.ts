@@ -8,6 +8,7 @@ import {
   FRAME_KINDS,
   foreignVersion,
   frameBytesAreGood,
+  mendFrameHeader,
   readFrameHeader,
   type FrameHeader,
 } from './frame.ts';
@@ -115,9 +116,9 @@ function recoverFile(
   let batch = batchBefore;
   let at = 0;
   while (at < data.length) {
-    const header = readFrameHeader(data, at);
+    const header = readFrameHeader(data, at) ?? mended(at);
     if (header?.kind === FRAME_KINDS.flush) {
-      const flush = readFlush(data, at, header.next);
+      const flush = readFlush(data, at, header.next, mended);
       if (flush === null && isLast && !hasLaterFlush(data, at + header.next, header.base)) return cutOff(at);
       batch = header.base;
       // Harmed after it was synced: frame by frame then.
@@ -141,6 +142,13 @@ function recoverFile(
   }
   return { end: data.length, batch };
 
+  /** Without this a flipped bit in the first frame of the last flush would hide all that is behind it. */
+  function mended(position: number): FrameHeader | null {
+    const header = mendFrameHeader(data, position);
+    if (header === null) return null;
+    onDamage({ kind: 'hole', file: path, position, detail: 'a flipped bit in the header of a frame; nothing is lost' });
+    return header;
+  }
   function cutOff(end: number): { end: number; batch: number } {
     onDamage({ kind: 'torn-tail', file: path, position: end, detail: `${data.length - end} bytes cut off` });
     return { end, batch };
@@ -148,12 +156,17 @@ function recoverFile(
 }
 
 /** The frames of the flush at `at`, without the one that begins it; null when any of its bytes are not as written. */
-function readFlush(data: Buffer, at: number, sizeBytes: number): RecoveredFrame[] | null {
+function readFlush(
+  data: Buffer,
+  at: number,
+  sizeBytes: number,
+  mended: (position: number) => FrameHeader | null,
+): RecoveredFrame[] | null {
   const end = at + sizeBytes;
   const frames: RecoveredFrame[] = [];
   let position = at + FRAME_HEADER_BYTES;
   while (position < end) {
-    const header = readFrameHeader(data, position);
+    const header = readFrameHeader(data, position) ?? mended(position);
     if (header === null || !frameBytesAreGood(data, position, header)) return null;
     const start = position + FRAME_HEADER_BYTES;
     position = start + header.length;
