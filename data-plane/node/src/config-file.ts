@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import type * as Yaml from 'yaml';
 import { z } from 'zod';
 import { NodeError } from './node-error.ts';
-import { repeatedBy } from './one-or-many.ts';
+import { keysAt } from './known-keys.ts';
 
 /** Keys whose values never appear in an error. */
 const SECRET_KEY = /password|token|secret/i;
@@ -84,30 +84,4 @@ function valueText(path: readonly PropertyKey[], value: unknown): string {
   if (path.some((key) => SECRET_KEY.test(String(key)))) return '(hidden)';
   const json = JSON.stringify(value, (key, inner: unknown) => (SECRET_KEY.test(key) ? '(hidden)' : inner));
   return json.length > VALUE_TEXT_MAX ? `${json.slice(0, VALUE_TEXT_MAX)}…` : json;
-}
-
-/** Keys the schema knows at `path`. */
-function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  let at: z.core.$ZodType | undefined = unwrapped(schema);
-  for (const key of path) {
-    const repeated = repeatedBy(at);
-    if (repeated !== undefined) {
-      at = repeated;
-      if (typeof key === 'number') continue;
-    }
-    if (at instanceof z.ZodObject) at = unwrapped((at.shape as Record<PropertyKey, z.core.$ZodType>)[key]);
-    else if (at instanceof z.ZodArray) at = unwrapped(at.element);
-    else return [];
-  }
-  at = repeatedBy(at) ?? at;
-  return at instanceof z.ZodObject ? Object.keys(at.shape as object) : [];
-}
-
-function unwrapped(schema: z.core.$ZodType | undefined): z.core.$ZodType | undefined {
-  let at = schema;
-  for (;;) {
-    if (at instanceof z.ZodOptional || at instanceof z.ZodDefault || at instanceof z.ZodPrefault) at = at.unwrap();
-    else if (at instanceof z.ZodPipe && repeatedBy(at) === undefined) at = at.in;
-    else return at;
-  }
 }

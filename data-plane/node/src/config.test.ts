@@ -96,6 +96,18 @@ describe('standalone configuration', () => {
       `${LISTENERS}\nnamespaces: [{ name: a, allowAnonymous: true, quotas: { topics: 1 } }]`,
       'namespaces[0].quotas.topics is not a known key: remove it or use one of connectionsMax',
     ],
+    [
+      `${LISTENERS}\nnamespaces: [{ name: a, allowAnonymous: true, settings: { mqtt: { inbox: { whenFul: x } } } }]`,
+      'namespaces[0].settings.mqtt.inbox.whenFul is not a known key: remove it or use one of messagesMax, bytesMax',
+    ],
+    [
+      `${LISTENERS}\nnamespaces: [{ name: a, allowAnonymous: true, settings: { mqtt: { sharedStrategy: fair } } }]`,
+      'namespaces[0].settings.mqtt.sharedStrategy is "fair": ',
+    ],
+    [
+      `${LISTENERS}\nnamespaces: [{ name: a, allowAnonymous: true, settings: { acl: { rules: [{ id: r, effect: allow, actions: [read] }] } } }]`,
+      'namespaces[0].settings.acl.rules[0].pattern is missing',
+    ],
     [`${LISTENERS}\n${SPACE}\njournal: { engine: tape }`, 'journal.engine is "tape": write file or memory'],
   ])('says what is wrong with %j', (text, sentence) => {
     expect(faultOf(text)).toContain(sentence);

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { DEFAULT_QUOTAS, Quotas, TopicName } from '@robustmq/contracts';
+import { ClusterSettings, DEFAULT_QUOTAS, Quotas, TopicName } from '@robustmq/contracts';
+import { knownKeysOnly } from './known-keys.ts';
 import { filePath, Listeners, listenersOf, resolvedFrom, type ListenerConfig } from './listener-config.ts';
 
 /**
@@ -22,6 +23,8 @@ const rates = z.strictObject({
 const milliseconds = z.int('write milliseconds').min(0, 'write 0 or more');
 /** When what a topic stores goes to object storage: any limit that is met is enough. */
 const tier = z.strictObject({
+  /** Newest bytes of one partition kept in memory as well. */
+  hotBytes: z.int('write bytes').min(0, 'write 0 or more').optional(),
   coldAfterMs: milliseconds.optional(),
   /** Bytes of one partition kept on the disk. */
   coldAfterBytes: z.int('write bytes').min(0, 'write 0 or more').optional(),
@@ -74,6 +77,7 @@ const standaloneTopic = z.strictObject({
   cleanup: z.enum(['delete', 'compact', 'compact,delete'], 'write delete, compact or compact,delete').optional(),
   compaction: compaction.optional(),
   tier: tier.optional(),
+  engine: z.enum(['memory', 'file', 'rocksdb'], 'write memory, file or rocksdb').optional(),
 });
 const namespace = z.strictObject({
   name: z
@@ -95,6 +99,8 @@ const namespace = z.strictObject({
     .default([]),
   topics: z.array(standaloneTopic, 'write a list of {name, partitions}').default([]),
   quotas: z.strictObject(Quotas.partial().shape, 'write limits by name').default({}),
+  /** As a cluster's settings of the control plane; what is left out has its default. */
+  settings: knownKeysOnly(ClusterSettings).optional(),
 });
 
 /** `robust-server standalone --config file.yaml` (design.md §6). */
@@ -116,7 +122,9 @@ export const StandaloneConfig = z
     config.namespaces.forEach((space, i) => {
       refuseRepeats(space.credentials, 'username', ['namespaces', i, 'credentials'], context);
       refuseRepeats(space.topics, 'name', ['namespaces', i, 'topics'], context);
-      if (!space.allowAnonymous && space.credentials.length === 0)
+      const others = space.settings?.authentication;
+      const isOpen = space.allowAnonymous || others?.anonymous || others?.jwt || others?.x509;
+      if (!isOpen && space.credentials.length === 0)
         context.addIssue({
           code: 'custom',
           path: ['namespaces', i, 'credentials'],

@@ -1,6 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { CreateTopic, NamespaceConfig, NamespaceObservation } from '@robustmq/broker';
-import type { ClusterId, CredentialSpec, NamespaceObserved, NamespaceSpec, TopicSpec } from '@robustmq/contracts';
+import {
+  ClusterSettings,
+  type ClusterId,
+  type CredentialSpec,
+  type NamespaceObserved,
+  type NamespaceSpec,
+  type TopicSpec,
+} from '@robustmq/contracts';
 import { standaloneQuotas, type StandaloneConfig } from './config.ts';
 
 /** The one place where the control plane's words become the broker's and back. */
@@ -21,26 +28,27 @@ export function fromSpec(spec: NamespaceSpec): NamespaceConfig {
     credentials: spec.credentials.map(fromCredentialSpec),
     topics: spec.topics.map(fromTopicSpec),
     topicsRemoved: spec.topicsRemoved,
+    settings: spec.settings,
+    suspended: spec.suspended,
   };
 }
 
 function fromTopicSpec({
   name,
   partitions,
-  bindings,
   durability,
   retentionMs,
   retentionBytes,
+  ...policy
 }: TopicSpec): CreateTopic {
-  return {
-    name,
-    partitions,
-    ...(bindings === undefined ? {} : { bindings }),
-    durability,
-    retentionMs,
-    retentionBytes,
-  };
+  return { name, partitions, durability, retentionMs, retentionBytes, ...givenPolicy(policy) };
 }
+/** Without the fields that are there and undefined, which the broker takes for values. */
+function givenPolicy({ bindings, engine, cleanup, compaction, tier }: TopicPolicyFields): Partial<CreateTopic> {
+  const given = Object.entries({ bindings, engine, cleanup, compaction, tier });
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+}
+type TopicPolicyFields = Pick<TopicSpec, 'bindings' | 'engine' | 'cleanup' | 'compaction' | 'tier'>;
 
 function fromCredentialSpec({ name, verifiers }: CredentialSpec): NamespaceConfig['credentials'][number] {
   const { sha256, scramSha256, scramSha512 } = verifiers;
@@ -74,16 +82,14 @@ export function fromStandalone(
     isDefault: space.default,
     autoCreateTopics: space.autoCreateTopics,
     credentials: space.credentials.map(({ username, password }) => ({ name: username, sha256: verifierOf(password) })),
-    topics: space.topics.map((topic) => ({ ...defined(topic), durability: topic.durability ?? durability })),
+    topics: space.topics.map(({ name, partitions, retentionMs, retentionBytes, ...policy }) => ({
+      ...{ name, partitions, retentionMs, retentionBytes, ...givenPolicy(policy) },
+      durability: policy.durability ?? durability,
+    })),
     topicsRemoved: [],
+    settings: space.settings ?? ClusterSettings.parse({}),
+    suspended: null,
   };
-}
-
-/** Without the fields that are there and undefined, which the broker takes for values. */
-function defined(topic: StandaloneConfig['namespaces'][number]['topics'][number]): CreateTopic {
-  const { name, partitions, bindings, retentionMs, retentionBytes, cleanup, compaction, tier } = topic;
-  const given = Object.entries({ bindings, cleanup, compaction, tier }).filter(([, value]) => value !== undefined);
-  return { name, partitions, retentionMs, retentionBytes, ...Object.fromEntries(given) };
 }
 
 /** SHA-256(salt ‖ password), as the control plane makes it. The password itself is kept nowhere. */
