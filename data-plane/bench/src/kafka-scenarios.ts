@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { fetchFrom, produce, recordBatch, saslAuthenticate, saslHandshake } from './kafka-wire.ts';
+import { ANSWER_MS_MAX, noAnswer, PeerFailure } from './peer-failure.ts';
 import type { Peer } from './peers.ts';
 
 export interface KafkaScenario {
@@ -38,12 +39,14 @@ export interface KafkaMeasured {
 /** One connection that answers by calling `onResponse` with each frame's body (correlation id included). */
 class KafkaLoadClient {
   readonly socket: Socket;
+  readonly #peerName: string;
   onResponse: ((frame: Buffer) => void) | null = null;
   #buffer = Buffer.allocUnsafe(4 << 20);
   #fill = 0;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, peerName: string) {
     this.socket = socket;
+    this.#peerName = peerName;
     socket.setNoDelay(true);
     socket.on('error', () => {});
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
@@ -53,18 +56,18 @@ class KafkaLoadClient {
     const socket = connect(peer.port + 1, '127.0.0.1');
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', () => resolve());
-      socket.once('error', reject);
+      socket.once('error', (error) => reject(new PeerFailure(peer.name, error.message, { cause: error })));
     });
-    const client = new KafkaLoadClient(socket);
+    const client = new KafkaLoadClient(socket, peer.name);
     await client.call(saslHandshake());
     const answer = await client.call(saslAuthenticate(peer.username ?? 'bench', peer.password ?? 'bench'));
-    if (answer.readInt16BE(4) !== 0) throw new Error(`${peer.name} refused the login`);
+    if (answer.readInt16BE(4) !== 0) throw new PeerFailure(peer.name, 'it refused the login');
     return client;
   }
 
   call(bytes: Buffer): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('no answer within 10 s')), 10_000);
+      const timer = setTimeout(() => reject(noAnswer(this.#peerName, ANSWER_MS_MAX)), ANSWER_MS_MAX);
       this.onResponse = (frame) => {
         clearTimeout(timer);
         resolve(Buffer.from(frame));
@@ -122,8 +125,8 @@ export async function runProduce(
   const [cpu, seconds] = [peer.cpuMicros() - cpuFrom, (performance.now() - at) / 1000];
   running = false;
   for (const client of clients) client.socket.destroy();
-  if (refused !== 0) throw new Error(`${peer.name} answered error code ${refused}`);
-  if (records === 0) throw new Error(`${peer.name}: ${spec.name}: nothing was acknowledged`);
+  if (refused !== 0) throw new PeerFailure(peer.name, `error code ${refused}`);
+  if (records === 0) throw new PeerFailure(peer.name, `${spec.name}: nothing was acknowledged`);
   return {
     recordsPerSecond: records / seconds,
     megabytesPerSecond: ((records / spec.recordsPerBatch) * batch.length) / seconds / 1e6,
@@ -142,7 +145,7 @@ export async function runFetch(peer: Peer, measureMs: number): Promise<KafkaMeas
     const answer = await client.call(fetchFrom(9, 'bench', offset, FETCH_BYTES_MAX));
     // correlation 4, throttle 4, topics 4, "bench" 7, partitions 4, index 4: error code; then 8 + 8, aborted 4, size 4
     const error = answer.readInt16BE(27);
-    if (error !== 0) throw new Error(`${peer.name} answered fetch error code ${error}`);
+    if (error !== 0) throw new PeerFailure(peer.name, `fetch error code ${error}`);
     let from = 29 + 8 + 8;
     const aborted = answer.readInt32BE(from);
     from += 4 + Math.max(aborted, 0) * 16;

@@ -1,6 +1,7 @@
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { alternate, type Results } from './alternate.ts';
 import { KAFKA_SCENARIOS, runFetch, runProduce, type KafkaMeasured } from './kafka-scenarios.ts';
 import { MQTT_SCENARIOS, runMqtt, type Measured } from './mqtt-scenarios.ts';
 import { freeBase, startPeer, type Peer } from './peers.ts';
@@ -25,25 +26,17 @@ const conditions = [
   `Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}.`,
 ].join(' ');
 
-/** One round measures every peer once; the order turns round with each round. */
-async function alternate<T>(peers: readonly Peer[], run: (peer: Peer) => Promise<T>): Promise<T[][]> {
-  const results: T[][] = peers.map(() => []);
-  for (let round = 0; round < rounds; round++) {
-    const order = round % 2 ? [...peers.keys()].reverse() : [...peers.keys()];
-    for (const index of order) results[index]!.push(await run(peers[index]!));
-  }
-  return results;
-}
+const sayFailure = (line: string): void => void process.stdout.write(`  ${line}\n`);
 
 async function mqtt(): Promise<void> {
   const names = ['robustmq', 'robustmq captured', 'mosquitto', 'aedes'];
   const peers: Peer[] = [];
   try {
-    for (const name of names) peers.push(await startPeer(name, await freeBase(21_100)));
+    for (const name of names) peers.push(await startPeer(name, await freeBase(12_100)));
     const rows: string[][] = [];
     for (const spec of MQTT_SCENARIOS) {
       if (values.only && !spec.name.includes(values.only)) continue;
-      const results = await alternate(peers, (peer) => runMqtt(peer, spec, WARM_MS, measureMs));
+      const results = await alternate(peers, rounds, (peer) => runMqtt(peer, spec, WARM_MS, measureMs), sayFailure);
       rows.push([spec.name, ...cells(results)]);
       process.stdout.write(`${rows.at(-1)!.join('   ')}\n`);
     }
@@ -57,9 +50,10 @@ async function mqtt(): Promise<void> {
   }
 }
 
-function cells(results: readonly Measured[][]): string[] {
-  const [ours] = results as [Measured[]];
+function cells(results: readonly Results<Measured>[]): string[] {
+  const ours = results[0] as Measured[];
   return results.map((runs, index) => {
+    if (typeof runs === 'string') return runs;
     const own = `${rate(median(runs.map((run) => run.deliveriesPerSecond)))} (${median(runs.map((run) => run.cpuMicrosPerDelivery)).toFixed(2)})`;
     if (index < 2) return own;
     const wall = pairedRatio(
@@ -78,7 +72,7 @@ async function kafka(): Promise<void> {
   const peers: Peer[] = [];
   try {
     for (const name of ['robustmq captured', 'sink']) {
-      const base = await freeBase(21_200);
+      const base = await freeBase(12_200);
       peers.push(await startPeer(name, base, base + 1));
     }
     const rows: string[][] = [];
@@ -88,21 +82,23 @@ async function kafka(): Promise<void> {
       const megabytes = middle((run) => run.megabytesPerSecond).toFixed(1);
       return `${records} rec/s, ${megabytes} MB/s (${middle((run) => run.cpuMicrosPerRecord).toFixed(2)})`;
     };
+    const share = (ours: readonly KafkaMeasured[], sink: readonly KafkaMeasured[]): string =>
+      ratio(
+        pairedRatio(
+          ours.map((run) => run.recordsPerSecond),
+          sink.map((run) => run.recordsPerSecond),
+        ),
+      );
     for (const spec of KAFKA_SCENARIOS) {
       if (values.only && !spec.name.includes(values.only)) continue;
-      const [ours, sink] = (await alternate(peers, (peer) => runProduce(peer, spec, WARM_MS, measureMs))) as [
-        KafkaMeasured[],
-        KafkaMeasured[],
-      ];
-      const share = pairedRatio(
-        ours.map((run) => run.recordsPerSecond),
-        sink.map((run) => run.recordsPerSecond),
-      );
-      rows.push([spec.name, cell(ours), `${cell(sink)} **×${ratio(share)}**`]);
+      const measure = (peer: Peer): Promise<KafkaMeasured> => runProduce(peer, spec, WARM_MS, measureMs);
+      const results = await alternate(peers, rounds, measure, sayFailure);
+      const [ours, sink] = results as [KafkaMeasured[], Results<KafkaMeasured>];
+      rows.push([spec.name, cell(ours), typeof sink === 'string' ? sink : `${cell(sink)} **×${share(ours, sink)}**`]);
       process.stdout.write(`${rows.at(-1)!.join('   ')}\n`);
     }
-    const fetches = (await alternate(peers.slice(0, 1), (peer) => runFetch(peer, measureMs)))[0]!;
-    rows.push(['fetch from offset 0 to the end, 1 MiB', cell(fetches), '-']);
+    const fetches = (await alternate(peers.slice(0, 1), rounds, (peer) => runFetch(peer, measureMs), sayFailure))[0];
+    rows.push(['fetch from offset 0 to the end, 1 MiB', cell(fetches as KafkaMeasured[]), '-']);
     const legend =
       'Records acknowledged after `fdatasync` (CPU µs of the server per record); the sink checks and stores nothing. **×** = ours ÷ sink.';
     const text = `${legend} ${conditions}\n\n${table(['scenario', 'RobustMQ', 'plain loopback sink'], rows)}`;

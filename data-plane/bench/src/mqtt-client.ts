@@ -1,5 +1,13 @@
 import { connect, type Socket } from 'node:net';
-import type { Peer } from './peers.ts';
+import { noAnswer, PeerFailure } from './peer-failure.ts';
+
+/** Where a load client connects to. */
+export interface MqttServer {
+  readonly name: string;
+  readonly port: number;
+  readonly username: string | null;
+  readonly password: string | null;
+}
 
 /** Byte-level MQTT 3.1.1 client of the load: pre-encoded packets, one write per turn, no object per message. */
 export class MqttLoadClient {
@@ -9,32 +17,42 @@ export class MqttLoadClient {
   /** PUBACKs received. */
   acknowledged = 0;
   readonly #peerName: string;
+  readonly #answerMs: number;
   #rest: Buffer | null = null;
   #acks: Buffer = Buffer.allocUnsafe(4 * 4096);
   #ackBytes = 0;
   #control: ((type: number) => void) | null = null;
+  #gone: (() => void) | null = null;
   /** Called once per chunk that brought deliveries or acknowledgements. */
   onProgress: (() => void) | null = null;
   /** First payload bytes of each delivery, for latency runs. */
   onMessage: ((chunk: Buffer, payloadAt: number) => void) | null = null;
 
-  private constructor(socket: Socket, peerName: string) {
+  private constructor(socket: Socket, peerName: string, answerMs: number) {
     this.socket = socket;
     this.#peerName = peerName;
+    this.#answerMs = answerMs;
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('error', () => {});
+    socket.on('close', () => this.#gone?.());
   }
 
-  static async open(peer: Peer, clientId: string): Promise<MqttLoadClient> {
+  /** Connects and logs in; each answer is waited for at most `answerMs`. Throws PeerFailure. */
+  static async open(peer: MqttServer, clientId: string, answerMs: number): Promise<MqttLoadClient> {
     const socket = connect(peer.port, '127.0.0.1');
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', () => resolve());
-      socket.once('error', reject);
+      socket.once('error', (error) => reject(new PeerFailure(peer.name, error.message, { cause: error })));
     });
-    const client = new MqttLoadClient(socket, peer.name);
+    const client = new MqttLoadClient(socket, peer.name, answerMs);
     socket.write(connectPacket(clientId, peer.username, peer.password));
-    await client.#waitFor(2);
+    try {
+      await client.#waitFor(2);
+    } catch (error) {
+      client.close();
+      throw error;
+    }
     return client;
   }
 
@@ -46,15 +64,15 @@ export class MqttLoadClient {
 
   #waitFor(type: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new Error(`${this.#peerName}: no packet of type ${type} within 30 s`)),
-        30_000,
-      );
-      this.#control = (got) => {
-        if (got !== type) return;
+      const settle = (done: () => void): void => {
         clearTimeout(timer);
-        this.#control = null;
-        resolve();
+        this.#control = this.#gone = null;
+        done();
+      };
+      const timer = setTimeout(() => settle(() => reject(noAnswer(this.#peerName, this.#answerMs))), this.#answerMs);
+      this.#gone = () => settle(() => reject(new PeerFailure(this.#peerName, 'it closed the connection')));
+      this.#control = (got) => {
+        if (got === type) settle(resolve);
       };
     });
   }

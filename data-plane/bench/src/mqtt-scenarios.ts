@@ -1,5 +1,11 @@
-import { MqttLoadClient, publishPacket } from './mqtt-client.ts';
-import type { Peer } from './peers.ts';
+import { MqttLoadClient, publishPacket, type MqttServer } from './mqtt-client.ts';
+import { ANSWER_MS_MAX, PeerFailure } from './peer-failure.ts';
+
+/** A server whose CPU time can be told. */
+export interface MqttTarget extends MqttServer {
+  /** User and system CPU time so far, in microseconds. */
+  cpuMicros(): number;
+}
 
 export interface MqttScenario {
   readonly name: string;
@@ -87,32 +93,52 @@ class Publisher {
   }
 }
 
-/** Runs one scenario against one peer: `warmMs` uncounted, then `measureMs`. Throws when nothing is delivered. */
-export async function runMqtt(peer: Peer, spec: MqttScenario, warmMs: number, measureMs: number): Promise<Measured> {
+/** Runs one scenario against one peer: `warmMs` uncounted, then `measureMs`. Throws PeerFailure, also when nothing is delivered. */
+export async function runMqtt(
+  peer: MqttTarget,
+  spec: MqttScenario,
+  warmMs: number,
+  measureMs: number,
+  answerMs = ANSWER_MS_MAX,
+): Promise<Measured> {
   const stamp = Math.random().toString(36).slice(2, 8);
   const topicOf = (index: number): string => (spec.paired ? `bench/${stamp}/${index}` : `bench/${stamp}`);
-  const subscribers = await Promise.all(
-    Array.from({ length: spec.subscribers }, async (_, index) => {
-      const client = await MqttLoadClient.open(peer, `sub-${stamp}-${index}`);
-      await client.subscribe(topicOf(index), spec.qos);
-      return client;
-    }),
-  );
-  const publishers = await Promise.all(
-    Array.from(
-      { length: spec.publishers },
-      async (_, index) => new Publisher(await MqttLoadClient.open(peer, `pub-${stamp}-${index}`), topicOf(index), spec),
-    ),
-  );
+  const clients: MqttLoadClient[] = [];
+  const open = async (id: string): Promise<MqttLoadClient> => {
+    const client = await MqttLoadClient.open(peer, id, answerMs);
+    clients.push(client);
+    return client;
+  };
   try {
+    const subscribers = await all(
+      Array.from({ length: spec.subscribers }, async (_, index) => {
+        const client = await open(`sub-${stamp}-${index}`);
+        await client.subscribe(topicOf(index), spec.qos);
+        return client;
+      }),
+    );
+    const publishers = await all(
+      Array.from(
+        { length: spec.publishers },
+        async (_, index) => new Publisher(await open(`pub-${stamp}-${index}`), topicOf(index), spec),
+      ),
+    );
     return await measure(peer, spec, publishers, subscribers, warmMs, measureMs);
   } finally {
-    for (const client of [...subscribers, ...publishers.map((publisher) => publisher.client)]) client.close();
+    for (const client of clients) client.close();
   }
 }
 
+/** All of them, or the first failure once every other one has ended too: nobody connects after the clean-up. */
+async function all<T>(works: readonly Promise<T>[]): Promise<T[]> {
+  const ended = await Promise.allSettled(works);
+  const failed = ended.find((one) => one.status === 'rejected');
+  if (failed) throw failed.reason;
+  return Promise.all(works);
+}
+
 async function measure(
-  peer: Peer,
+  peer: MqttTarget,
   spec: MqttScenario,
   publishers: readonly Publisher[],
   subscribers: readonly MqttLoadClient[],
@@ -157,6 +183,6 @@ async function measure(
   await new Promise((resolve) => setTimeout(resolve, measureMs));
   const [count, cpu, seconds] = [delivered() - from, peer.cpuMicros() - cpuFrom, (performance.now() - at) / 1000];
   running = false;
-  if (count === 0) throw new Error(`${peer.name}: ${spec.name}: nothing was delivered`);
+  if (count === 0) throw new PeerFailure(peer.name, `${spec.name}: nothing was delivered`);
   return { deliveriesPerSecond: count / seconds, cpuMicrosPerDelivery: cpu / count, cores: cpu / 1e6 / seconds };
 }

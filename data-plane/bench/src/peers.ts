@@ -4,9 +4,11 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { PeerFailure } from './peer-failure.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const CLOCK_TICKS_PER_SECOND = 100;
+const START_MS_MAX = 60_000;
 
 /** A server under measurement: its own process, so that its CPU time can be told from the load's. */
 export class Peer {
@@ -14,40 +16,66 @@ export class Peer {
   readonly port: number;
   readonly username: string | null;
   readonly password: string | null;
-  readonly #child: ChildProcess;
-  readonly #folder: string;
+  readonly #start: () => Promise<Started>;
+  #started: Started;
 
-  constructor(name: string, port: number, child: ChildProcess, folder: string, login: [string, string] | null) {
+  constructor(name: string, port: number, start: () => Promise<Started>, started: Started) {
     this.name = name;
     this.port = port;
-    this.#child = child;
-    this.#folder = folder;
-    this.username = login?.[0] ?? null;
-    this.password = login?.[1] ?? null;
+    this.#start = start;
+    this.#started = started;
+    this.username = started.login?.[0] ?? null;
+    this.password = started.login?.[1] ?? null;
+  }
+
+  /** False for somebody else's server. */
+  get isOurs(): boolean {
+    return this.name.startsWith('robustmq');
   }
 
   /** User and system CPU time of the process so far, in microseconds (Linux; 10 ms resolution). */
   cpuMicros(): number {
-    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'latin1');
+    const stat = this.#proc('stat');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return ((Number(fields[11]) + Number(fields[12])) * 1e6) / CLOCK_TICKS_PER_SECOND;
   }
 
   /** Resident memory in KiB. */
   rssKib(): number {
-    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.#child.pid}/status`, 'latin1'))?.[1] ?? 0);
+    return Number(/VmRSS:\s+(\d+)/.exec(this.#proc('status'))?.[1] ?? 0);
+  }
+
+  #proc(file: 'stat' | 'status'): string {
+    try {
+      return readFileSync(`/proc/${this.#started.child.pid}/${file}`, 'latin1');
+    } catch (cause) {
+      throw new PeerFailure(this.name, 'its process ended', { cause });
+    }
+  }
+
+  /** A new process with nothing of the old one's, on the same port. */
+  async restart(): Promise<void> {
+    await this.stop();
+    this.#started = await this.#start();
   }
 
   async stop(): Promise<void> {
-    const gone = new Promise<void>((resolve) => this.#child.once('exit', () => resolve()));
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      this.#child.kill('SIGTERM');
-      const timer = setTimeout(() => this.#child.kill('SIGKILL'), 5_000);
+    const { child, folder } = this.#started;
+    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
       await gone;
       clearTimeout(timer);
     }
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   }
+}
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly folder: string;
+  readonly login: [string, string] | null;
 }
 
 type Launch = (port: number, folder: string) => { command: string; args: string[]; login: [string, string] | null };
@@ -115,20 +143,34 @@ export async function freeBase(from: number): Promise<number> {
   throw new Error(`no ten free ports from ${from} on`);
 }
 
-/** Starts a peer by name and waits until its port (or `readyPort`) answers. */
+/** Starts a peer by name and waits until its port (or `readyPort`) answers. Throws PeerFailure. */
 export async function startPeer(name: string, port: number, readyPort = port): Promise<Peer> {
+  const start = (): Promise<Started> => startProcess(name, port, readyPort);
+  return new Peer(name, port, start, await start());
+}
+
+async function startProcess(name: string, port: number, readyPort: number): Promise<Started> {
   const folder = mkdtempSync(join(tmpdir(), 'robustmq-bench-'));
   const { command, args, login } = LAUNCHES[name]!(port, folder);
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  let stderr = '';
-  child.stderr.on('data', (bytes: Buffer) => (stderr = (stderr + bytes.toString()).slice(-2000)));
-  const deadline = Date.now() + 20_000;
+  let said = '';
+  let ended = false;
+  child.stderr.on('data', (bytes: Buffer) => (said = (said + bytes.toString()).slice(-2000)));
+  child.once('exit', () => (ended = true));
+  child.once('error', (error) => {
+    said = error.message;
+    ended = true;
+  });
+  const deadline = Date.now() + START_MS_MAX;
   while (!(await answers(readyPort))) {
-    if (child.exitCode !== null || Date.now() > deadline)
-      throw new Error(`${name} did not start on port ${port}: ${stderr}`);
+    if (ended || Date.now() > deadline) {
+      child.kill('SIGKILL');
+      rmSync(folder, { recursive: true, force: true });
+      throw new PeerFailure(name, `it did not start on port ${port}: ${said}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  return new Peer(name, port, child, folder, login);
+  return { child, folder, login };
 }
 
 function answers(port: number): Promise<boolean> {
