@@ -10,6 +10,7 @@ import { LoggerModule } from 'nestjs-pino';
 import { AgentIdentity } from './agents/agent-identity.ts';
 import { AgentLinkController } from './agents/agent-link-controller.ts';
 import { AgentStates } from './agents/agent-states.ts';
+import { AgentViews } from './agents/agent-views.ts';
 import { OperatorController } from './agents/operator-controller.ts';
 import { AuthController } from './auth/auth-controller.ts';
 import { JwtStrategy } from './auth/jwt-strategy.ts';
@@ -17,8 +18,12 @@ import { KeyRing } from './auth/key-ring.ts';
 import { LoginThrottle } from './auth/login-throttle.ts';
 import { Sessions } from './auth/sessions.ts';
 import { InvoicesController } from './billing/invoices-controller.ts';
+import { AclController } from './clusters/acl-controller.ts';
 import { ClustersController } from './clusters/clusters-controller.ts';
 import { CredentialsController } from './clusters/credentials-controller.ts';
+import { LiveController } from './clusters/live-controller.ts';
+import { SettingsController } from './clusters/settings-controller.ts';
+import { SettingsWriter } from './clusters/settings-writer.ts';
 import { TopicsController } from './clusters/topics-controller.ts';
 import { AccessGuard } from './http/access-guard.ts';
 import { ProblemFilter } from './http/problem-filter.ts';
@@ -48,6 +53,9 @@ const CONTROLLERS: Type[] = [
   ClustersController,
   CredentialsController,
   TopicsController,
+  SettingsController,
+  AclController,
+  LiveController,
   UsageController,
   InvoicesController,
   OperatorController,
@@ -62,6 +70,8 @@ const PROVIDERS: Provider[] = [
   AgentIdentity,
   AgentStates,
   AgentPokes,
+  AgentViews,
+  SettingsWriter,
   ClusterWatch,
   Observe,
   Reconcile,

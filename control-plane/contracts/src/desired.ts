@@ -42,6 +42,14 @@ export const TopicSpec = z.object({
 });
 export type TopicSpec = z.infer<typeof TopicSpec>;
 
+/** Listeners over TLS; absent or 0 = there is none. */
+export const SecurePorts = z.object({
+  mqtts: z.int().optional(),
+  mqttWss: z.int().optional(),
+  kafkaTls: z.int().optional(),
+  mqttQuic: z.int().optional(),
+});
+
 /** One cluster as the data plane must serve it. `generation` grows with every change of any field. */
 export const NamespaceSpec = z.object({
   clusterId: ClusterId,
@@ -53,7 +61,7 @@ export const NamespaceSpec = z.object({
   /** Which node serves it: `shared`, or the dedicated node's id (= cluster id). */
   node: z.string(),
   /** Ports of a dedicated node; absent on the shared node. */
-  ports: z.object({ mqtt: z.int(), mqttWs: z.int(), kafka: z.int(), amqp: z.int() }).optional(),
+  ports: z.object({ mqtt: z.int(), mqttWs: z.int(), kafka: z.int(), amqp: z.int(), ...SecurePorts.shape }).optional(),
   quotas: Quotas,
   credentials: z.array(CredentialSpec),
   /** Topics asked for through the control plane. Topics clients make themselves live in the data plane's meta. */
@@ -98,5 +106,8 @@ export const AgentEndpoints = z.object({
   kafka: z.int(),
   /** 0 while the AMQP listener does not exist. */
   amqp: z.int(),
+  ...SecurePorts.shape,
+  /** Clients reach cluster `key` as `<key>.<domain>` too; absent = by `host` alone. */
+  domain: z.string().optional(),
 });
 export type AgentEndpoints = z.infer<typeof AgentEndpoints>;

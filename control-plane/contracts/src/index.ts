@@ -15,8 +15,12 @@ export * from './rest/clusters.ts';
 export * from './rest/usage.ts';
 export * from './rest/billing.ts';
 export * from './rest/operator.ts';
+export * from './rest/settings.ts';
+export * from './rest/live.ts';
+export * from './permissions.ts';
 
 /** File URL of the agent link's protobuf definition. */
 export const AGENT_LINK_PROTO = new URL('../proto/agent-link.proto', import.meta.url);
 export * from './routes.ts';
+export * from './route-examples.ts';
 export * from './openapi.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { PROBLEM_STATUS, Problem, type ProblemCode } from './problems.ts';
-import { ROUTES, type Route } from './routes.ts';
+import { ROUTE_EXAMPLES } from './route-examples.ts';
+import { ROUTES, type Route, type RouteName } from './routes.ts';
 
 type Json = Record<string, unknown>;
 
@@ -43,6 +44,15 @@ function parametersOf(route: Route): Json[] {
         'The same key and body answer the same result without doing it again; another body is refused (422).',
     });
   }
+  if (route.etag !== undefined && route.method !== 'get') {
+    list.push({
+      name: 'If-Match',
+      in: 'header',
+      required: false,
+      schema: { type: 'string' },
+      description: 'The ETag that was read: the write is refused (412) when the resource has changed since.',
+    });
+  }
   return list;
 }
 
@@ -50,6 +60,7 @@ function problemsOf(route: Route): ProblemCode[] {
   const codes: ProblemCode[] = ['too-many-requests', 'internal', ...(route.problems ?? [])];
   if (route.body || route.query || route.params) codes.push('validation-failed');
   if (route.access !== 'public') codes.push('unauthenticated');
+  if (route.etag !== undefined && route.method !== 'get') codes.push('precondition-failed');
   if (typeof route.access === 'object') codes.push('forbidden', 'not-found');
   if (route.method === 'post' && route.access !== 'public')
     codes.push('idempotency-key-reused', 'idempotency-in-flight');
@@ -64,6 +75,7 @@ function operation(name: string, route: Route, components: Json): Json {
     responses[route.status] = {
       description: 'Success',
       content: { 'application/json': { schema: { $ref: `#/components/schemas/${capital(name)}Response` } } },
+      ...(route.etag === undefined ? {} : { headers: { ETag: { schema: { type: 'string' } } } }),
     };
   }
   const byStatus = new Map<number, ProblemCode[]>();
@@ -77,6 +89,7 @@ function operation(name: string, route: Route, components: Json): Json {
       content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
     };
   }
+  const example = ROUTE_EXAMPLES[name as RouteName];
   const result: Json = {
     operationId: name,
     summary: route.summary,
@@ -84,13 +97,18 @@ function operation(name: string, route: Route, components: Json): Json {
     parameters: parametersOf(route),
     responses,
     security: route.access === 'public' ? [] : [{ bearer: [] }],
-    ...(typeof route.access === 'object' ? { 'x-role': route.access.role } : {}),
+    ...(typeof route.access === 'object' ? { 'x-permission': route.access.permission } : {}),
   };
   if (route.body) {
     components[`${capital(name)}Request`] = schemaOf(route.body, 'input');
     result['requestBody'] = {
       required: true,
-      content: { 'application/json': { schema: { $ref: `#/components/schemas/${capital(name)}Request` } } },
+      content: {
+        'application/json': {
+          schema: { $ref: `#/components/schemas/${capital(name)}Request` },
+          ...(example?.body === undefined ? {} : { example: example.body }),
+        },
+      },
     };
   }
   return result;

@@ -1,19 +1,14 @@
 import { z } from 'zod';
 import { ClusterId, CredentialId, TenantId, UserId } from './ids.ts';
-import { TopicName } from './names.ts';
-import type { ProblemCode } from './problems.ts';
-import { LoginBody, LogoutBody, Me, RefreshBody, Session, SignupBody, type Role } from './rest/auth.ts';
+import { LoginBody, LogoutBody, Me, RefreshBody, Session, SignupBody } from './rest/auth.ts';
 import { InvoicePreview, PriceList } from './rest/billing.ts';
 import {
   Cluster,
   ClusterPage,
   CreateClusterBody,
   CreateCredentialBody,
-  CreateTopicBody,
   CredentialCreated,
   CredentialPage,
-  Topic,
-  TopicPage,
 } from './rest/clusters.ts';
 import { PageQuery } from './rest/page.ts';
 import {
@@ -28,30 +23,12 @@ import {
   UpdateMemberBody,
 } from './rest/tenants.ts';
 import { Usage, UsageQuery } from './rest/usage.ts';
+import { LIVE_ROUTES } from './routes/live.ts';
+import type { Route } from './routes/route.ts';
+import { SETTINGS_ROUTES } from './routes/settings.ts';
+import { TOPIC_ROUTES } from './routes/topics.ts';
 
-/** Who may call a route: nobody in particular, any signed-in person or key, or a member of the path's tenant with at least `role`. */
-export type RouteAccess = 'public' | 'signed-in' | { readonly role: Role };
-
-/**
- * One REST route as data. The API serves exactly these, the OpenAPI document and the typed client are made from them,
- * and the role matrix is read off them.
- */
-export interface Route {
-  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
-  /** OpenAPI path template below the server root. */
-  readonly path: `/v1/${string}`;
-  readonly tag: string;
-  readonly summary: string;
-  readonly access: RouteAccess;
-  readonly params?: z.ZodObject;
-  readonly query?: z.ZodObject;
-  readonly body?: z.ZodType;
-  /** Success status and body; a `z.void()` body has no content. */
-  readonly status: 200 | 201 | 202 | 204;
-  readonly response: z.ZodType;
-  /** Refusals peculiar to the route; 400, 401, 403, 404, 429 and 500 go without saying where they can happen. */
-  readonly problems?: readonly ProblemCode[];
-}
+export type { Route, RouteAccess } from './routes/route.ts';
 
 const tenant = z.object({ tenantId: TenantId });
 const cluster = tenant.extend({ clusterId: ClusterId });
@@ -115,7 +92,7 @@ export const ROUTES = {
     method: 'get',
     path: at,
     tag: 'tenants',
-    access: { role: 'viewer' },
+    access: { permission: 'tenant:read' },
     params: tenant,
     status: 200,
     response: Tenant,
@@ -125,7 +102,7 @@ export const ROUTES = {
     method: 'get',
     path: `${at}/members`,
     tag: 'members',
-    access: { role: 'viewer' },
+    access: { permission: 'tenant:read' },
     params: tenant,
     query: PageQuery,
     status: 200,
@@ -136,7 +113,7 @@ export const ROUTES = {
     method: 'post',
     path: `${at}/members`,
     tag: 'members',
-    access: { role: 'admin' },
+    access: { permission: 'member:write' },
     params: tenant,
     body: AddMemberBody,
     status: 201,
@@ -148,7 +125,7 @@ export const ROUTES = {
     method: 'patch',
     path: `${at}/members/{userId}`,
     tag: 'members',
-    access: { role: 'admin' },
+    access: { permission: 'member:write' },
     params: tenant.extend({ userId: UserId }),
     body: UpdateMemberBody,
     status: 200,
@@ -160,7 +137,7 @@ export const ROUTES = {
     method: 'delete',
     path: `${at}/members/{userId}`,
     tag: 'members',
-    access: { role: 'admin' },
+    access: { permission: 'member:write' },
     params: tenant.extend({ userId: UserId }),
     status: 204,
     response: nothing,
@@ -171,7 +148,7 @@ export const ROUTES = {
     method: 'get',
     path: `${at}/api-keys`,
     tag: 'api-keys',
-    access: { role: 'admin' },
+    access: { permission: 'api-key:read' },
     params: tenant,
     query: PageQuery,
     status: 200,
@@ -182,7 +159,7 @@ export const ROUTES = {
     method: 'post',
     path: `${at}/api-keys`,
     tag: 'api-keys',
-    access: { role: 'admin' },
+    access: { permission: 'api-key:write' },
     params: tenant,
     body: CreateApiKeyBody,
     status: 201,
@@ -193,7 +170,7 @@ export const ROUTES = {
     method: 'delete',
     path: `${at}/api-keys/{apiKeyId}`,
     tag: 'api-keys',
-    access: { role: 'admin' },
+    access: { permission: 'api-key:write' },
     params: tenant.extend({ apiKeyId: z.uuid() }),
     status: 204,
     response: nothing,
@@ -203,7 +180,7 @@ export const ROUTES = {
     method: 'get',
     path: `${at}/audit-events`,
     tag: 'audit',
-    access: { role: 'admin' },
+    access: { permission: 'audit:read' },
     params: tenant,
     query: PageQuery,
     status: 200,
@@ -214,7 +191,7 @@ export const ROUTES = {
     method: 'get',
     path: `${at}/clusters`,
     tag: 'clusters',
-    access: { role: 'viewer' },
+    access: { permission: 'cluster:read' },
     params: tenant,
     query: PageQuery.extend({ name: z.string().optional() }),
     status: 200,
@@ -225,7 +202,7 @@ export const ROUTES = {
     method: 'post',
     path: `${at}/clusters`,
     tag: 'clusters',
-    access: { role: 'developer' },
+    access: { permission: 'cluster:create' },
     params: tenant,
     body: CreateClusterBody,
     status: 202,
@@ -237,7 +214,7 @@ export const ROUTES = {
     method: 'get',
     path: inCluster,
     tag: 'clusters',
-    access: { role: 'viewer' },
+    access: { permission: 'cluster:read' },
     params: cluster,
     status: 200,
     response: Cluster,
@@ -247,7 +224,7 @@ export const ROUTES = {
     method: 'delete',
     path: inCluster,
     tag: 'clusters',
-    access: { role: 'admin' },
+    access: { permission: 'cluster:delete' },
     params: cluster,
     status: 202,
     response: Cluster,
@@ -257,7 +234,7 @@ export const ROUTES = {
     method: 'get',
     path: `${inCluster}/credentials`,
     tag: 'credentials',
-    access: { role: 'viewer' },
+    access: { permission: 'credential:read' },
     params: cluster,
     query: PageQuery,
     status: 200,
@@ -268,7 +245,7 @@ export const ROUTES = {
     method: 'post',
     path: `${inCluster}/credentials`,
     tag: 'credentials',
-    access: { role: 'developer' },
+    access: { permission: 'credential:write' },
     params: cluster,
     body: CreateCredentialBody,
     status: 201,
@@ -280,50 +257,20 @@ export const ROUTES = {
     method: 'delete',
     path: `${inCluster}/credentials/{credentialId}`,
     tag: 'credentials',
-    access: { role: 'developer' },
+    access: { permission: 'credential:write' },
     params: cluster.extend({ credentialId: CredentialId }),
     status: 204,
     response: nothing,
     summary: 'Revokes a credential and cuts its connections',
   },
-  listTopics: {
-    method: 'get',
-    path: `${inCluster}/topics`,
-    tag: 'topics',
-    access: { role: 'viewer' },
-    params: cluster,
-    query: PageQuery,
-    status: 200,
-    response: TopicPage,
-    summary: 'Lists topics, those made by clients included',
-  },
-  createTopic: {
-    method: 'post',
-    path: `${inCluster}/topics`,
-    tag: 'topics',
-    access: { role: 'developer' },
-    params: cluster,
-    body: CreateTopicBody,
-    status: 201,
-    response: Topic,
-    summary: 'Creates a topic',
-    problems: ['name-taken', 'quota-exceeded', 'conflict'],
-  },
-  deleteTopic: {
-    method: 'delete',
-    path: `${inCluster}/topics/{topicName}`,
-    tag: 'topics',
-    access: { role: 'developer' },
-    params: cluster.extend({ topicName: TopicName }),
-    status: 204,
-    response: nothing,
-    summary: 'Deletes a topic and its data',
-  },
+  ...TOPIC_ROUTES,
+  ...SETTINGS_ROUTES,
+  ...LIVE_ROUTES,
   getUsage: {
     method: 'get',
     path: `${at}/usage`,
     tag: 'usage',
-    access: { role: 'viewer' },
+    access: { permission: 'usage:read' },
     params: tenant,
     query: UsageQuery,
     status: 200,
@@ -334,7 +281,7 @@ export const ROUTES = {
     method: 'get',
     path: `${at}/invoices/preview`,
     tag: 'billing',
-    access: { role: 'admin' },
+    access: { permission: 'billing:read' },
     params: tenant,
     status: 200,
     response: InvoicePreview,
@@ -354,7 +301,3 @@ export const ROUTES = {
 } as const satisfies Record<string, Route>;
 
 export type RouteName = keyof typeof ROUTES;
-
-const RANK: Record<Role, number> = { viewer: 0, developer: 1, admin: 2, owner: 3 };
-/** Whether `role` has at least the rights of `needed`. */
-export const roleAllows = (role: Role, needed: Role): boolean => RANK[role] >= RANK[needed];

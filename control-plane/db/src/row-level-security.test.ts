@@ -25,6 +25,7 @@ const WITHOUT_TENANT: Record<string, string> = {
 const RIGHTS: Record<string, string> = {
   tenants: 'SIU',
   memberships: 'SIUD',
+  custom_roles: 'SIUD',
   api_keys: 'SIUD',
   clusters: 'SIU',
   credentials: 'SIUD',
@@ -110,6 +111,7 @@ function rowOf(table: string, ids: Ids, n: number): Record<string, unknown> {
     tenants: { id: n === 0 ? ids.tenant : uuidv7(), name: 't' },
     memberships: { tenant_id: ids.tenant, user_id: ids.user, role: 'owner' },
     api_keys: { id: uuidv7(), tenant_id: ids.tenant, name: 'k', role: 'viewer', prefix: uuidv7(), key_hash: 'x' },
+    custom_roles: { id: uuidv7(), tenant_id: ids.tenant, name: `r${n}`, permissions: [] },
     clusters: {
       ...{ id: n === 0 ? ids.cluster : uuidv7(), tenant_id: ids.tenant, name: `c${n}`, key: `c-${uuidv7()}` },
       ...{ plan: 'serverless', region: 'local', quotas: '{}', updated_at: at },

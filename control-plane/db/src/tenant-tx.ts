@@ -9,6 +9,7 @@ export type TenantTx = Pick<
   | 'tenant'
   | 'membership'
   | 'apiKey'
+  | 'customRole'
   | 'cluster'
   | 'credential'
   | 'topic'

@@ -113,7 +113,10 @@ const NOBODY: SignedIn = { user: { id: '', email: '' }, tenants: [], tenantId: '
 export const useSession = (): SignedIn => useMaybeSession() ?? NOBODY;
 
 type Role = Me['tenants'][number]['role'];
-const RANK: Record<Role, number> = { viewer: 0, developer: 1, admin: 2, owner: 3 };
+const RANK: Record<Role, number> = {
+  ...{ custom: 0, billing: 0, auditor: 0, operator: 0, viewer: 0 },
+  ...{ developer: 1, admin: 2, owner: 3 },
+};
 
 /** Whether the person may do what needs `role` in the tenant shown. The API decides; this only hides what it would refuse. */
 export function useMay(role: Role): boolean {

@@ -60,10 +60,17 @@ export interface AgentFrame {
   readonly status?: StatusReport | null;
   readonly lease?: { readonly seq: number; readonly agentTimeMs: number } | null;
   readonly applied?: { readonly version: number; readonly error: string } | null;
+  readonly viewReply?: { readonly id: string; readonly replyJson: string; readonly errorJson: string } | null;
 }
 export interface ControlFrame {
   readonly state?: StateUpdate;
   readonly superseded?: { readonly byEpoch: number };
   readonly leaseAck?: { readonly seq: number; readonly latestVersion: number };
+  readonly viewRequest?: {
+    readonly id: string;
+    readonly clusterId: string;
+    readonly view: string;
+    readonly queryJson: string;
+  };
 }
 export type SessionCall = ServerDuplexStream<AgentFrame, ControlFrame>;

@@ -23,6 +23,7 @@ import type {
 import { AgentIdentity, refuse } from './agent-identity.ts';
 import { AgentSession, readEndpoints } from './agent-session.ts';
 import { AgentStates } from './agent-states.ts';
+import { AgentViews } from './agent-views.ts';
 
 const SERVICE = 'AgentLink';
 /** Windows in one PushUsage. */
@@ -48,15 +49,24 @@ export class AgentLinkController implements BeforeApplicationShutdown {
   readonly #identity: AgentIdentity;
   readonly #states: AgentStates;
   readonly #pokes: AgentPokes;
+  readonly #views: AgentViews;
   readonly #observe: Observe;
   readonly #sessions = new Set<AgentSession>();
   readonly #log = new Logger('agent-link');
 
-  constructor(database: Database, identity: AgentIdentity, states: AgentStates, pokes: AgentPokes, observe: Observe) {
+  constructor(
+    database: Database,
+    identity: AgentIdentity,
+    states: AgentStates,
+    pokes: AgentPokes,
+    views: AgentViews,
+    observe: Observe,
+  ) {
     this.#database = database;
     this.#identity = identity;
     this.#states = states;
     this.#pokes = pokes;
+    this.#views = views;
     this.#observe = observe;
   }
 
@@ -116,7 +126,7 @@ export class AgentLinkController implements BeforeApplicationShutdown {
     try {
       const agent = await this.#identity.caller(call.metadata);
       const report = (agentId: string, message: StatusReport): Promise<void> => this.#report(agentId, message);
-      const rooms = { database: this.#database, states: this.#states, pokes: this.#pokes, report };
+      const rooms = { database: this.#database, states: this.#states, pokes: this.#pokes, views: this.#views, report };
       const session = new AgentSession(rooms, call, agent);
       this.#sessions.add(session);
       this.#log.log({ agentId: agent.id }, 'session open');

@@ -6,16 +6,27 @@ import type { AgentPokes } from '../provisioning/agent-pokes.ts';
 import type { AgentFrame, ControlFrame, Hello, SessionCall, StatusReport } from './agent-frames.ts';
 import { refuse } from './agent-identity.ts';
 import type { AgentStates } from './agent-states.ts';
+import {
+  agentAway,
+  readViewReply,
+  VIEW_TIMEOUT_MS,
+  type AgentViews,
+  type ViewAnswer,
+  type ViewQuestion,
+} from './agent-views.ts';
 
 /** A session without a lease for this long is over, in milliseconds (agents send one every 10 s). */
 export const SESSION_LEASE_MS = 40_000;
 /** How often the session looks for a newer version by itself, in milliseconds: pokes may be lost. */
 const LOOK_MS = 5_000;
+/** Live looks on their way to one agent at most. */
+const VIEWS_MAX = 200;
 
 export interface SessionRooms {
   readonly database: Database;
   readonly states: AgentStates;
   readonly pokes: AgentPokes;
+  readonly views: AgentViews;
   /** Takes a whole status report; settles when it is committed. */
   readonly report: (agentId: string, report: StatusReport) => Promise<void>;
 }
@@ -39,6 +50,7 @@ export class AgentSession {
   readonly #rooms: SessionRooms;
   readonly #call: SessionCall;
   readonly #agent: AgentRow;
+  readonly #asked = new Map<string, (answer: ViewAnswer | undefined) => void>();
   #sentVersion = 0;
   #sending: Promise<void> | undefined;
   #sendAgain = false;
@@ -56,7 +68,7 @@ export class AgentSession {
 
   /** Runs until the agent, the network or a newer session ends it. */
   async run(): Promise<void> {
-    const { pokes } = this.#rooms;
+    const { pokes, views } = this.#rooms;
     let release: (() => void) | undefined;
     const look = setInterval(() => this.#push(), LOOK_MS);
     try {
@@ -67,7 +79,11 @@ export class AgentSession {
         if (release === undefined) {
           if (!frame.hello) throw refuse(status.FAILED_PRECONDITION, 'the first frame must be Hello');
           if (!(await this.#hello(frame.hello))) break;
-          release = pokes.hold(this.agentId, () => this.#push());
+          const releases = [
+            pokes.hold(this.agentId, () => this.#push()),
+            views.hold(this.agentId, (question) => this.#ask(question)),
+          ];
+          release = () => releases.forEach((one) => one());
           this.#push();
         } else if (!(await this.#handle(frame))) break;
       }
@@ -75,6 +91,7 @@ export class AgentSession {
       this.#over = true;
       clearInterval(look);
       release?.();
+      for (const answer of [...this.#asked.values()]) answer(undefined);
       await this.#rooms.database.agents.closeSession(this.agentId, this.id).catch(() => undefined);
     }
   }
@@ -116,8 +133,27 @@ export class AgentSession {
         BigInt(version),
         error === '' ? null : error.slice(0, 1_000),
       );
-    } else if (frame.lease) return this.#lease(frame.lease.seq);
+    } else if (frame.viewReply) this.#asked.get(frame.viewReply.id)?.(readViewReply(frame.viewReply));
+    else if (frame.lease) return this.#lease(frame.lease.seq);
     return true;
+  }
+
+  /** One live look; rejects with `unavailable` when the stream ends, nothing comes in time, or too many are on their way. */
+  #ask(question: ViewQuestion): Promise<ViewAnswer> {
+    if (this.#over || this.#asked.size >= VIEWS_MAX) return Promise.reject(agentAway());
+    const id = randomUUID();
+    return new Promise((resolve, reject) => {
+      const finish = (answer: ViewAnswer | undefined): void => {
+        clearTimeout(timer);
+        this.#asked.delete(id);
+        if (answer) resolve(answer);
+        else reject(agentAway());
+      };
+      const timer = setTimeout(() => finish(undefined), VIEW_TIMEOUT_MS);
+      this.#asked.set(id, finish);
+      const { clusterId, view, query } = question;
+      this.#write({ viewRequest: { id, clusterId, view, queryJson: JSON.stringify(query) } });
+    });
   }
 
   async #lease(seq: number): Promise<boolean> {

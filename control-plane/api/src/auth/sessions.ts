@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
-import { Role, TenantId, UserId, type Session, type TenantSummary } from '@robustmq/contracts';
+import { permissionsOf, Role, TenantId, UserId, type Session, type TenantSummary } from '@robustmq/contracts';
 import { Database, type UserRow } from '@robustmq/db';
 import { KeyRing } from './key-ring.ts';
 import { ACCESS_TOKEN_SECONDS, ALGORITHM, AUDIENCE_API, ISSUER, newRefreshToken, REFRESH_TOKEN_MS } from './tokens.ts';
@@ -45,7 +45,12 @@ export class Sessions {
 
   async tenantsOf(userId: string): Promise<TenantSummary[]> {
     const rows = await this.#database.identity.tenantsOf(userId);
-    return rows.map((row) => ({ id: TenantId.parse(row.id), name: row.name, role: Role.parse(row.role) }));
+    return rows.map((row) => ({
+      id: TenantId.parse(row.id),
+      name: row.name,
+      role: Role.parse(row.role),
+      permissions: [...permissionsOf(Role.parse(row.role))],
+    }));
   }
 
   async #session(user: Pick<UserRow, 'id' | 'email'>, refreshToken: string): Promise<Session> {

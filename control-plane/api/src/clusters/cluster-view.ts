@@ -36,16 +36,22 @@ export function clusterView(row: ClusterWithAgent, now: Date): Cluster {
   };
 }
 
+type AgentPorts = Omit<AgentEndpoints, 'host'>;
+
 /** Addresses of the cluster's listeners; empty until it is placed. */
 function endpointsOf(row: ClusterWithAgent): Endpoints {
   const agent = AgentEndpoints.safeParse(row.agent?.endpoints);
   if (!agent.success || (row.plan !== 'serverless' && row.portBase === null)) return {};
-  const { host } = agent.data;
-  const ports = row.portBase === null ? agent.data : portsOf(row.portBase);
+  const { host, domain } = agent.data;
+  // the certificate of a cluster carries its own name
+  const secureHost = domain === undefined ? host : `${row.key}.${domain}`;
+  const ports: AgentPorts = row.portBase === null ? agent.data : portsOf(row.portBase);
   return {
     mqtt: `mqtt://${host}:${ports.mqtt}`,
     mqttWs: `ws://${host}:${ports.mqttWs}`,
     kafka: `kafka://${host}:${ports.kafka}`,
+    ...(ports.mqtts ? { mqtts: `mqtts://${secureHost}:${ports.mqtts}` } : {}),
+    ...(ports.kafkaTls ? { kafkaTls: `kafka+ssl://${secureHost}:${ports.kafkaTls}` } : {}),
     // a machine whose shared node has no AMQP listener has none on dedicated nodes either
     ...(agent.data.amqp === 0 ? {} : { amqp: `amqp://${host}:${ports.amqp}` }),
   };

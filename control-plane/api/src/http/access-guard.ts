@@ -3,11 +3,19 @@ import { Injectable } from '@nestjs/common';
 import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
-import { Role, roleAllows, ROUTES, type Route as RouteData, type RouteName } from '@robustmq/contracts';
+import {
+  permissionsOf,
+  Role,
+  ROUTES,
+  type Permission,
+  type Route as RouteData,
+  type RouteName,
+} from '@robustmq/contracts';
 import { appendAudit, Database } from '@robustmq/db';
 import { KeyRing } from '../auth/key-ring.ts';
 import { apiKeyPrefix, sameText } from '../auth/tokens.ts';
 import type { Caller, CheckedRequest, Principal } from './caller.ts';
+import { readIfMatch } from './precondition.ts';
 import { notFound, ProblemError } from './problem-error.ts';
 import { ROUTE_METADATA, UNLISTED_METADATA } from './route.ts';
 import { refuseUnstorable, validated } from './validation.ts';
@@ -49,10 +57,11 @@ export class AccessGuard extends AuthGuard('jwt') {
     const params = pathParams(route, request);
     const who: Asker = { route: name, principal, params, ip: request.ip, requestId: request.id };
     const role = typeof route.access === 'object' ? await this.#roleIn(params['tenantId']!, principal!) : undefined;
-    if (typeof route.access === 'object' && !roleAllows(role!, route.access.role)) {
+    const permissions: ReadonlySet<Permission> = role === undefined ? new Set() : permissionsOf(role);
+    if (typeof route.access === 'object' && !permissions.has(route.access.permission)) {
       await this.#auditDenied(route, who);
       throw new ProblemError('forbidden', {
-        detail: `This needs the role ${route.access.role} or above; yours is ${role}.`,
+        detail: `This needs the permission ${route.access.permission}, which your role ${role} does not have.`,
       });
     }
     refuseUnstorable(request.body);
@@ -60,7 +69,8 @@ export class AccessGuard extends AuthGuard('jwt') {
     const once = { idempotencyKey: key, requestHash: key === undefined ? '' : requestHash(request) };
     const query = route.query ? validated(route.query, request.query ?? {}, 'query') : undefined;
     const body = route.body ? validated(route.body, request.body ?? {}, 'body') : undefined;
-    request.caller = { ...who, ...once, role, query, body };
+    const ifMatch = route.method === 'get' ? undefined : readIfMatch(request.headers['if-match']);
+    request.caller = { ...who, ...once, ifMatch, role, permissions, query, body };
     return true;
   }
 
@@ -110,7 +120,7 @@ export class AccessGuard extends AuthGuard('jwt') {
       appendAudit(tx, tenantId, {
         actor: { type: caller.principal!.type, id: caller.principal!.id, ip: caller.ip },
         action: caller.route,
-        target: { type: route.tag, id: Object.values(caller.params).at(-1)! },
+        target: { type: route.tag, id: String(Object.values(caller.params).at(-1)) },
         result: 'denied',
         requestId: caller.requestId,
       }),
@@ -144,5 +154,5 @@ function idempotencyKey(route: RouteData, request: CheckedRequest): string | und
 
 const requestHash = (request: CheckedRequest): string =>
   createHash('sha256')
-    .update(`${request.method} ${request.url.split('?')[0]} ${JSON.stringify(request.body ?? null)}`)
+    .update(`${request.method} ${request.url} ${JSON.stringify(request.body ?? null)}`)
     .digest('hex');

@@ -1,4 +1,4 @@
-import type { Role, RouteName } from '@robustmq/contracts';
+import type { Permission, Role, RouteName } from '@robustmq/contracts';
 import type { FastifyRequest } from 'fastify';
 
 /** Who makes a request. */
@@ -13,9 +13,13 @@ export interface Caller {
   readonly principal: Principal | undefined;
   /** Role in the tenant of the path; undefined on routes without one. */
   readonly role: Role | undefined;
+  /** What the caller may do in the tenant of the path; empty on routes without one. */
+  readonly permissions: ReadonlySet<Permission>;
   readonly ip: string;
   readonly requestId: string;
   readonly idempotencyKey: string | undefined;
+  /** Entity tags of If-Match; undefined when the request has none. */
+  readonly ifMatch: readonly string[] | undefined;
   /** SHA-256 of method, path and body, hex. */
   readonly requestHash: string;
   readonly params: Readonly<Record<string, string>>;

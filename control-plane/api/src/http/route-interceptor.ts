@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { ROUTES, type Route, type RouteName } from '@robustmq/contracts';
+import type { FastifyReply } from 'fastify';
 import { map, type Observable } from 'rxjs';
 import { z } from 'zod';
 import { ROUTE_METADATA } from './route.ts';
@@ -21,7 +22,15 @@ export class RouteInterceptor implements NestInterceptor {
     return next.handle().pipe(
       map((answer: unknown) => {
         if (route.response instanceof z.ZodVoid) return undefined;
-        return route.response.parse(answer);
+        const shown: unknown = route.response.parse(answer);
+        if (route.etag !== undefined) {
+          const version: unknown = Reflect.get(shown as object, route.etag);
+          context
+            .switchToHttp()
+            .getResponse<FastifyReply>()
+            .header('etag', `"${String(version)}"`);
+        }
+        return shown;
       }),
     );
   }

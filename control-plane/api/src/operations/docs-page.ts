@@ -37,7 +37,7 @@ function curlOf(route: Route): string {
 }
 
 function operation(document: Document, name: string, route: Route): string {
-  const access = typeof route.access === 'object' ? `role ${route.access.role} or above` : route.access;
+  const access = typeof route.access === 'object' ? `permission ${route.access.permission}` : route.access;
   const type = name[0]!.toUpperCase() + name.slice(1);
   const queries = Object.keys(route.query?.shape ?? {}).map((key) => `<code>${escape(key)}</code>`);
   const query = queries.length === 0 ? '' : `<p>Query: ${queries.join(', ')}.</p>`;

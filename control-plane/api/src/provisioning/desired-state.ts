@@ -7,6 +7,7 @@ import {
   Plan,
   Quotas,
   TenantId,
+  TopicPolicy,
   type NamespaceSpec,
 } from '@robustmq/contracts';
 import type { Placement } from '@robustmq/db';
@@ -14,6 +15,28 @@ import { z } from 'zod';
 
 /** The four ports of a dedicated node, in the order of its block. */
 export const portsOf = (base: number) => ({ mqtt: base, mqttWs: base + 1, kafka: base + 2, amqp: base + 3 });
+
+/** What a refused client is told while the cluster is paused, suspended, or deleted and restorable; null = it serves. */
+export function suspensionOf(
+  row: Pick<Placement, 'pausedAt' | 'suspendedReason' | 'restoreUntil'>,
+): { readonly reason: string } | null {
+  if (row.restoreUntil !== null) return { reason: 'The cluster was deleted.' };
+  if (row.suspendedReason !== null) return { reason: row.suspendedReason };
+  return row.pausedAt === null ? null : { reason: 'The cluster is paused.' };
+}
+
+/** Bytes per second each way that a budget's action "throttle" leaves a cluster. */
+export const THROTTLED_BYTES_PER_SECOND = 64 * 1024;
+
+/** The quotas of a cluster that a budget slows down since `at`; null = it does not. */
+const throttled = (quotas: Quotas, at: Date | null): Quotas =>
+  at === null
+    ? quotas
+    : {
+        ...quotas,
+        ingressBytesPerSecondMax: Math.min(quotas.ingressBytesPerSecondMax, THROTTLED_BYTES_PER_SECOND),
+        egressBytesPerSecondMax: Math.min(quotas.egressBytesPerSecondMax, THROTTLED_BYTES_PER_SECOND),
+      };
 
 /** One placed cluster as its agent must serve it. */
 export function namespaceSpec(row: Placement): NamespaceSpec {
@@ -25,7 +48,7 @@ export function namespaceSpec(row: Placement): NamespaceSpec {
     plan: Plan.parse(row.plan),
     node: row.plan === 'serverless' ? 'shared' : row.id,
     ...(row.portBase === null ? {} : { ports: portsOf(row.portBase) }),
-    quotas: Quotas.parse(row.quotas),
+    quotas: throttled(Quotas.parse(row.quotas), row.throttledAt),
     credentials: row.credentials.map((credential) => ({
       name: credential.name,
       kind: 'password',
@@ -40,10 +63,11 @@ export function namespaceSpec(row: Placement): NamespaceSpec {
         durability: topic.durability === 'memory' ? 'memory' : 'flushed',
         retentionMs: Number(topic.retentionMs),
         retentionBytes: Number(topic.retentionBytes),
+        ...TopicPolicy.parse(topic.policy),
       })),
     topicsRemoved: row.topics.filter((topic) => topic.deletedGeneration !== null).map((topic) => topic.name),
-    settings: ClusterSettings.parse({}),
-    suspended: null,
+    settings: ClusterSettings.parse(row.settings),
+    suspended: suspensionOf(row),
   };
 }
 

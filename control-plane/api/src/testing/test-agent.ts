@@ -11,6 +11,7 @@ import {
   type UsageWindow,
 } from '@robustmq/contracts';
 import type { AgentFrame, ControlFrame, StateUpdate, UsageAck } from '../agents/agent-frames.ts';
+import type { ViewAnswer } from '../agents/agent-views.ts';
 import { OPERATOR_TOKEN, type TestApi } from './test-api.ts';
 
 const definition = loadSync(fileURLToPath(AGENT_LINK_PROTO), { longs: Number, oneofs: true, defaults: true });
@@ -42,6 +43,8 @@ export class TestAgent {
   version = 0;
   desired: DesiredState | undefined;
   serve: Serve = served;
+  /** Answers live looks; undefined says nothing, as a node that hangs. */
+  answer: (view: string, query: Record<string, unknown>, clusterId: string) => ViewAnswer | undefined = () => undefined;
   stream: ClientDuplexStream<AgentFrame, ControlFrame> | undefined;
   readonly frames: ControlFrame[] = [];
 
@@ -115,6 +118,7 @@ export class TestAgent {
     stream.on('data', (frame: ControlFrame) => {
       this.frames.push(frame);
       if (frame.state) this.take(frame.state);
+      if (frame.viewRequest) this.#answer(frame.viewRequest);
     });
     stream.write({
       hello: {
@@ -127,6 +131,14 @@ export class TestAgent {
     });
     stream.write({ lease: { seq: 1, agentTimeMs: Date.now() } });
     await first;
+  }
+
+  #answer({ id, view, queryJson, clusterId }: NonNullable<ControlFrame['viewRequest']>): void {
+    const answer = this.answer(view, JSON.parse(queryJson) as Record<string, unknown>, clusterId);
+    if (answer === undefined) return;
+    const replyJson = 'reply' in answer ? JSON.stringify(answer.reply) : '';
+    const errorJson = 'error' in answer ? JSON.stringify(answer.error) : '';
+    this.stream?.write({ viewReply: { id, replyJson, errorJson } });
   }
 
   /** Checks the signature, applies and reports, as an agent does. */

@@ -1,6 +1,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { PROBLEM_STATUS, roleAllows, ROUTES, type ProblemCode, type Role, type RouteName } from '@robustmq/contracts';
+import {
+  permissionsOf,
+  PROBLEM_STATUS,
+  ROUTES,
+  type ProblemCode,
+  type Role,
+  type RouteName,
+} from '@robustmq/contracts';
 import { Refusal, HANDLERS, type Call } from './fake-routes.ts';
 import { nextId, type FakeState, type FakeTenant } from './fake-state.ts';
 
@@ -70,8 +77,8 @@ function authorise(
   const role: Role | undefined =
     key?.tenant === tenant ? key?.apiKey.role : tenant?.members.find((m) => m.userId === userId)?.role;
   if (!tenant || !role) throw new Refusal('not-found', 'There is no such tenant.');
-  if (!roleAllows(role, access.role))
-    throw new Refusal('forbidden', `This needs the role ${access.role}; yours is ${role}.`);
+  if (!permissionsOf(role).has(access.permission))
+    throw new Refusal('forbidden', `This needs the permission ${access.permission}; your role ${role} lacks it.`);
   return { userId, tenant };
 }
 
@@ -162,7 +169,9 @@ export async function startFakeControlPlane(options: FakeOptions = {}): Promise<
     if (forced) throw new Refusal(forced, 'Asked for by the test.');
     const who = authorise(state, matched, request);
     const { body, query } = validate(matched, await readJson(request), url.searchParams);
-    const result = HANDLERS[matched.name]({ state, params: matched.params, body, query, ...who } as unknown as Call);
+    const handler = HANDLERS[matched.name];
+    if (!handler) throw new Refusal('unavailable', 'Nobody answers this here.');
+    const result = handler({ state, params: matched.params, body, query, ...who } as unknown as Call);
     const route = ROUTES[matched.name];
     if (who.tenant && route.method !== 'get') {
       audit(

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { ProblemCode, Role, RouteName } from '@robustmq/contracts';
+import { permissionsOf, type ProblemCode, type Role, type RouteName } from '@robustmq/contracts';
+import { FAKE_LIVE, FAKE_SETTINGS } from './fake-settings.ts';
 import { fakeInvoice, fakePrices, fakeUsage } from './fake-metering.ts';
 import { clusterNow, newCluster, nextId, type FakeCluster, type FakeState, type FakeTenant } from './fake-state.ts';
 
@@ -27,10 +28,13 @@ export interface Call {
 const secret = (prefix: string): string => prefix + randomBytes(12).toString('hex');
 const text = (value: unknown): string => value as string;
 
-function tenantsOf(state: FakeState, userId: string): { id: string; name: string; role: Role }[] {
+function tenantsOf(
+  state: FakeState,
+  userId: string,
+): { id: string; name: string; role: Role; permissions: string[] }[] {
   return state.tenants.flatMap(({ id, name, members }) => {
     const member = members.find((m) => m.userId === userId);
-    return member ? [{ id, name, role: member.role }] : [];
+    return member ? [{ id, name, role: member.role, permissions: [...permissionsOf(member.role)] }] : [];
   });
 }
 
@@ -47,20 +51,20 @@ function session(state: FakeState, userId: string): object {
   return { accessToken, refreshToken, expiresIn: 900, user: userOf(state, userId), tenants: tenantsOf(state, userId) };
 }
 
-function clusterOf({ tenant, params }: Call): FakeCluster {
+export function clusterOf({ tenant, params }: Call): FakeCluster {
   const found = tenant.clusters.find((entry) => entry.cluster.id === params['clusterId']);
   if (!found) throw new Refusal('not-found', 'There is no such cluster.');
   return found;
 }
 
 /** Takes the entry out of a list; throws Refusal `not-found`. */
-function take<T>(list: T[], fits: (entry: T) => boolean): T {
+export function take<T>(list: T[], fits: (entry: T) => boolean): T {
   const index = list.findIndex(fits);
   if (index < 0) throw new Refusal('not-found', 'There is no such thing.');
   return list.splice(index, 1)[0]!;
 }
 
-const page = <T>(items: T[], { query }: Call): object => {
+export const page = <T>(items: T[], { query }: Call): object => {
   const from = Number(query['cursor'] ?? 0);
   const limit = Number(query['limit'] ?? 50);
   return {
@@ -165,6 +169,12 @@ const people = {
   listAuditEvents: (call: Call) => page(call.tenant.audit, call),
 };
 
+function topicOf(call: Call): FakeCluster['topics'][number] {
+  const found = clusterOf(call).topics.find((topic) => topic.name === call.params['topicName']);
+  if (!found) throw new Refusal('not-found', 'There is no such topic.');
+  return found;
+}
+
 const clusters = {
   listClusters: (call: Call) =>
     page(
@@ -214,6 +224,7 @@ const clusters = {
     if (topics.some((topic) => topic.name === name))
       throw new Refusal('name-taken', `There is a topic "${name}" already.`);
     const topic = {
+      ...call.body,
       name,
       partitions: call.body['partitions'] as number,
       origin: 'api' as const,
@@ -223,6 +234,8 @@ const clusters = {
     topics.push(topic);
     return topic;
   },
+  getTopic: (call: Call) => topicOf(call),
+  updateTopic: (call: Call) => Object.assign(topicOf(call), call.body),
   deleteTopic: (call: Call) => void take(clusterOf(call).topics, (topic) => topic.name === call.params['topicName']),
 };
 
@@ -232,5 +245,12 @@ const money = {
   listPrices: () => fakePrices(),
 };
 
-/** What answers each route. */
-export const HANDLERS: Record<RouteName, (call: Call) => unknown> = { ...auth, ...people, ...clusters, ...money };
+/** What answers each route; a route that is not here answers `unavailable`, as one whose other half is away. */
+export const HANDLERS: Partial<Record<RouteName, (call: Call) => unknown>> = {
+  ...auth,
+  ...people,
+  ...clusters,
+  ...money,
+  ...FAKE_SETTINGS,
+  ...FAKE_LIVE,
+};

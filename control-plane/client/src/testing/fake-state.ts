@@ -1,4 +1,12 @@
-import { DEFAULT_QUOTAS, type ApiKeyCreated, type Cluster, type Credential, type Member } from '@robustmq/contracts';
+import {
+  ClusterSettings,
+  DEFAULT_QUOTAS,
+  type ApiKeyCreated,
+  type Cluster,
+  type Credential,
+  type Member,
+  type RouteName,
+} from '@robustmq/contracts';
 
 /** A stored cluster and what belongs to it. */
 export interface FakeCluster {
@@ -6,6 +14,10 @@ export interface FakeCluster {
   credentials: Credential[];
   topics: { name: string; partitions: number; origin: 'api' | 'client'; ready: boolean; storedBytes: number }[];
   readyAtMs: number;
+  settings: ClusterSettings;
+  settingsRevision: number;
+  /** What live looks answer, by route: `listClients` → rows. */
+  live: Partial<Record<RouteName, unknown[]>>;
 }
 
 export interface FakeTenant {
@@ -76,6 +88,12 @@ export function clusterNow(state: FakeState, entry: FakeCluster): Cluster {
   };
 }
 
+const untouched = (): Pick<FakeCluster, 'settings' | 'settingsRevision' | 'live'> => ({
+  settings: ClusterSettings.parse({}),
+  settingsRevision: 0,
+  live: {},
+});
+
 export function newCluster(
   state: FakeState,
   tenantId: string,
@@ -100,5 +118,5 @@ export function newCluster(
     lastError: null,
     createdAt: new Date().toISOString(),
   } as unknown as Cluster;
-  return { cluster, credentials: [], topics: [], readyAtMs: Date.now() + state.readyAfterMs };
+  return { cluster, credentials: [], topics: [], readyAtMs: Date.now() + state.readyAfterMs, ...untouched() };
 }

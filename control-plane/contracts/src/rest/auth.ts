@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { TenantId, UserId } from '../ids.ts';
 
-export const Role = z.enum(['owner', 'admin', 'developer', 'viewer']);
+/** A built-in role, or `custom`: a role the tenant made from permissions. What each may do is in permissions.ts. */
+export const Role = z.enum(['owner', 'admin', 'developer', 'operator', 'billing', 'auditor', 'viewer', 'custom']);
 export type Role = z.infer<typeof Role>;
 
 const Email = z
@@ -28,7 +29,13 @@ export const RefreshBody = z.object({ refreshToken: z.string().min(1).max(512) }
 /** `POST /v1/auth/logout` → 204. */
 export const LogoutBody = RefreshBody;
 
-export const TenantSummary = z.object({ id: TenantId, name: z.string(), role: Role });
+export const TenantSummary = z.object({
+  id: TenantId,
+  name: z.string(),
+  role: Role,
+  /** What the person may do there, for showing and hiding; the server decides by itself. */
+  permissions: z.array(z.string()).optional(),
+});
 export type TenantSummary = z.infer<typeof TenantSummary>;
 
 export const Session = z.object({

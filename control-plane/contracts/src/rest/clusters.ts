@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ClusterId, ClusterKey, CredentialId, TenantId } from '../ids.ts';
 import { ClusterName, CredentialName, TopicName } from '../names.ts';
+import { TopicPolicy } from '../cluster-settings.ts';
 import { Plan, Quotas } from '../plans.ts';
 import { pageOf } from './page.ts';
 
@@ -89,6 +90,7 @@ export const CreateTopicBody = z.object({
   durability: z.enum(['memory', 'flushed']).default('flushed'),
   retentionMs: z.int().min(-1).default(604_800_000),
   retentionBytes: z.int().min(-1).default(-1),
+  ...TopicPolicy.shape,
 });
 export type CreateTopicBody = z.infer<typeof CreateTopicBody>;
 /** Topics made by clients (Kafka CreateTopics) are listed too, with `origin: 'client'`. */
@@ -99,6 +101,25 @@ export const Topic = z.object({
   /** True once the node serves it. */
   ready: z.boolean(),
   storedBytes: z.number(),
+  /** What was asked for; absent for topics that clients made. */
+  bindings: z.array(z.string()).optional(),
+  durability: z.enum(['memory', 'flushed']).optional(),
+  retentionMs: z.number().optional(),
+  retentionBytes: z.number().optional(),
+  ...TopicPolicy.shape,
 });
 export type Topic = z.infer<typeof Topic>;
 export const TopicPage = pageOf(Topic);
+
+/** `PATCH …/topics/{topicName}`: partitions only grow; engine and durability are for life. */
+export const UpdateTopicBody = z
+  .object({
+    partitions: z.int().min(1).max(256).optional(),
+    retentionMs: z.int().min(-1).optional(),
+    retentionBytes: z.int().min(-1).optional(),
+    cleanup: TopicPolicy.shape.cleanup,
+    compaction: TopicPolicy.shape.compaction,
+    tier: TopicPolicy.shape.tier,
+  })
+  .strict();
+export type UpdateTopicBody = z.infer<typeof UpdateTopicBody>;

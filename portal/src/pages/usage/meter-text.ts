@@ -9,6 +9,11 @@ export const METER_LABEL: Record<Meter, string> = {
   egress_bytes: 'Data out',
   connection_seconds: 'Connection time',
   stored_byte_seconds: 'Storage',
+  hot_byte_seconds: 'Storage, hot',
+  warm_byte_seconds: 'Storage, warm',
+  cold_byte_seconds: 'Storage, cold',
+  object_requests: 'Object storage requests',
+  partition_seconds: 'Partition time',
   node_seconds: 'Node time',
 };
 
@@ -20,14 +25,19 @@ export function meterText(meter: Meter, quantity: number): string {
   switch (meter) {
     case 'messages_in':
     case 'messages_out':
+    case 'object_requests':
       return countText(Math.round(quantity));
     case 'ingress_bytes':
     case 'egress_bytes':
       return bytesText(quantity);
     case 'stored_byte_seconds':
+    case 'hot_byte_seconds':
+    case 'warm_byte_seconds':
+    case 'cold_byte_seconds':
       return `${bytesText(quantity / HOUR_SECONDS)}·h`;
     case 'connection_seconds':
     case 'node_seconds':
+    case 'partition_seconds':
       return quantity < HOUR_SECONDS
         ? `${countText(Math.round(quantity))} s`
         : `${HOURS.format(quantity / HOUR_SECONDS)} h`;

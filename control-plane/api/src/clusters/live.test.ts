@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ViewAnswer } from '../agents/agent-views.ts';
+import { TestAgent } from '../testing/test-agent.ts';
+import { startTestApi, until, type SignedUp, type TestApi } from '../testing/test-api.ts';
+
+let api: TestApi;
+let agent: TestAgent;
+let owner: SignedUp;
+let at: string;
+const asked: { view: string; query: Record<string, unknown> }[] = [];
+
+beforeAll(async () => {
+  api = await startTestApi();
+  agent = await TestAgent.joined(api);
+  owner = await api.signUp();
+  const made = await call<{ id: string }>('POST', `${owner.at}/clusters`, { name: 'live' });
+  at = `${owner.at}/clusters/${made.body.id}`;
+  await until(
+    () => call<{ phase: string }>('GET', at),
+    (answer) => answer.body.phase === 'Ready',
+  );
+});
+afterAll(async () => {
+  agent.close();
+  await api.stop();
+});
+
+const call = <T>(method: string, path: string, body?: unknown) =>
+  api.call<T>(method, path, { token: owner.token, ...(body === undefined ? {} : { body }) });
+const answers = (answer: ViewAnswer): void => {
+  agent.answer = (view, query) => {
+    asked.push({ view, query });
+    return answer;
+  };
+};
+const empty = { reply: { items: [], next: null } };
+const events = async () =>
+  (await call<{ items: { action: string; target: { id: string } }[] }>('GET', `${owner.at}/audit-events`)).body.items;
+
+describe('live looks', () => {
+  it.each([
+    ['clients?prefix=a&limit=5', 'clients', { prefix: 'a', limit: 5 }],
+    ['sessions', 'sessions', { limit: 100 }],
+    ['sessions/a%2Fb/inbox', 'inbox', { clientId: 'a/b', limit: 100 }],
+    ['subscriptions?clientId=x', 'subscriptions', { clientId: 'x', limit: 100 }],
+    ['retained?filter=a%2F%23', 'retained', { filter: 'a/#', limit: 100 }],
+    ['delayed', 'delayed', { limit: 100 }],
+    ['slow-subscribers', 'slow-subscribers', {}],
+    ['events?cursor=next', 'events', { after: 'next', limit: 100 }],
+    ['bans', 'bans', {}],
+    ['groups', 'groups', { limit: 100 }],
+    ['topic-stats', 'topics', { limit: 100 }],
+  ])('GET %s asks the node for %s', async (path, view, query) => {
+    answers(empty);
+    expect(await call('GET', `${at}/${path}`)).toMatchObject({ status: 200, body: { items: [] } });
+    expect(asked.at(-1)).toEqual({ view, query });
+  });
+
+  it('hand the node’s cursor on', async () => {
+    const client = {
+      ...{ clientId: 'c', protocol: 'mqtt', principal: 'p', remoteAddress: '127.0.0.1:1' },
+      connectedAt: '2026-01-01T00:00:00Z',
+    };
+    answers({ reply: { items: [client], next: 'c' } });
+    const page = await call('GET', `${at}/clients`);
+    expect(page.body).toEqual({ items: [client], nextCursor: 'c' });
+  });
+
+  it('read records and tiers of a topic', async () => {
+    answers({ reply: { items: [], nextOffset: 7 } });
+    const records = await call('GET', `${at}/topics/t/records?partition=2&fromOffset=3&limit=4`);
+    expect(records.body).toEqual({ items: [], nextOffset: 7 });
+    expect(asked.at(-1)).toEqual({
+      view: 'records',
+      query: { topic: 't', partition: 2, fromOffset: 3, limit: 4, valueBytesMax: 4_096 },
+    });
+    answers({ reply: { partitions: [] } });
+    expect((await call('GET', `${at}/topics/t/tiers`)).body).toEqual({ partitions: [] });
+  });
+});
+
+describe('live actions', () => {
+  it.each([
+    ['DELETE', 'clients/c%201', 'kick-client', { clientId: 'c 1' }, 'client.kick'],
+    ['DELETE', 'sessions/c', 'end-session', { clientId: 'c' }, 'session.end'],
+    ['DELETE', 'sessions/c/inbox', 'clear-inbox', { clientId: 'c' }, 'inbox.clear'],
+    ['DELETE', 'retained?topic=a%2Fb', 'delete-retained', { topic: 'a/b' }, 'retained.delete'],
+    ['DELETE', 'delayed/9', 'cancel-delayed', { id: '9' }, 'delayed.cancel'],
+    ['DELETE', 'bans?kind=client-id&value=x', 'unban', { kind: 'client-id', value: 'x' }, 'ban.lift'],
+  ])('%s %s is done by the node and written down', async (method, path, view, query, action) => {
+    answers({ reply: { done: true } });
+    expect((await call(method, `${at}/${path}`)).status).toBe(204);
+    expect(asked.at(-1)).toEqual({ view, query });
+    expect((await events())[0]).toMatchObject({ action });
+    answers({ reply: { done: false } });
+    expect((await call(method, `${at}/${path}`)).status).toBe(404);
+  });
+
+  it('move a group’s offsets, and say why not', async () => {
+    answers({ reply: { offsets: [{ partition: 0, offset: 5 }] } });
+    const moved = await call('PUT', `${at}/groups/g%2F1/offsets`, { topic: 't', to: 5 });
+    expect(moved).toMatchObject({ status: 200, body: { offsets: [{ partition: 0, offset: 5 }] } });
+    expect(asked.at(-1)).toEqual({ view: 'reset-offsets', query: { group: 'g/1', topic: 't', to: 5 } });
+    answers({ error: { code: 'conflict', message: 'The group has members.' } });
+    const refused = await call('PUT', `${at}/groups/g/offsets`, { topic: 't', to: 'latest' });
+    expect(refused).toMatchObject({ status: 409, body: { detail: 'The group has members.' } });
+  });
+});
+
+describe('a node that cannot answer', () => {
+  it.each([
+    ['in another shape', { reply: { items: 1 } }],
+    ['an error nobody knows', { error: { code: 'oops', message: '' } }],
+    ['an inner error', { error: { code: 'internal', message: 'stack' } }],
+  ])('with %s is unavailable', async (_, answer) => {
+    answers(answer);
+    expect(await call('GET', `${at}/clients`)).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+  });
+
+  it('because its agent is gone is unavailable at once, and soon when it goes in the middle', async () => {
+    agent.answer = () => {
+      agent.stream!.cancel();
+      return undefined;
+    };
+    expect(await call('GET', `${at}/clients`)).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+    expect(await call('GET', `${at}/clients`)).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+    await agent.open();
+    answers(empty);
+    await until(
+      () => call('GET', `${at}/clients`),
+      (answer) => answer.status === 200,
+    );
+  });
+});

@@ -1,0 +1,32 @@
+import type { RouteName } from './routes.ts';
+
+/** A request that the API accepts: shown in the OpenAPI document, and sent by the tests as it stands. */
+export interface RouteExample {
+  readonly body?: unknown;
+  readonly query?: Readonly<Record<string, string>>;
+}
+
+/** One example per route that has a body or a needed query. */
+export const ROUTE_EXAMPLES: Partial<Record<RouteName, RouteExample>> = {
+  signup: { body: { email: 'ada@example.com', password: 'a long sentence is best', tenantName: 'Acme' } },
+  login: { body: { email: 'ada@example.com', password: 'a long sentence is best' } },
+  refresh: { body: { refreshToken: 'rmqr_…' } },
+  logout: { body: { refreshToken: 'rmqr_…' } },
+  addMember: { body: { email: 'grace@example.com', role: 'developer' } },
+  updateMember: { body: { role: 'viewer' } },
+  createApiKey: { body: { name: 'deploy', role: 'developer' } },
+  createCluster: { body: { name: 'orders', plan: 'serverless', region: 'local' } },
+  createCredential: { body: { name: 'sensor-1' } },
+  createTopic: { body: { name: 'orders.created', partitions: 3, cleanup: 'delete', tier: { coldAfterMs: 3_600_000 } } },
+  updateTopic: { body: { retentionMs: 86_400_000, retentionBytes: 1_073_741_824 } },
+  setSettings: { body: { mqtt: { sharedStrategy: 'sticky' }, kafka: { autoCreateTopics: false } } },
+  patchSettings: { body: { mqtt: { flapping: { enabled: true } } } },
+  createAclRule: {
+    body: { effect: 'deny', principal: 'sensor-1', pattern: 'admin/#', patternType: 'filter', actions: ['write'] },
+  },
+  updateAclRule: { body: { effect: 'allow', pattern: '*', actions: ['read', 'write'] } },
+  createBlacklistEntry: { body: { kind: 'client-id', value: 'noisy', reason: 'floods the topic' } },
+  deleteRetained: { query: { topic: 'orders/1' } },
+  liftBan: { query: { kind: 'client-id', value: 'noisy' } },
+  resetOffsets: { body: { topic: 'orders.created', to: 'earliest' } },
+};
