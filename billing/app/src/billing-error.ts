@@ -4,8 +4,13 @@ export const BILLING_ERRORS = {
   'socket-in-use': 500,
   unauthenticated: 401,
   'not-found': 404,
+  'validation-failed': 400,
+  conflict: 409,
   'price-unusable': 500,
   'usage-unplaced': 500,
+  'gateway-refused': 502,
+  'gateway-differs': 502,
+  'signature-invalid': 400,
 } as const;
 export type BillingErrorCode = keyof typeof BILLING_ERRORS;
 

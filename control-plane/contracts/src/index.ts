@@ -14,6 +14,7 @@ export * from './rest/tenants.ts';
 export * from './rest/clusters.ts';
 export * from './rest/usage.ts';
 export * from './rest/billing.ts';
+export * from './rest/money.ts';
 export * from './rest/operator.ts';
 export * from './rest/settings.ts';
 export * from './rest/live.ts';

@@ -55,6 +55,10 @@ export const Price = z.object({
   unitPrice: z.string(),
   currency: z.string().length(3),
   validFrom: z.iso.datetime(),
+  /** How quantities become money; `unitPrice` is that of the first tier or of a block where there are such. */
+  model: z.enum(['per_unit', 'graduated', 'volume', 'package', 'flat']).optional(),
+  tiers: z.array(z.object({ upTo: z.string().nullable(), unitPrice: z.string() })).optional(),
+  blockSize: z.string().optional(),
 });
 export type Price = z.infer<typeof Price>;
 
