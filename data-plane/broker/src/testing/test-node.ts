@@ -218,3 +218,5 @@ export async function takeAll(session: Session): Promise<InboxEntry[]> {
 export function openFileStore(directory: string): Promise<LogStore> {
   return FileLogStore.open({ directory });
 }
+
+export { CrashingStore } from './crashing-store.ts';
