@@ -128,6 +128,11 @@ export interface Namespace {
   openSession(request: OpenSession): { session: Session; present: boolean } | Refusal;
   /** Durable state of a protocol under a name of its own; the same object for the same `kind` (1 to 64 letters, `-`). */
   keyed(kind: string): KeyedStore;
+  /**
+   * A protocol saw a delivery take `latencyMs` (fractions count) from publish to written. Call it for those over
+   * `settings.mqtt.slowSubscriber.thresholdMs`; what inboxes hand out late the broker notices itself.
+   */
+  slowDelivery?(clientId: string, topic: string, latencyMs: number): void;
 }
 
 /**

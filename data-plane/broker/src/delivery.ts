@@ -1,8 +1,10 @@
 import { decodeRecords, JournalError, type Commit, type Journal } from '@robustmq/journal';
-import type { NamespaceRecord } from '@robustmq/meta';
-import type { Runtime } from '@robustmq/wire';
+import type { NamespaceRecord, NamespaceSettings } from '@robustmq/meta';
+import { fnv1a, type Runtime } from '@robustmq/wire';
+import type { Authorization } from './authorization.ts';
 import type { Connection, PublishOutcome, Refusal } from './broker-types.ts';
 import type { OpenConnection } from './connections.ts';
+import type { DelayedMessages } from './delayed.ts';
 import type { InboxLog } from './inbox-log.ts';
 import type { RecordSource } from './record-source.ts';
 import { ownedProperties, propertyBytes, toHeaders, toMessage } from './message-record.ts';
@@ -10,8 +12,10 @@ import type { Message, QoS } from './message.ts';
 import { PublishRun } from './publish-run.ts';
 import { refuse } from './refusal.ts';
 import type { RetainedMessages } from './retained.ts';
-import type { Route, RouteCache, Target } from './route.ts';
+import type { Detour, Route, RouteCache, Target } from './route.ts';
 import type { BrokerSession } from './session.ts';
+import type { Sessions } from './sessions.ts';
+import { parseDelayed } from './special-topic.ts';
 import type { SharedGroup, Subscription, SubscriptionIndex } from './subscription.ts';
 import { isTopicName, slashName } from './topic-name.ts';
 import type { StoredPartition } from './stored-topic.ts';
@@ -28,6 +32,10 @@ export interface DeliveryHost {
   readonly retained: RetainedMessages;
   readonly inboxes: InboxLog;
   readonly isStorageFull: boolean;
+  readonly sessions: Sessions;
+  readonly settings: NamespaceSettings;
+  readonly delayed: DelayedMessages;
+  readonly authorization: Authorization;
 }
 
 /** Below this many bytes the buffer of lone messages is kept for the next. */
@@ -57,9 +65,12 @@ export class Delivery {
   #base = 0;
   /** A run is being handed out: receivers are being called. */
   #isBusy = false;
+  /** State of a xorshift generator: which member of a group gets what needs no better chance. */
+  #chance: number;
 
   constructor(host: DeliveryHost) {
     this.#host = host;
+    this.#chance = host.runtime.randomBytes(4).readUInt32LE(0) | 1;
   }
 
   publish(run: PublishRun, publisher: OpenConnection): PublishOutcome {
@@ -79,7 +90,8 @@ export class Delivery {
     else publish();
   }
 
-  publishMessage(message: Message, publisher: OpenConnection | null): PublishOutcome {
+  /** `isFinal`: the topic was rewritten already. */
+  publishMessage(message: Message, publisher: OpenConnection | null, isFinal = false): PublishOutcome {
     const run = this.#single;
     const topicSize = Buffer.byteLength(message.topic);
     const size = topicSize + message.payload.length;
@@ -97,7 +109,7 @@ export class Delivery {
     run.qos = message.qos;
     run.retain = message.retain;
     run.properties = message.properties === null ? null : [message.properties];
-    return this.#publish(run, message, publisher);
+    return this.#publish(run, message, publisher, isFinal);
   }
 
   /** Retained messages for a new subscription. */
@@ -132,7 +144,12 @@ export class Delivery {
     });
   }
 
-  #publish(run: PublishRun, message: Message | null, publisher: OpenConnection | null): PublishOutcome {
+  #publish(
+    run: PublishRun,
+    message: Message | null,
+    publisher: OpenConnection | null,
+    isFinal = false,
+  ): PublishOutcome {
     const outcome = this.#outcome;
     outcome.refusal = null;
     outcome.commit = null;
@@ -141,7 +158,17 @@ export class Delivery {
     const route = host.routes.lookup(run.data, run.topicStart, run.topicEnd);
     outcome.refusal = route === null ? refuse('topic-invalid') : this.#refusal(run, route, publisher);
     if (route === null || outcome.refusal !== null) return outcome;
+    if (route.detour !== null && !(isFinal && route.detour.kind === 'rewritten')) {
+      return this.#detour(run, route, route.detour, publisher);
+    }
     if (publisher !== null) countIn(run, publisher);
+    return this.#handOut(run, message, route, publisher);
+  }
+
+  /** Stores the run where it belongs and hands it to whom it concerns. */
+  #handOut(run: PublishRun, message: Message | null, route: Route, publisher: OpenConnection | null): PublishOutcome {
+    const outcome = this.#outcome;
+    const host = this.#host;
     this.#source = null;
     if (route.partition !== null) this.#capture(run, route, route.partition, outcome);
     if (run.retain) {
@@ -154,15 +181,50 @@ export class Delivery {
       const target = pick(targets[i]!, publisher);
       if (target !== null) this.#deliver(run, 0, message, route, target);
     }
-    for (let i = 0; i < route.groups.length; i++) this.#deliverShared(run, message, route, route.groups[i]!);
+    for (let i = 0; i < route.groups.length; i++) this.#deliverShared(run, message, route, route.groups[i]!, publisher);
     this.#isBusy = false;
     host.inboxes.endOwed();
     return outcome;
   }
 
+  /** What is published under a name that means something else, one by one. The outcome is that of all. */
+  #detour(run: PublishRun, route: Route, detour: Detour, publisher: OpenConnection | null): PublishOutcome {
+    const outcome = this.#outcome;
+    if (detour.kind === 'system') {
+      // the broker's own go on under this name
+      if (publisher === null) return this.#handOut(run, null, route, null);
+      outcome.refusal = refuse('not-authorized', 'only the broker publishes below $SYS');
+      return outcome;
+    }
+    const messages = messagesOf(run, this.#host.runtime.nowMs());
+    let takers = 0;
+    if (detour.kind === 'delayed' && publisher !== null) countIn(run, publisher);
+    for (const message of messages) {
+      if (detour.kind === 'delayed') outcome.refusal = this.#delay({ ...message, topic: route.topic });
+      else this.publishMessage({ ...message, topic: detour.topic }, publisher, true);
+      if (outcome.refusal !== null) return outcome;
+      takers = Math.max(takers, outcome.takers);
+    }
+    outcome.takers = Math.max(takers, outcome.takers);
+    return outcome;
+  }
+  #delay(message: Message): Refusal | null {
+    const { runtime, delayed, settings, journal, isStorageFull } = this.#host;
+    const parsed = parseDelayed(message.topic, runtime.nowMs());
+    if (parsed === null || parsed === undefined) return refuse('topic-invalid', 'use $delayed/<seconds>/<topic>');
+    if (isStorageFull) return refuse('quota-storage');
+    const refusal = delayed.add({ ...message, topic: parsed.topic }, parsed.dueMs, settings.mqtt.delayed);
+    if (refusal !== null) return refusal;
+    this.#outcome.commit = journal.current;
+    this.#outcome.takers = 1;
+    return null;
+  }
+
   #refusal(run: PublishRun, route: Route, publisher: OpenConnection | null): Refusal | null {
-    const captured = route.partition === null ? null : route.partition.topic.name;
-    if (publisher !== null && !publisher.allowsPublish(route.topic, captured)) return refuse('not-authorized');
+    if (publisher !== null && !this.#host.authorization.isOpen && route.detour?.kind !== 'rewritten') {
+      const captured = route.partition === null ? null : route.partition.topic.name;
+      if (!publisher.allowsPublish(route.topic, captured)) return refuse('not-authorized');
+    }
     const sizeMax = this.#host.record.quotas.messageSizeBytesMax;
     for (let i = 0; i < run.count; i++) {
       if (run.payloadEnd[i]! - run.payloadStart[i]! > sizeMax) return refuse('message-too-large');
@@ -230,14 +292,26 @@ export class Delivery {
     return this.#source;
   }
 
-  /** Splits the run over the members of the group, at most one part for each. */
-  #deliverShared(run: PublishRun, message: Message | null, route: Route, group: SharedGroup): void {
-    const size = Math.ceil(run.count / Math.max(1, group.members.length));
+  /** Gives the run to members of the group, in parts where the strategy goes by message; to its inbox when none is online. */
+  #deliverShared(
+    run: PublishRun,
+    message: Message | null,
+    route: Route,
+    group: SharedGroup,
+    publisher: OpenConnection | null,
+  ): void {
+    const { sharedStrategy } = this.#host.settings.mqtt;
+    const isSplit = sharedStrategy === 'round-robin' || sharedStrategy === 'random';
+    const size = isSplit ? Math.ceil(run.count / Math.max(1, group.members.length)) : run.count;
     for (let from = 0; from < run.count; from += size) {
-      const member = group.nextMember();
-      if (member === null) return;
-      const target = member.solo;
+      const member = this.#memberOf(group, route, publisher);
       const isWhole = size >= run.count;
+      if (member === null) {
+        if (run.qos === 0) return;
+        this.#oweGroup(isWhole ? run : partOf(run, this.#share, from, run.count), run, from, route, group);
+        return;
+      }
+      const target = member.solo;
       // the whole run is stored, whichever part comes first
       if (!isWhole && min(run.qos, target.qos) > 0 && member.session.inbox !== null && this.#source === null) {
         this.#sourceOf(run, route);
@@ -246,24 +320,59 @@ export class Delivery {
       this.#deliver(part, from, message, route, target);
     }
   }
+  #memberOf(group: SharedGroup, route: Route, publisher: Connection | null): Subscription | null {
+    const { settings, authorization } = this.#host;
+    const { sharedStrategy } = settings.mqtt;
+    let number = 0;
+    if (sharedStrategy === 'hash-topic') number = route.hash;
+    else if (sharedStrategy === 'hash-client') number = publisher === null ? 0 : hashOf(publisher.info.clientId);
+    else if (sharedStrategy === 'random') number = this.#random();
+    return group.nextMember(sharedStrategy, number, authorization.isOpen ? null : route.topic);
+  }
+  /** Nobody of the group is online: its inbox keeps the run, where some member may come back for it. */
+  #oweGroup(part: PublishRun, run: PublishRun, from: number, route: Route, group: SharedGroup): void {
+    const inbox = this.#host.sessions.groups.of(group);
+    if (inbox === null) return;
+    const { inboxes, journal } = this.#host;
+    const source = this.#source ?? this.#sourceOf(run, route);
+    inboxes.beginOwed(source, this.#base + from, part.count, part.payloadEnd[0]! - part.payloadStart[0]!);
+    inboxes.owe(inbox, run.qos, false, null);
+    this.#outcome.commit = journal.current;
+    this.#outcome.takers++;
+  }
+  #random(): number {
+    let x = this.#chance;
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    this.#chance = x;
+    return x >>> 0;
+  }
 
   /** Owes a stored record to inboxes at once, and notes who gets it live when it is stable. */
   #routeStored(one: StoredMessage, source: RecordSource, publisher: Connection | null, live: LiveDelivery[]): void {
     const topic = Buffer.from(one.message.topic);
     const route = this.#host.routes.lookup(topic, 0, topic.length);
     if (route === null) return;
+    const { inboxes, sessions } = this.#host;
     const targets = route.targets.map((target) => pick(target, publisher));
     for (const group of route.groups) {
-      const member = group.nextMember();
+      const member = this.#memberOf(group, route, publisher);
       if (member !== null) targets.push(member.solo);
+      else {
+        const inbox = sessions.groups.of(group);
+        if (inbox === null) continue;
+        inboxes.beginOwed(source, one.offset, 1, one.message.payload.length);
+        inboxes.owe(inbox, one.message.qos, false, null);
+      }
     }
     for (const target of targets) {
       if (target === null) continue;
       const { session, subscriptionIds } = target;
       const qos = min(one.message.qos, target.qos);
       if (qos > 0 && session.inbox !== null) {
-        this.#host.inboxes.beginOwed(source, one.offset, 1, one.message.payload.length);
-        this.#host.inboxes.owe(session.inbox, qos, false, subscriptionIds);
+        inboxes.beginOwed(source, one.offset, 1, one.message.payload.length);
+        inboxes.owe(session.inbox, qos, false, subscriptionIds);
       } else if (session.receiver !== null) live.push({ session, message: one.message, qos, ids: subscriptionIds });
     }
   }
@@ -317,6 +426,22 @@ function pick(target: Target, publisher: Connection | null): Target | null {
 
 function min(a: QoS, b: QoS): QoS {
   return a < b ? a : b;
+}
+
+function hashOf(text: string): number {
+  const bytes = Buffer.from(text);
+  return fnv1a(bytes, 0, bytes.length);
+}
+
+/** The messages of a run as such; they own their bytes. */
+function messagesOf(run: PublishRun, timestampMs: number): Omit<Message, 'topic'>[] {
+  return Array.from({ length: run.count }, (_, i) => ({
+    payload: Buffer.from(run.payload(i)),
+    qos: run.qos,
+    retain: run.retain,
+    properties: ownedProperties(run.properties?.[i] ?? null),
+    timestampMs,
+  }));
 }
 
 function countIn(run: PublishRun, publisher: Connection): void {

@@ -1,5 +1,6 @@
 import type { Commit, Stream } from '@robustmq/journal';
 import { Writer, type Cancel, type Runtime } from '@robustmq/wire';
+import type { InboxLimits } from '@robustmq/meta';
 import { PendingBatch, type BatchSealer } from './batch-sealer.ts';
 import * as event from './inbox-event.ts';
 import { SessionInbox, type InboxJournal } from './inbox.ts';
@@ -27,9 +28,16 @@ export interface InboxLogOptions extends SourceParts {
   readonly runtime: Runtime;
   /** Under which topic name subscribers get a record of a partition. */
   topicOf(partition: StoredPartition, key: Buffer | null): string;
+  /** Of all inboxes together. */
   bytesMax(): number;
-  /** An inbox dropped messages because a limit was met; once until it was empty again. */
-  onFull(inbox: SessionInbox): void;
+  /** Of each inbox. */
+  limits(): InboxLimits;
+  /** An inbox dropped messages because a limit was met; once per cause until it was empty again. */
+  onDropped(inbox: SessionInbox, cause: 'full' | 'age'): void;
+  /** Readers are slow that are given a message so old; Infinity = nobody is. */
+  slowMs(): number;
+  /** A reader was given such a message. */
+  onTaken(inbox: SessionInbox, message: Message): void;
 }
 
 /**
@@ -152,6 +160,11 @@ export class InboxLog implements InboxJournal {
   }
   /** Owes them to an inbox. Takeable when the journal's current commit has settled. */
   owe(inbox: SessionInbox, qos: QoS, retain: boolean, subscriptionIds: readonly number[] | null): void {
+    const limits = this.#options.limits();
+    if (limits.whenFull === 'drop-newest' && this.#isOver(inbox, limits, this.#owedCount)) {
+      this.#reportFull(inbox);
+      return;
+    }
     const w = this.#owed;
     w.uvarint(inbox.number);
     event.writeFlags(w, qos, retain, subscriptionIds);
@@ -160,7 +173,7 @@ export class InboxLog implements InboxJournal {
     const source = this.#owedSource!.index;
     const base = this.#owedBase;
     for (let i = 0; i < this.#owedCount; i++) inbox.owe(source, base + i, this.#owedSizeBytes, qos, retain, idSet);
-    if (inbox.depth > INBOX_ENTRIES_MAX || this.#owedBytes > this.#options.bytesMax()) this.#overfull.push(inbox);
+    if (this.#isOver(inbox, limits, 0)) this.#overfull.push(inbox);
     if (!inbox.isTouched) {
       inbox.isTouched = true;
       this.#touched.push(inbox);
@@ -182,6 +195,36 @@ export class InboxLog implements InboxJournal {
   released(inbox: SessionInbox, packetId: number): Commit {
     this.#writer.u8(event.RELEASED).uvarint(inbox.number).uvarint(packetId);
     return this.#writeNow();
+  }
+
+  /** Owes what one inbox has to another one: at most `max` messages. Returns how many. */
+  transfer(
+    from: SessionInbox,
+    to: SessionInbox,
+    qosMax: QoS,
+    subscriptionIds: readonly number[] | null,
+    max: number,
+  ): number {
+    const entries = from.takeReferences(max);
+    for (const { sequence, source, offset, sizeBytes, qos, retain } of entries) {
+      this.beginOwed(this.#sources[source]!, offset, 1, sizeBytes);
+      this.owe(to, Math.min(qos, qosMax) as QoS, retain, subscriptionIds);
+      from.acknowledge(sequence);
+    }
+    this.endOwed();
+    return entries.length;
+  }
+  /** Lets go what is older than the limit of age; now and then. */
+  dropOld(): void {
+    const { ageSecondsMax } = this.#options.limits();
+    if (ageSecondsMax === 0) return;
+    const nowMs = this.nowMs();
+    for (const inbox of this.inboxes.values()) {
+      if (inbox.depth === 0 || inbox.dropOld(nowMs, nowMs - ageSecondsMax * 1000) === 0 || inbox.isAgeReported)
+        continue;
+      inbox.isAgeReported = true;
+      this.#options.onDropped(inbox, 'age');
+    }
   }
 
   /** The reader is gone: what it was given and has not acknowledged will be redelivered as such, by another process too. */
@@ -215,6 +258,16 @@ export class InboxLog implements InboxJournal {
   received(inbox: SessionInbox, sequence: number): Commit {
     this.#writer.u8(event.RECEIVED).uvarint(inbox.number).i64(sequence);
     return this.#writeNow();
+  }
+  oldestMs(): number {
+    const { ageSecondsMax } = this.#options.limits();
+    return ageSecondsMax === 0 ? -Infinity : this.nowMs() - ageSecondsMax * 1000;
+  }
+  slowBeforeMs(): number {
+    return this.nowMs() - this.#options.slowMs();
+  }
+  taken(inbox: SessionInbox, message: Message): void {
+    this.#options.onTaken(inbox, message);
   }
   owedBytesChanged(bytes: number): void {
     this.#owedBytes += bytes;
@@ -267,15 +320,27 @@ export class InboxLog implements InboxJournal {
 
   /** Drops from an inbox what is over a limit: the oldest entries that no reader was given. */
   #limit(inbox: SessionInbox): void {
-    const bytesMax = this.#options.bytesMax();
+    const limits = this.#options.limits();
     let dropped = 0;
-    while (inbox.depth > INBOX_ENTRIES_MAX || this.#owedBytes > bytesMax) {
+    while (this.#isOver(inbox, limits, 0)) {
       if (!inbox.dropOldest()) break;
       dropped++;
     }
-    if (dropped === 0 || inbox.isFullReported) return;
+    if (dropped > 0) this.#reportFull(inbox);
+  }
+  /** Whether a limit is exceeded, or would be with so many more messages of the run that is being owed. */
+  #isOver(inbox: SessionInbox, { messagesMax, bytesMax }: InboxLimits, more: number): boolean {
+    const moreBytes = more * this.#owedSizeBytes;
+    return (
+      inbox.depth + more > Math.min(messagesMax, INBOX_ENTRIES_MAX) ||
+      inbox.owedBytes + moreBytes > bytesMax ||
+      this.#owedBytes + moreBytes > this.#options.bytesMax()
+    );
+  }
+  #reportFull(inbox: SessionInbox): void {
+    if (inbox.isFullReported) return;
     inbox.isFullReported = true;
-    this.#options.onFull(inbox);
+    this.#options.onDropped(inbox, 'full');
   }
 
   /** The events of this turn were appended: what they owe may be taken once they are stable. */

@@ -39,6 +39,9 @@ it('behaves as a list of entries would', () => {
         nowMs: () => 0,
         done: () => undefined,
         received: () => new Commit(1),
+        oldestMs: () => -Infinity,
+        slowBeforeMs: () => -Infinity,
+        taken: () => undefined,
         owedBytesChanged: (change) => void (bytes += change),
       };
       const inbox = new SessionInbox(1, journal);

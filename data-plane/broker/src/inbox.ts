@@ -1,7 +1,7 @@
 import type { Commit } from '@robustmq/journal';
 import type { Inbox, InboxEntry } from './broker-types.ts';
 import { isExpired } from './message-record.ts';
-import type { QoS } from './message.ts';
+import type { Message, QoS } from './message.ts';
 import type { RecordSource } from './record-source.ts';
 
 const RING_ENTRIES_MIN = 16;
@@ -15,6 +15,9 @@ const RECEIVED = 8;
 const DONE = 16;
 const IDS_SHIFT = 8;
 
+/** Times an inbox remembers for the limit of age; more are thinned out. */
+const MARKS_MAX = 64;
+
 const NO_FLOATS = new Float64Array(0);
 const NO_INTEGERS = new Uint32Array(0);
 
@@ -26,6 +29,12 @@ export interface InboxJournal {
   received(inbox: SessionInbox, sequence: number): Commit;
   /** Entries of this inbox take so many bytes more (or fewer). */
   owedBytesChanged(bytes: number): void;
+  /** Messages taken over it by the broker before are not owed any more; −Infinity = all are. */
+  oldestMs(): number;
+  /** A reader that is given an older message is slow; −Infinity = none is. */
+  slowBeforeMs(): number;
+  /** A reader was given such a message. */
+  taken(inbox: SessionInbox, message: Message): void;
 }
 
 /** One entry as a snapshot carries it. */
@@ -64,6 +73,12 @@ export class SessionInbox implements Inbox {
   /** Untaken entries below were dropped already. */
   #dropFrom = 1;
   #live = 0;
+  #owedBytes = 0;
+  /** Of the inbox store's records: whether a later entry may refer to an earlier record, and the last one's offset. */
+  #isUnordered = false;
+  #lastStoreOffset = -1;
+  /** Sequence numbers below were owed by then: for the limit of age. */
+  #marks: { readonly sequence: number; readonly atMs: number }[] = [];
   /** null = no subscription has an id. */
   #idSets: (readonly number[] | null)[] | null = null;
   #idSetIndex: Map<string, number> | null = null;
@@ -75,6 +90,9 @@ export class SessionInbox implements Inbox {
   /** On the log's list of inboxes with new entries in this turn. */
   isTouched = false;
   isFullReported = false;
+  isAgeReported = false;
+  /** The session it belongs to; null = a shared group's. */
+  owner: { readonly clientId: string; readonly attachedAtMs: number } | null = null;
   /** Entries became takeable. */
   onReady: (() => void) | null = null;
 
@@ -85,6 +103,10 @@ export class SessionInbox implements Inbox {
 
   get depth(): number {
     return this.#live;
+  }
+  /** Bytes of the messages owed. */
+  get owedBytes(): number {
+    return this.#owedBytes;
   }
   get head(): number {
     return this.#head;
@@ -99,6 +121,8 @@ export class SessionInbox implements Inbox {
   take(max: number): readonly InboxEntry[] {
     const entries: InboxEntry[] = [];
     const nowMs = this.#journal.nowMs();
+    const oldestMs = this.#journal.oldestMs();
+    const slowBeforeMs = this.#journal.slowBeforeMs();
     while (entries.length < max && this.#cursor < this.#stableTail) {
       const sequence = this.#cursor;
       const at = sequence & this.#mask;
@@ -111,8 +135,12 @@ export class SessionInbox implements Inbox {
           source!.whenLoaded(this.#offsets[at]!, this.#loaded);
           break;
         }
-        if (!received && (message === null || isExpired(message, nowMs))) this.acknowledge(sequence);
-        else entries.push(this.#entry(sequence, meta, message));
+        if (!received && (message === null || isExpired(message, nowMs) || message.timestampMs < oldestMs)) {
+          this.acknowledge(sequence);
+        } else {
+          entries.push(this.#entry(sequence, meta, message));
+          if (message !== null && message.timestampMs < slowBeforeMs) this.#journal.taken(this, message);
+        }
       }
       this.#cursor = Math.max(this.#cursor, sequence + 1);
     }
@@ -142,6 +170,11 @@ export class SessionInbox implements Inbox {
     this.#sizes[at] = sizeBytes;
     this.#metas[at] = qos | (retain ? RETAIN : 0) | (idSet << IDS_SHIFT);
     this.#live++;
+    this.#owedBytes += sizeBytes;
+    if (source === 0) {
+      this.#isUnordered ||= offset < this.#lastStoreOffset;
+      this.#lastStoreOffset = offset;
+    }
     this.#journal.owedBytesChanged(sizeBytes);
   }
   /** The small number that stands for a set of subscription ids in this inbox. */
@@ -181,10 +214,16 @@ export class SessionInbox implements Inbox {
     const at = sequence & this.#mask;
     this.#metas[at]! |= DONE;
     this.#live--;
+    this.#owedBytes -= this.#sizes[at]!;
     this.#journal.owedBytesChanged(-this.#sizes[at]!);
     while (this.#head < this.#tail && (this.#metas[this.#head & this.#mask]! & DONE) !== 0) this.#head++;
     if (this.#cursor < this.#head) this.#cursor = this.#head;
-    if (this.#live === 0) this.isFullReported = false;
+    if (this.#live === 0) {
+      this.isFullReported = false;
+      this.isAgeReported = false;
+      this.#isUnordered = false;
+      this.#lastStoreOffset = -1;
+    }
     return true;
   }
   /** During recovery: as `markReceived`, untold. */
@@ -212,23 +251,45 @@ export class SessionInbox implements Inbox {
   /** Entries not done, oldest first. */
   *entries(): Generator<StoredEntry> {
     for (let sequence = this.#head; sequence < this.#tail; sequence++) {
-      const at = sequence & this.#mask;
-      const meta = this.#metas[at]!;
-      if ((meta & DONE) !== 0) continue;
-      yield {
-        sequence,
-        source: this.#sources[at]!,
-        offset: this.#offsets[at]!,
-        sizeBytes: this.#sizes[at]!,
-        qos: (meta & QOS_MASK) as QoS,
-        retain: (meta & RETAIN) !== 0,
-        received: (meta & RECEIVED) !== 0,
-        subscriptionIds: this.#idSets?.[meta >>> IDS_SHIFT] ?? null,
-      };
+      if (this.#has(sequence)) yield this.#stored(sequence);
     }
   }
-  /** The oldest record of a source that an entry needs; Infinity when none does. Entries grow with their offsets. */
+  /** The next entries as references, at most `max`; their reader has them now. */
+  takeReferences(max: number): readonly StoredEntry[] {
+    const found: StoredEntry[] = [];
+    while (found.length < max && this.#cursor < this.#stableTail) {
+      const sequence = this.#cursor++;
+      if (this.#has(sequence)) found.push(this.#stored(sequence));
+    }
+    this.#takenHigh = Math.max(this.#takenHigh, this.#cursor);
+    return found;
+  }
+  /** Drops what was owed before `beforeMs` and no reader was given. Returns how many; called now and then, with the time. */
+  dropOld(nowMs: number, beforeMs: number): number {
+    const last = this.#marks.at(-1);
+    if (last === undefined || last.sequence < this.#tail) {
+      if (this.#marks.length === MARKS_MAX) this.#marks = this.#marks.filter((_, i) => i % 2 === 1);
+      this.#marks.push({ sequence: this.#tail, atMs: nowMs });
+    }
+    let below = 0;
+    while (this.#marks.length > 0 && this.#marks[0]!.atMs <= beforeMs) below = this.#marks.shift()!.sequence;
+    let dropped = 0;
+    for (let sequence = Math.max(this.#head, this.#takenHigh); sequence < below; sequence++) {
+      if (!this.#has(sequence)) continue;
+      this.acknowledge(sequence);
+      dropped++;
+    }
+    return dropped;
+  }
+  /** The oldest record of a source that an entry needs; Infinity when none does. */
   firstOffsetIn(source: number): number {
+    if (this.#isUnordered) {
+      let first = Infinity;
+      for (const entry of this.entries()) {
+        if (entry.source === source && !entry.received) first = Math.min(first, entry.offset);
+      }
+      return first;
+    }
     for (let sequence = this.#head; sequence < this.#tail; sequence++) {
       const at = sequence & this.#mask;
       if ((this.#metas[at]! & (DONE | RECEIVED)) === 0 && this.#sources[at] === source) return this.#offsets[at]!;
@@ -238,6 +299,20 @@ export class SessionInbox implements Inbox {
 
   readonly #loaded = (): void => this.onReady?.();
 
+  #stored(sequence: number): StoredEntry {
+    const at = sequence & this.#mask;
+    const meta = this.#metas[at]!;
+    return {
+      sequence,
+      source: this.#sources[at]!,
+      offset: this.#offsets[at]!,
+      sizeBytes: this.#sizes[at]!,
+      qos: (meta & QOS_MASK) as QoS,
+      retain: (meta & RETAIN) !== 0,
+      received: (meta & RECEIVED) !== 0,
+      subscriptionIds: this.#idSets?.[meta >>> IDS_SHIFT] ?? null,
+    };
+  }
   #has(sequence: number): boolean {
     return sequence >= this.#head && sequence < this.#tail && (this.#metas[sequence & this.#mask]! & DONE) === 0;
   }

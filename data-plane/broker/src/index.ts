@@ -20,4 +20,4 @@ export {
   type NamespaceSettings,
   type ScramVerifier,
 } from '@robustmq/meta';
-export { type Commit } from '@robustmq/journal';
+export { CODECS, type Commit, decompress } from '@robustmq/journal';

@@ -23,6 +23,7 @@ import type {
   Namespace,
   OpenSession,
   Protocol,
+  ProtocolUsage,
   PublishOutcome,
   Refusal,
   Session,
@@ -31,7 +32,9 @@ import { ClientEventLog } from './client-events.ts';
 import { Connections, type OpenConnection } from './connections.ts';
 import { Delivery, topicOfRecord } from './delivery.ts';
 import { StoredGroupOffsets } from './group-offsets.ts';
+import { DelayedMessages } from './delayed.ts';
 import { InboxLog } from './inbox-log.ts';
+import type { SessionInbox } from './inbox.ts';
 import { KeyedState } from './keyed-state.ts';
 import { recoverInboxes } from './inbox-recovery.ts';
 import type { Message } from './message.ts';
@@ -40,13 +43,16 @@ import type { PublishRun } from './publish-run.ts';
 import type { MessageCache, SourceIdentity } from './record-source.ts';
 import { isRefusal, refuse } from './refusal.ts';
 import { RetainedMessages } from './retained.ts';
-import { RouteCache } from './route.ts';
+import { RouteCache, type Detour } from './route.ts';
 import { Sessions } from './sessions.ts';
 import { namespaceStream, type StreamKind } from './stream-name.ts';
+import { SlowSubscribers } from './slow-subscribers.ts';
+import { SystemTopics, type SystemFacts } from './system-topics.ts';
+import { TopicRewriter } from './topic-rewrite.ts';
 import { SubscriptionIndex, type Subscription } from './subscription.ts';
 import type { StoredPartition, StoredTopic } from './stored-topic.ts';
 import { NamespaceTopics } from './topics.ts';
-import { UsageMeter, type UsageTotals } from './usage.ts';
+import { PROTOCOLS, UsageMeter, type UsageTotals } from './usage.ts';
 import { StoredWills } from './wills.ts';
 
 /** The broker's own streams are kept until the broker trims them. */
@@ -74,6 +80,7 @@ interface OwnState {
   readonly offsets: StoredGroupOffsets;
   readonly retained: RetainedMessages;
   readonly wills: StoredWills;
+  readonly delayed: DelayedMessages;
   readonly streams: OwnStreams;
 }
 
@@ -97,6 +104,11 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   readonly sessions: Sessions;
   readonly authorization = new Authorization();
   readonly bans: Bans;
+  readonly delayed: DelayedMessages;
+  readonly slow = new SlowSubscribers();
+  readonly system: SystemTopics;
+  rewriter = new TopicRewriter([]);
+  readonly #startedMs: number;
   readonly #keyed: KeyedState;
   readonly #delivery: Delivery;
   readonly #throttle: NamespaceThrottle;
@@ -116,7 +128,10 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.runtime = parts.runtime;
     this.usage = new UsageMeter(parts.runtime.monotonicMs());
     this.topics = new NamespaceTopics(this);
-    this.routes = new RouteCache(this.index, (topic, key) => this.topics.capture(topic, key));
+    this.routes = new RouteCache(this.index, {
+      capture: (topic, key) => this.topics.capture(topic, key),
+      detour: (topic) => this.#detourOf(topic),
+    });
     this.#throttle = new NamespaceThrottle(this.usage, () => this.#record.quotas, parts.throttle, parts.runtime);
     this.connections = new Connections(this, this.usage, parts.runtime, this.#throttle, this.authorization);
     this.#keyed = own.keyed;
@@ -124,16 +139,30 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.offsets = own.offsets;
     this.retained = own.retained;
     this.wills = own.wills;
+    this.delayed = own.delayed;
+    this.#startedMs = parts.runtime.monotonicMs();
     this.inboxes = new InboxLog({
       ...own.streams,
       ...parts,
       topicOf: (partition, key) => topicOfRecord(key, partition, this.topics),
       bytesMax: () => this.#record.quotas.inboxBytesMax,
-      onFull: (inbox) => this.#inboxFull(inbox.number),
+      limits: () => this.settings.mqtt.inbox,
+      slowMs: () => {
+        const { enabled, thresholdMs } = this.settings.mqtt.slowSubscriber;
+        return enabled ? thresholdMs : Infinity;
+      },
+      onTaken: (inbox, message) => this.#takenLate(inbox, message),
+      onDropped: (inbox, cause) => this.#inboxDropped(inbox, cause),
       onLost: (source, from, to) => this.#messagesLost(source.identity, from, to),
     });
     this.#delivery = new Delivery(this);
     this.sessions = new Sessions(this);
+    this.system = new SystemTopics({
+      nowMs: () => this.runtime.nowMs(),
+      hasReaders: () => this.index.mayMatchFirstLevel('$SYS') && !this.isClosed,
+      publish: (message) => this.publishWill(message, () => undefined),
+      facts: () => this.#facts(),
+    });
     this.#authenticator = this.#makeAuthenticator();
     this.record = record;
   }
@@ -152,12 +181,18 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
       offsets: await StoredGroupOffsets.recover(offsets, sealer, runtime),
       retained: await RetainedMessages.recover(retained, sealer, runtime),
       wills: await StoredWills.recover(wills, sealer, runtime),
+      delayed: await DelayedMessages.recover(await own('delayed'), sealer, runtime),
       streams,
     });
     await namespace.topics.recover();
     await namespace.#recoverSessions(streams.events);
     namespace.measure();
     namespace.sessions.recoverWills();
+    namespace.delayed.start({
+      sealer,
+      runtime,
+      publish: (message, published) => namespace.publishWill(message, published),
+    });
     return namespace;
   }
 
@@ -171,7 +206,12 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.#record = record;
     this.#credentials = new Map(record.credentials.map((credential) => [credential.name, credential]));
     this.#authenticator = this.#makeAuthenticator();
-    const { acl, blacklist } = this.settings;
+    const { acl, blacklist, mqtt } = this.settings;
+    const rewrites = (before.settings ?? DEFAULT_SETTINGS).mqtt.rewrite;
+    if (record === before || JSON.stringify(rewrites) !== JSON.stringify(mqtt.rewrite)) {
+      this.rewriter = new TopicRewriter(mqtt.rewrite);
+      this.index.invalidateAll();
+    }
     if (this.authorization.apply(acl)) this.index.invalidateAll();
     this.bans.apply(blacklist);
     if (record.suspended != null) this.connections.disconnect('suspended', () => true);
@@ -357,12 +397,17 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   sweep(): void {
     this.measure();
     this.sessions.sweep(this.runtime.nowMs());
+    this.delayed.sweep();
+    this.delayed.compact();
+    this.inboxes.dropOld();
+    this.system.sweep();
     this.offsets.compact();
     this.retained.compact();
     this.wills.compact();
     this.#keyed.compact();
     const nowMs = this.runtime.nowMs();
     this.bans.sweep(nowMs);
+    this.slow.sweep(nowMs);
     this.connections.disconnect('credential-revoked', ({ admission }) => (admission?.expiresAtMs ?? Infinity) <= nowMs);
     for (const topic of this.topics.list()) for (const partition of topic.partitions) partition.prune();
     this.inboxes.compact();
@@ -407,6 +452,54 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.connections.disconnect(reason, () => true);
     if (reason === 'namespace-deleted') this.sessions.endAll();
     this.inboxes.close();
+    this.delayed.close();
+  }
+
+  #detourOf(topic: string): Detour | null {
+    if (topic.startsWith('$')) {
+      if (topic.startsWith('$delayed/')) return { kind: 'delayed' };
+      if (topic.startsWith('$SYS/')) return { kind: 'system' };
+    }
+    const rewritten = this.rewriter.published(topic);
+    return rewritten === null ? null : { kind: 'rewritten', topic: rewritten };
+  }
+  #facts(): SystemFacts {
+    const { protocols, storedBytes } = this.usage;
+    const sum = (field: keyof ProtocolUsage): number =>
+      PROTOCOLS.reduce((total, one) => total + protocols[one][field], 0);
+    return {
+      uptimeSeconds: (this.runtime.monotonicMs() - this.#startedMs) / 1000,
+      connections: this.connections.count,
+      sessions: this.sessions.count,
+      subscriptions: this.index.size,
+      retained: this.retained.count,
+      messagesIn: sum('messagesIn'),
+      messagesOut: sum('messagesOut'),
+      bytesIn: sum('bytesIn'),
+      bytesOut: sum('bytesOut'),
+      storedBytes,
+    };
+  }
+  systemValues(filter: string): readonly Message[] {
+    return this.system.match(filter);
+  }
+  tell(clientId: string, what: string, facts: Readonly<Record<string, unknown>>): void {
+    this.system.client(clientId, what, facts);
+  }
+  slowDelivery(clientId: string, topic: string, latencyMs: number): void {
+    const { enabled, thresholdMs } = this.settings.mqtt.slowSubscriber;
+    if (!enabled || latencyMs < thresholdMs) return;
+    if (!this.slow.add({ clientId, topic, latencyMs, atMs: this.runtime.nowMs() })) return;
+    const detail = `${topic}: ${latencyMs.toFixed(1)} ms from publish to written`;
+    this.#told('deliver', 'slow-subscriber', detail, clientId);
+  }
+  /** Slow is a reader that was there when the message came and got it late, not one that was away. */
+  #takenLate({ owner }: SessionInbox, { topic, timestampMs }: Message): void {
+    if (owner === null || timestampMs < owner.attachedAtMs) return;
+    this.slowDelivery(owner.clientId, topic, this.runtime.nowMs() - timestampMs);
+  }
+  #told(stage: ClientEvent['stage'], code: string, detail: string, clientId: string | null): void {
+    this.clientEvent({ namespace: this.id, protocol: 'mqtt', remoteAddress: '', clientId, stage, code, detail });
   }
 
   async #recoverSessions(events: Stream): Promise<void> {
@@ -425,17 +518,13 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     });
     this.sessions.recover(state.sessions);
   }
-  #inboxFull(sessionNumber: number): void {
-    const clientId = this.sessions.byNumber(sessionNumber)?.clientId ?? null;
-    this.clientEvent({
-      namespace: this.id,
-      protocol: 'mqtt',
-      remoteAddress: '',
-      clientId,
-      stage: 'publish',
-      code: 'inbox-full',
-      detail: 'the inbox met its limit: its oldest messages were dropped',
-    });
+  #inboxDropped({ owner }: SessionInbox, cause: 'full' | 'age'): void {
+    const clientId = owner?.clientId ?? null;
+    if (cause === 'age') {
+      return this.#told('deliver', 'inbox-expired', 'messages in the inbox were older than its limit of age', clientId);
+    }
+    const which = this.settings.mqtt.inbox.whenFull === 'drop-oldest' ? 'oldest' : 'newest';
+    this.#told('publish', 'inbox-full', `the inbox met its limit: its ${which} messages were dropped`, clientId);
   }
 
   #messagesLost(source: SourceIdentity, from: number, to: number): void {
@@ -458,6 +547,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
       this.offsets.sizeBytes +
       this.retained.sizeBytes +
       this.wills.sizeBytes +
+      this.delayed.sizeBytes +
       this.inboxes.sizeBytes
     );
   }

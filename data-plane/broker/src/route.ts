@@ -22,6 +22,16 @@ export interface Target {
   readonly hasNoLocal: boolean;
 }
 
+/** A name that means something else: another one, a time to wait, or the broker's own. */
+export type Detour =
+  { readonly kind: 'rewritten'; readonly topic: string } | { readonly kind: 'delayed' } | { readonly kind: 'system' };
+
+/** What a route is made of besides the subscriptions. */
+export interface RouteMaker {
+  capture(topic: string, topicBytes: Buffer): StoredPartition | null;
+  detour(topic: string): Detour | null;
+}
+
 /** Where messages of one topic name go. */
 export class Route {
   readonly topic: string;
@@ -33,26 +43,24 @@ export class Route {
   readonly partition: StoredPartition | null;
   readonly targets: readonly Target[];
   readonly groups: readonly SharedGroup[];
+  /** What happens to a message instead of being delivered under this name; null = nothing special. */
+  readonly detour: Detour | null;
 
-  constructor(
-    topicBytes: Buffer,
-    hash: number,
-    partition: (topic: string, topicBytes: Buffer) => StoredPartition | null,
-    index: SubscriptionIndex,
-  ) {
+  constructor(topicBytes: Buffer, hash: number, maker: RouteMaker, index: SubscriptionIndex) {
     this.topic = topicBytes.toString('utf8');
     this.topicBytes = topicBytes;
     this.hash = hash;
     this.epochSlot = index.epochSlot(this.topic);
     this.epoch = index.epochAt(this.epochSlot);
-    this.partition = partition(this.topic, topicBytes);
+    this.detour = maker.detour(this.topic);
+    this.partition = this.detour === null ? maker.capture(this.topic, topicBytes) : null;
     const found: (Subscription | SharedGroup)[] = [];
     index.match(this.topic, found);
     const groups: SharedGroup[] = [];
     const bySession = new Map<BrokerSession, Subscription[]>();
     for (const one of found) {
       if (one instanceof SharedGroup) groups.push(one);
-      else {
+      else if (one.session.mayRead(this.topic)) {
         const list = bySession.get(one.session);
         if (list === undefined) bySession.set(one.session, [one]);
         else list.push(one);
@@ -103,11 +111,11 @@ export class RouteCache {
   #slots: (Route | null)[] = new Array<Route | null>(SLOTS_MIN).fill(null);
   #conflicts = 0;
   readonly #index: SubscriptionIndex;
-  readonly #partition: (topic: string, topicBytes: Buffer) => StoredPartition | null;
+  readonly #maker: RouteMaker;
 
-  constructor(index: SubscriptionIndex, partition: (topic: string, topicBytes: Buffer) => StoredPartition | null) {
+  constructor(index: SubscriptionIndex, maker: RouteMaker) {
     this.#index = index;
-    this.#partition = partition;
+    this.#maker = maker;
   }
 
   /** The route of the topic name in `[start, end)`; null when that is no topic name. */
@@ -124,7 +132,7 @@ export class RouteCache {
     }
     const topicBytes = Buffer.allocUnsafeSlow(end - start);
     data.copy(topicBytes, 0, start, end);
-    const route = new Route(topicBytes, hash, this.#partition, this.#index);
+    const route = new Route(topicBytes, hash, this.#maker, this.#index);
     this.#slots[hash & (this.#slots.length - 1)] = route;
     return route;
   }

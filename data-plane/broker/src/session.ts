@@ -20,6 +20,10 @@ export class BrokerSession implements Session {
   /** null while connected. */
   detachedAtMs: number | null = null;
   isEnded = false;
+  /** Who opened it last, and from where; empty = not known since a restart. */
+  principal = '';
+  remoteAddress = '';
+  attachedAtMs = 0;
   #expirySeconds: number;
   /** Packet ids of exactly-once publishes not released, of a session without inbox; null = none yet. */
   #held: Set<number> | null = null;
@@ -42,6 +46,11 @@ export class BrokerSession implements Session {
   /** When the session ends unless somebody connects. */
   get expiresAtMs(): number {
     return this.detachedAtMs === null ? Infinity : this.detachedAtMs + this.#expirySeconds * 1000;
+  }
+
+  /** Whether the ACL lets it have messages of this topic, be it online or not. */
+  mayRead(topic: string): boolean {
+    return this.#sessions.mayRead(this, topic);
   }
 
   subscribe(filter: string, options: SubscribeOptions): SubscribeOutcome {

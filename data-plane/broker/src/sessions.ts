@@ -1,5 +1,15 @@
 import { Commit, type Journal } from '@robustmq/journal';
-import { MetaError, type Command, type Meta, type NamespaceRecord, type SessionState } from '@robustmq/meta';
+import {
+  MetaError,
+  type AutoSubscription,
+  type Command,
+  type Meta,
+  type NamespaceRecord,
+  type NamespaceSettings,
+  type SessionState,
+} from '@robustmq/meta';
+import type { Authorization } from './authorization.ts';
+import { GroupInboxes, isGroupSession } from './group-inboxes.ts';
 import type { InboxLog } from './inbox-log.ts';
 import type { SessionInbox } from './inbox.ts';
 import type { Runtime } from '@robustmq/wire';
@@ -10,7 +20,8 @@ import type { RetainedMessages } from './retained.ts';
 import { soloTarget } from './route.ts';
 import { BrokerSession } from './session.ts';
 import type { Subscription, SubscriptionIndex } from './subscription.ts';
-import { parseFilter } from './special-topic.ts';
+import { parseFilter, type ParsedFilter } from './special-topic.ts';
+import type { TopicRewriter } from './topic-rewrite.ts';
 import type { StoredWills, Will } from './wills.ts';
 
 /** Entries one reader may have been given and not acknowledged: MQTT's packet ids end there. */
@@ -26,9 +37,16 @@ export interface SessionHost {
   readonly index: SubscriptionIndex;
   readonly retained: RetainedMessages;
   readonly wills: StoredWills;
+  readonly authorization: Authorization;
+  readonly settings: NamespaceSettings;
+  readonly rewriter: TopicRewriter;
   /** `published` runs in the turn of the publish, behind it. */
   publishWill(message: Message, published: () => void): void;
   deliverRetained(subscription: Subscription, messages: readonly Message[]): void;
+  /** Current values of `$SYS` topics that a filter matches. */
+  systemValues(filter: string): readonly Message[];
+  /** Something for whoever watches clients: `connected`, `disconnected`, `subscribed`, `unsubscribed`. */
+  tell(clientId: string, what: string, facts: Readonly<Record<string, unknown>>): void;
 }
 
 /** All sessions of one namespace by client id: opening, take-over, subscriptions, wills, expiry. */
@@ -37,11 +55,18 @@ export class Sessions {
   readonly #byClientId = new Map<string, BrokerSession>();
   /** Sessions that wait for a time: a will's or their own end. */
   readonly #waiting = new Set<BrokerSession>();
+  readonly groups: GroupInboxes;
 
   constructor(host: SessionHost) {
     this.#host = host;
+    const { meta, runtime, inboxes } = host;
+    this.groups = new GroupInboxes({ namespaceId: host.record.id, meta, runtime, inboxes });
   }
 
+  /** All of them, by client id, in the order they were opened. */
+  list(): ReadonlyMap<string, BrokerSession> {
+    return this.#byClientId;
+  }
   get count(): number {
     return this.#byClientId.size;
   }
@@ -49,9 +74,15 @@ export class Sessions {
   /** Brings back the sessions meta has. Those that were connected when the process went are detached as of now. */
   recover(sessions: ReadonlyMap<string, SessionState>): void {
     const nowMs = this.#host.runtime.nowMs();
-    for (const { record, subscriptions } of [...sessions.values()]) {
+    for (const state of [...sessions.values()]) {
+      const { record, subscriptions } = state;
+      if (isGroupSession(record.clientId)) {
+        this.groups.recover(state);
+        continue;
+      }
       const session = new BrokerSession(record.clientId, record.expirySeconds ?? Infinity, this);
       const inbox = this.#host.inboxes.inboxes.get(record.number)!;
+      session.principal = record.principal ?? '';
       this.#giveInbox(session, inbox);
       // its reader may have been given as much as could be in flight
       if (record.detachedAtMs === null) inbox.restoreTaken(inbox.head + IN_FLIGHT_MAX);
@@ -61,6 +92,7 @@ export class Sessions {
       for (const subscription of subscriptions.values()) this.#add(session, subscription.filter, subscription);
       if (record.detachedAtMs === null) this.#putSession(session);
     }
+    this.groups.recovered(this.#host.index.groups());
   }
 
   /**
@@ -86,6 +118,10 @@ export class Sessions {
   }
 
   open(request: OpenSession): { session: BrokerSession; present: boolean } | Refusal {
+    const { will, connection } = request;
+    if (will !== null && !connection.allows('write', 'topic', will.message.topic)) {
+      return refuse('not-authorized', `the will's topic ${will.message.topic}`);
+    }
     const existing = this.#byClientId.get(request.clientId);
     if (existing !== undefined) {
       const resumes = !request.cleanStart && existing.expirySeconds > 0;
@@ -106,17 +142,23 @@ export class Sessions {
   }
 
   subscribe(session: BrokerSession, text: string, options: SubscribeOptions): SubscribeOutcome {
-    const parsed = parseFilter(text);
+    const parsed = this.#parse(text);
     if (parsed === null || session.isEnded) return { refusal: refuse('topic-invalid', 'the filter is not valid') };
-    const { retained, runtime, record } = this.#host;
+    const { retained, runtime, record, index } = this.#host;
+    if (session.connection?.allows('read', 'topic', parsed.filter) === false)
+      return { refusal: refuse('not-authorized') };
+    const holder = parsed.isExclusive ? index.exclusive.get(parsed.filter) : undefined;
+    if (holder !== undefined && holder.session !== session) return { refusal: refuse('exclusive-taken') };
     const isNew = !session.subscriptions.has(text);
     const subscription = this.#add(session, text, options)!;
     const wantsRetained = options.retainHandling === 0 || (options.retainHandling === 1 && isNew);
     // shared subscriptions get no retained messages (MQTT 5 §4.8.2)
-    if (parsed.group === null && wantsRetained && retained.count > 0) {
+    if (parsed.group === null && wantsRetained && (retained.count > 0 || parsed.filter.startsWith('$SYS'))) {
       // at the end of the turn, so that the subscriber is answered first
       runtime.afterPoll(() => this.#sendRetained(text, subscription));
     }
+    if (subscription.group !== null && session.receiver !== null) this.groups.drain(subscription.group);
+    this.#host.tell(session.clientId, 'subscribed', { filter: text, qos: options.qos });
     let commit: Commit | null = null;
     if (session.inbox !== null) {
       const { qos, noLocal, retainAsPublished, retainHandling, subscriptionId } = options;
@@ -131,7 +173,8 @@ export class Sessions {
     const known = session.subscriptions.get(text);
     if (known === undefined) return { existed: false, commit: null };
     session.subscriptions.delete(text);
-    this.#host.index.remove(known);
+    this.#remove(known);
+    this.#host.tell(session.clientId, 'unsubscribed', { filter: text });
     if (session.inbox === null) return { existed: true, commit: null };
     const { record } = this.#host;
     const { clientId } = session;
@@ -155,6 +198,7 @@ export class Sessions {
     if (session.receiver === null || session.isEnded) return;
     session.receiver = null;
     session.connection = null;
+    this.#host.tell(session.clientId, 'disconnected', { reason: publishWill ? 'lost' : 'closed' });
     session.detachedAtMs = this.#host.runtime.nowMs();
     if (session.inbox !== null) this.#host.inboxes.detached(session.inbox);
     if (!publishWill) this.#forgetWill(session);
@@ -203,7 +247,10 @@ export class Sessions {
     session.receiver = null;
     session.connection = null;
     session.willDueMs = Infinity;
-    if (receiver !== null) receiver.sessionLost('taken-over');
+    if (receiver !== null) {
+      receiver.sessionLost('taken-over');
+      this.#host.tell(session.clientId, 'disconnected', { reason: 'taken-over' });
+    }
     // MQTT 5 §3.1.3.2.2: a delayed will is not sent when the session goes on, and at once when it ends
     if (resumes) {
       if (receiver !== null && session.will !== null && session.will.delaySeconds <= 0) this.#publishWill(session);
@@ -212,8 +259,15 @@ export class Sessions {
   }
 
   #attach(session: BrokerSession, request: OpenSession): BrokerSession {
+    const { info } = request.connection;
+    const isSame = session.principal === info.principal && session.remoteAddress === info.remoteAddress;
     session.connection = request.connection;
     session.receiver = request.receiver;
+    session.principal = info.principal;
+    session.remoteAddress = info.remoteAddress;
+    session.attachedAtMs = this.#host.runtime.nowMs();
+    // who may read what is part of every route
+    if (!isSame && !this.#host.authorization.isOpen) this.#host.index.invalidateAll();
     session.detachedAtMs = null;
     session.willDueMs = Infinity;
     session.will = request.will;
@@ -221,16 +275,43 @@ export class Sessions {
     this.#waiting.delete(session);
     if (session.expirySeconds === request.expirySeconds) this.#putSession(session);
     else session.expirySeconds = request.expirySeconds;
+    this.#host.tell(session.clientId, 'connected', { username: info.principal, address: info.remoteAddress });
+    for (const one of this.#host.settings.mqtt.autoSubscribe) this.#autoSubscribe(session, one);
+    for (const { group } of session.subscriptions.values()) if (group !== null) this.groups.drain(group);
     return session;
+  }
+
+  /** Whether the ACL lets the session have messages of a topic, be it online or not. */
+  mayRead(session: BrokerSession, topic: string): boolean {
+    const { authorization } = this.#host;
+    if (authorization.isOpen) return true;
+    if (session.connection !== null) return session.connection.allows('read', 'topic', topic);
+    const { principal, clientId, remoteAddress } = session;
+    return authorization.decide({ protocol: 'mqtt', principal, clientId, remoteAddress }, 'read', 'topic', topic)
+      .allowed;
+  }
+
+  /** `{clientId}` and `{username}` that would widen the filter make none of it. */
+  #autoSubscribe(
+    session: BrokerSession,
+    { filter, qos, noLocal, retainAsPublished, retainHandling }: AutoSubscription,
+  ): void {
+    const { clientId, principal } = session;
+    const widens = (field: string, value: string): boolean => filter.includes(field) && /[/+#]/.test(value);
+    if (widens('{clientId}', clientId) || widens('{username}', principal)) return;
+    const text = filter.replaceAll('{clientId}', clientId).replaceAll('{username}', principal);
+    if (session.subscriptions.has(text)) return;
+    this.subscribe(session, text, { qos, noLocal, retainAsPublished, retainHandling, subscriptionId: null });
   }
 
   #giveInbox(session: BrokerSession, inbox: SessionInbox): void {
     session.inbox = inbox;
+    inbox.owner = session;
     inbox.onReady = () => session.receiver?.inboxReady();
   }
 
   #add(session: BrokerSession, text: string, options: SubscribeOptions): Subscription | null {
-    const parsed = parseFilter(text);
+    const parsed = this.#parse(text);
     if (parsed === null) return null;
     const { index } = this.#host;
     const known = session.subscriptions.get(text);
@@ -240,12 +321,25 @@ export class Sessions {
       session,
       filter: parsed.filter,
       group,
+      isExclusive: parsed.isExclusive,
       options,
       solo: soloTarget(session, options),
     };
     session.subscriptions.set(text, subscription);
     index.add(subscription);
     return subscription;
+  }
+
+  #remove(subscription: Subscription): void {
+    const { group } = subscription;
+    this.#host.index.remove(subscription);
+    if (group?.members.length === 0) this.groups.drop(group);
+  }
+  /** The filter as it is meant: taken apart, and rewritten where a rule says so. */
+  #parse(text: string): ParsedFilter | null {
+    const parsed = parseFilter(text);
+    const rewritten = parsed === null ? null : this.#host.rewriter.subscribed(parsed.filter);
+    return parsed === null || rewritten === null ? parsed : { ...parsed, filter: rewritten };
   }
 
   /** Tells meta how the session stands; nobody waits for it: what follows in the same log is stable no sooner. */
@@ -257,6 +351,7 @@ export class Sessions {
       number: inbox.number,
       expirySeconds: Number.isFinite(expirySeconds) ? expirySeconds : null,
       detachedAtMs,
+      ...(session.principal === '' ? {} : { principal: session.principal }),
     };
     this.#propose({ kind: 'put-session', namespaceId: this.#host.record.id, session: record });
   }
@@ -288,7 +383,7 @@ export class Sessions {
     session.isEnded = true;
     const receiver = session.receiver;
     session.receiver = null;
-    for (const subscription of session.subscriptions.values()) this.#host.index.remove(subscription);
+    for (const subscription of session.subscriptions.values()) this.#remove(subscription);
     session.subscriptions.clear();
     this.#waiting.delete(session);
     if (this.#byClientId.get(session.clientId) === session) this.#byClientId.delete(session.clientId);
@@ -319,7 +414,9 @@ export class Sessions {
   #sendRetained(text: string, subscription: Subscription): void {
     const { session } = subscription;
     if (session.subscriptions.get(text) !== subscription) return;
-    const messages = this.#host.retained.match(subscription.filter);
+    const { filter } = subscription;
+    const found = [...this.#host.systemValues(filter), ...this.#host.retained.match(filter)];
+    const messages = this.#host.authorization.isOpen ? found : found.filter(({ topic }) => session.mayRead(topic));
     if (messages.length > 0) this.#host.deliverRetained(subscription, messages);
   }
 }

@@ -1,4 +1,5 @@
 import { fnv1a } from '@robustmq/wire';
+import type { SharedStrategy } from '@robustmq/meta';
 import type { SubscribeOptions } from './broker-types.ts';
 import { FilterTrie } from './filter-trie.ts';
 import type { Target } from './route.ts';
@@ -10,38 +11,56 @@ export interface Subscription {
   /** The filter without `$share/<group>/`. */
   readonly filter: string;
   readonly group: SharedGroup | null;
+  readonly isExclusive: boolean;
   readonly options: SubscribeOptions;
   /** What a route holds of it when the session has no other that matches. */
   readonly solo: Target;
 }
 
-/** `$share/<name>/<filter>`: each message goes to one member (MQTT 5 §4.8.2). */
+/** `$share/<name>/<filter>`: each message goes to one member (MQTT 5 §4.8.2). `$queue/<filter>` is the one without name. */
 export class SharedGroup {
   readonly name: string;
   readonly filter: string;
   readonly members: Subscription[] = [];
   #turn = 0;
+  /** Whom `sticky` goes to. */
+  #stuck: Subscription | null = null;
 
   constructor(name: string, filter: string) {
     this.name = name;
     this.filter = filter;
   }
 
-  /** The next member in turn that is online, else the next that has an inbox; null when there is neither. */
-  nextMember(): Subscription | null {
-    const count = this.members.length;
-    let offline: Subscription | null = null;
+  /**
+   * The member online that gets the next message, chosen as the strategy says; null when none is. `number`: the hash that
+   * `hash-…` goes by, or a random one. `topic`: members that may not read it are passed over; null = all may.
+   */
+  nextMember(strategy: SharedStrategy, number: number, topic: string | null): Subscription | null {
+    const { members } = this;
+    const count = members.length;
+    if (strategy === 'sticky' && this.#stuck !== null && isEligible(this.#stuck, topic)) return this.#stuck;
+    const inTurn = strategy === 'round-robin' || strategy === 'sticky';
+    const start = inTurn ? this.#turn : number % Math.max(1, count);
     for (let i = 0; i < count; i++) {
-      const member = this.members[(this.#turn + i) % count]!;
-      if (member.session.receiver !== null) {
-        this.#turn = (this.#turn + i + 1) % count;
-        return member;
-      }
-      if (offline === null && member.session.inbox !== null) offline = member;
+      const at = (start + i) % count;
+      const member = members[at]!;
+      if (!isEligible(member, topic)) continue;
+      if (inTurn) this.#turn = (at + 1) % count;
+      if (strategy === 'sticky') this.#stuck = member;
+      return member;
     }
-    if (offline !== null) this.#turn = (this.members.indexOf(offline) + 1) % count;
-    return offline;
+    return null;
   }
+  /** A member left. */
+  left(member: Subscription): void {
+    const at = this.members.indexOf(member);
+    if (at >= 0) this.members.splice(at, 1);
+    if (this.#stuck === member) this.#stuck = null;
+  }
+}
+
+function isEligible({ session }: Subscription, topic: string | null): boolean {
+  return session.receiver !== null && (topic === null || session.mayRead(topic));
 }
 
 const EPOCH_SLOTS = 256;
@@ -54,6 +73,8 @@ const EPOCH_SLOTS = 256;
 export class SubscriptionIndex {
   readonly #trie = new FilterTrie<Subscription | SharedGroup>();
   readonly #groups = new Map<string, SharedGroup>();
+  /** Who has `$exclusive/<filter>`. */
+  readonly exclusive = new Map<string, Subscription>();
   readonly #epochs = new Float64Array(EPOCH_SLOTS);
   #epochOfAll = 0;
 
@@ -72,22 +93,30 @@ export class SubscriptionIndex {
     return group;
   }
   add(subscription: Subscription): void {
+    if (subscription.isExclusive) this.exclusive.set(subscription.filter, subscription);
     if (subscription.group !== null) subscription.group.members.push(subscription);
     else this.#trie.add(subscription.filter, subscription);
     this.#changed(subscription.filter);
   }
   remove(subscription: Subscription): void {
     const { group, filter } = subscription;
+    if (this.exclusive.get(filter) === subscription) this.exclusive.delete(filter);
     if (group === null) this.#trie.remove(filter, subscription);
     else {
-      const at = group.members.indexOf(subscription);
-      if (at >= 0) group.members.splice(at, 1);
+      group.left(subscription);
       if (group.members.length === 0) {
         this.#trie.remove(filter, group);
         this.#groups.delete(`${group.name}/${filter}`);
       }
     }
     this.#changed(filter);
+  }
+  /** Every shared group that has a member. */
+  groups(): Iterable<SharedGroup> {
+    return this.#groups.values();
+  }
+  get size(): number {
+    return this.#trie.size;
   }
   match(topic: string, found: (Subscription | SharedGroup)[]): void {
     this.#trie.match(topic, found);

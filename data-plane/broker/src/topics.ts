@@ -98,7 +98,15 @@ export class NamespaceTopics implements Topics {
     const { record } = topic;
     const { bindings, retentionMs, retentionBytes, cleanup, compaction, tier } = spec;
     const partitions = Math.max(spec.partitions, record.partitions);
-    const change: TopicChange = defined({ partitions, bindings, retentionMs, retentionBytes, cleanup, compaction, tier });
+    const change: TopicChange = defined({
+      partitions,
+      bindings,
+      retentionMs,
+      retentionBytes,
+      cleanup,
+      compaction,
+      tier,
+    });
     const isSame = Object.entries(change).every(
       ([field, value]) => JSON.stringify(value) === JSON.stringify(record[field as keyof TopicChange]),
     );
