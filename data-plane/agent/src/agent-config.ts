@@ -1,10 +1,13 @@
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { AgentError } from './agent-error.ts';
+import type { CertificateFiles } from './local-authority.ts';
 import type { NodePorts } from './plan.ts';
 
+/** 0 = not opened; absent = decided by `securePort`. */
+const optionalPort = z.coerce.number().int().min(0).max(65_535).optional();
 const port = (fallback: number) => z.coerce.number().int().min(1).max(65_535).default(fallback);
 
 const Environment = z.object({
@@ -18,6 +21,14 @@ const Environment = z.object({
   ROBUSTMQ_MQTT_WS_PORT: port(8083),
   ROBUSTMQ_KAFKA_PORT: port(9092),
   ROBUSTMQ_AMQP_PORT: port(5672),
+  ROBUSTMQ_MQTTS_PORT: optionalPort,
+  ROBUSTMQ_MQTTS_ALIAS_PORT: optionalPort,
+  ROBUSTMQ_MQTT_WSS_PORT: optionalPort,
+  ROBUSTMQ_KAFKA_TLS_PORT: optionalPort,
+  ROBUSTMQ_MQTT_QUIC_PORT: optionalPort,
+  ROBUSTMQ_DOMAIN: z.string().min(1).optional(),
+  ROBUSTMQ_TLS_CERT_FILE: z.string().min(1).optional(),
+  ROBUSTMQ_TLS_KEY_FILE: z.string().min(1).optional(),
   ROBUSTMQ_NODE_MAIN: z.string().min(1).optional(),
   ROBUSTMQ_USAGE_WINDOW_MS: z.coerce.number().int().min(100).optional(),
 });
@@ -31,6 +42,10 @@ export interface AgentConfig {
   readonly bind: string;
   readonly publicHost: string;
   readonly sharedPorts: NodePorts;
+  /** Clients reach cluster `key` as `<key>.<domain>`, where the operator has made such names. */
+  readonly domain?: string | undefined;
+  /** A certificate from elsewhere, for all listeners over TLS; undefined = the agent's own authority makes them. */
+  readonly certificate?: CertificateFiles | undefined;
   /** The node's program. */
   readonly nodeMainPath: string;
   readonly usageWindowMs: number | undefined;
@@ -44,6 +59,10 @@ export function readAgentConfig(env: NodeJS.ProcessEnv): AgentConfig {
     throw new AgentError('config-invalid', `${issue.path.join('.')}: ${issue.message}`);
   }
   const e = parsed.data;
+  const { ROBUSTMQ_TLS_CERT_FILE: certFile, ROBUSTMQ_TLS_KEY_FILE: keyFile } = e;
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    throw new AgentError('config-invalid', 'ROBUSTMQ_TLS_CERT_FILE and ROBUSTMQ_TLS_KEY_FILE: set both or neither');
+  }
   return {
     dir: e.ROBUSTMQ_AGENT_DIR ?? join(e.ROBUSTMQ_HOME ?? join(homedir(), '.robustmq'), 'agent'),
     link: e.ROBUSTMQ_AGENT_LINK,
@@ -55,8 +74,26 @@ export function readAgentConfig(env: NodeJS.ProcessEnv): AgentConfig {
       mqttWs: e.ROBUSTMQ_MQTT_WS_PORT,
       kafka: e.ROBUSTMQ_KAFKA_PORT,
       amqp: e.ROBUSTMQ_AMQP_PORT,
+      mqtts: securePort(e.ROBUSTMQ_MQTTS_PORT, 8883, e.ROBUSTMQ_MQTT_PORT === 1883),
+      mqttsAlias: securePort(e.ROBUSTMQ_MQTTS_ALIAS_PORT, 1884, e.ROBUSTMQ_MQTT_PORT === 1883),
+      mqttWss: securePort(e.ROBUSTMQ_MQTT_WSS_PORT, 8084, e.ROBUSTMQ_MQTT_WS_PORT === 8083),
+      kafkaTls: securePort(e.ROBUSTMQ_KAFKA_TLS_PORT, 9093, e.ROBUSTMQ_KAFKA_PORT === 9092),
+      mqttQuic: e.ROBUSTMQ_MQTT_QUIC_PORT ?? 0,
     },
+    domain: e.ROBUSTMQ_DOMAIN,
+    certificate:
+      certFile === undefined || keyFile === undefined
+        ? undefined
+        : { certFile: resolve(certFile), keyFile: resolve(keyFile) },
     nodeMainPath: e.ROBUSTMQ_NODE_MAIN ?? fileURLToPath(new URL('../../node/src/main.mjs', import.meta.url)),
     usageWindowMs: e.ROBUSTMQ_USAGE_WINDOW_MS,
   };
+}
+
+/**
+ * Where a port over TLS was not chosen: the usual one beside the usual plain port, else none, so that a second agent that
+ * was moved to other ports does not get in the way of the first.
+ */
+function securePort(chosen: number | undefined, usual: number, plainIsUsual: boolean): number {
+  return chosen ?? (plainIsUsual ? usual : 0);
 }

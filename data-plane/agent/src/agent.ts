@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { AgentError, sentenceOf } from './agent-error.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { pause } from './backoff.ts';
+import { Certificates } from './certificates.ts';
 import { ControlLink, LINK_TIMING, type LinkTiming } from './control-link.ts';
 import { DesiredStore, type SignedState } from './desired-store.ts';
 import { enroll } from './enrolment.ts';
@@ -19,6 +20,8 @@ import { UsageSpool } from './usage-spool.ts';
 export const AGENT_VERSION = '0.1.0';
 const STATUS_MS = 10_000;
 const COLLECT_MS = 1_000;
+/** Between looks at what certificates are due or left over. */
+const CERTIFICATES_MS = 3_600_000;
 /** Changes that come together are reported together. */
 const STATUS_SETTLE_MS = 5;
 /** The first Hello waits this long for the shared node, so that its endpoints are true; then it is said without. */
@@ -106,17 +109,22 @@ export class Agent {
   }
 
   async #startNodes(): Promise<void> {
-    const { dir, bind, publicHost, sharedPorts, nodeMainPath, usageWindowMs } = this.#config;
+    const { dir, bind, publicHost, domain, sharedPorts, nodeMainPath, usageWindowMs } = this.#config;
+    const hasTls = [sharedPorts.mqtts, sharedPorts.mqttWss, sharedPorts.kafkaTls, sharedPorts.mqttQuic].some(Boolean);
+    const certificates = hasTls
+      ? await Certificates.open(join(dir, 'tls'), publicHost, domain, this.#config.certificate)
+      : undefined;
     this.#reconciler = new Reconciler({
       nodesDir: join(dir, 'nodes'),
       program: {
         execPath: process.execPath,
         mainPath: nodeMainPath,
-        settings: { bind, publicHost, usageWindowMs },
+        settings: { bind, publicHost, domain, tls: certificates?.settings, usageWindowMs },
       },
       sharedPorts,
       current: () => this.#desired.current,
       usage: await UsageCollector.open(this.#spool),
+      certificates,
       log: this.#log,
       onChange: () => this.#scheduleStatus(),
     });
@@ -124,6 +132,12 @@ export class Agent {
     this.#every(STATUS_MS, async () => {
       await this.#reconciler.tick();
       await this.#link?.sendStatus();
+    });
+    this.#every(CERTIFICATES_MS, async () => {
+      const { current } = this.#desired;
+      // Before a desired state is known nothing may be concluded from what is not in it.
+      if (current !== undefined && current.desired.version >= 1)
+        await certificates?.keep(new Set(current.desired.namespaces.map(({ key }) => key)));
     });
     this.#every(Math.min(COLLECT_MS, this.#config.usageWindowMs ?? COLLECT_MS), async () => {
       await Promise.all(this.#reconciler.lanes.map((lane) => lane.collectUsage()));
@@ -216,9 +230,16 @@ export class Agent {
   }
 
   #endpoints(): AgentEndpoints {
-    const { publicHost, sharedPorts } = this.#config;
+    const { publicHost, sharedPorts, domain } = this.#config;
     const listening = new Set(this.#reconciler.shared?.node.health?.listeners.map((listener) => listener.port));
-    return { host: publicHost, ...sharedPorts, amqp: listening.has(sharedPorts.amqp) ? sharedPorts.amqp : 0 };
+    const open = (port: number | undefined): number => (port && listening.has(port) ? port : 0);
+    const { mqtt, mqttWs, kafka, amqp, mqtts, mqttWss, kafkaTls, mqttQuic } = sharedPorts;
+    const secure = { mqtts: open(mqtts), mqttWss: open(mqttWss), kafkaTls: open(kafkaTls), mqttQuic: open(mqttQuic) };
+    return {
+      ...{ host: publicHost, mqtt, mqttWs, kafka, amqp: open(amqp) },
+      ...Object.fromEntries(Object.entries(secure).filter(([, port]) => port > 0)),
+      ...(domain === undefined ? {} : { domain }),
+    };
   }
 
   /** Sends the status soon, if it says anything new; and `Applied` when everything has come to rest. */

@@ -2,6 +2,7 @@ import { pause } from './backoff.ts';
 import type { NodeAdminClient } from './node-admin-client.ts';
 import type { NodeProcess } from './node-process.ts';
 import { AgentError } from './agent-error.ts';
+import type { Certificates } from './certificates.ts';
 import type { Step } from './plan.ts';
 import type { UsageCollector } from './usage-collector.ts';
 
@@ -13,6 +14,8 @@ const DRAIN_POLL_MS = 250;
 export interface StepTarget {
   readonly node: NodeProcess;
   readonly usage: Pick<UsageCollector, 'collect'>;
+  /** Makes what TLS clients of a cluster are shown; absent = the node has no such listeners. */
+  readonly certificates?: Pick<Certificates, 'ensure'> | undefined;
   /** Ends waiting. */
   readonly signal: AbortSignal;
 }
@@ -27,6 +30,7 @@ export async function applyStep(step: Step, target: StepTarget): Promise<void> {
     case 'start-node':
       return node.start(step.ports);
     case 'put-namespace':
+      await target.certificates?.ensure(step.spec.key);
       await adminOf(node).putNamespace(step.spec);
       return;
     case 'delete-namespace':

@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate, type KeyObject } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { AgentError } from './agent-error.ts';
 import { readFileIfAny, replaceFile } from './durable-file.ts';
@@ -113,20 +114,17 @@ export class LocalAuthority {
       const isOurs = certificate.verify(this.certificate.publicKey);
       const fits = certificate.publicKey.equals(createPublicKey(createPrivateKey(key)));
       const lasts = Date.parse(certificate.validTo) - now.getTime() > RENEW_DAYS * DAY_MS;
-      return isOurs && fits && lasts && certificate.subjectAltName === alternativeText(names);
+      return isOurs && fits && lasts && isFor(certificate, names);
     } catch {
       return false;
     }
   }
 }
 
-/** The names as Node prints them. */
-function alternativeText(names: readonly string[]): string {
-  return names
-    .map((name) => (/^[\d.]+$/.test(name) || name.includes(':') ? `IP Address:${expanded(name)}` : `DNS:${name}`))
-    .join(', ');
-}
-/** OpenSSL prints IPv6 addresses in full. */
-function expanded(address: string): string {
-  return address === '::1' ? '0:0:0:0:0:0:0:1' : address;
+/** Exactly these names, no more and no fewer. */
+function isFor(certificate: X509Certificate, names: readonly string[]): boolean {
+  const count = (certificate.subjectAltName ?? '').split(', ').length;
+  const has = (name: string): boolean =>
+    (isIP(name) === 0 ? certificate.checkHost(name, { subject: 'never' }) : certificate.checkIP(name)) !== undefined;
+  return count === names.length && names.every(has);
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readFileIfAny, replaceFile, syncDirectory } from './durable-file.ts';
+import type { CertificateFiles } from './local-authority.ts';
 import { SHARED_NODE, type NodePorts } from './plan.ts';
 
 /** `sun_path` holds 108 bytes on Linux and 104 on macOS, with the final zero. */
@@ -18,6 +19,10 @@ export interface NodeSettings {
   readonly bind: string;
   /** Host name clients are told. */
   readonly publicHost: string;
+  /** Clients reach cluster `key` as `<key>.<domain>` too; undefined = by `publicHost` alone. */
+  readonly domain?: string | undefined;
+  /** What TLS listeners show; without it none is opened. `namespacesDir`: certificates of the clusters. */
+  readonly tls?: (CertificateFiles & { readonly namespacesDir?: string }) | undefined;
   /** Length of a usage window; undefined = the node's own default. Tests only. */
   readonly usageWindowMs: number | undefined;
 }
@@ -95,17 +100,12 @@ export class NodeDirectory {
         if (error.code !== 'EEXIST') throw error;
       });
     }
-    const listener = (port: number) => ({ host: settings.bind, port });
     const config = {
       nodeId: this.nodeId,
       dataDir: join(this.path, 'data'),
       runDir,
       adminTokenFile: join(this.path, 'admin-token'),
-      listeners: {
-        mqtt: listener(ports.mqtt),
-        mqttWs: listener(ports.mqttWs),
-        kafka: { ...listener(ports.kafka), advertisedHost: settings.publicHost },
-      },
+      listeners: listenersOf(settings, ports),
       ...(this.nodeId === SHARED_NODE ? {} : { namespace: this.nodeId }),
       ...(settings.usageWindowMs === undefined ? {} : { usageWindowMs: settings.usageWindowMs }),
     };
@@ -134,6 +134,30 @@ export class NodeDirectory {
     await rm(runDir, { recursive: true, force: true });
     await syncDirectory(join(this.path, '..'));
   }
+}
+
+/** The listeners of a node's configuration. */
+function listenersOf({ bind, publicHost, domain, tls }: NodeSettings, ports: NodePorts): object {
+  const listener = (port: number) => ({ host: bind, port });
+  const secure = (...wanted: (number | undefined)[]): object[] =>
+    tls === undefined ? [] : wanted.flatMap((port) => (port ? [{ ...listener(port), tls }] : []));
+  const kafkaTls = secure(ports.kafkaTls).map((one) => ({
+    ...one,
+    advertisedHost: publicHost,
+    ...(domain === undefined ? {} : { advertisedDomain: domain }),
+  }));
+  const lists = {
+    mqtts: secure(ports.mqtts, ports.mqttsAlias),
+    mqttWss: secure(ports.mqttWss),
+    kafkaTls,
+    mqttQuic: secure(ports.mqttQuic),
+  };
+  return {
+    mqtt: listener(ports.mqtt),
+    mqttWs: listener(ports.mqttWs),
+    kafka: { ...listener(ports.kafka), advertisedHost: publicHost },
+    ...Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0)),
+  };
 }
 
 /** Ids of all nodes that have a directory, and an end to removals that a crash interrupted. */

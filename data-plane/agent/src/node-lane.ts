@@ -4,6 +4,7 @@ import { AgentError, sentenceOf } from './agent-error.ts';
 import { applyStep, type StepTarget } from './apply.ts';
 import { backoffMs, pause } from './backoff.ts';
 import { portsReachable, reachableHost } from './endpoint-probe.ts';
+import type { Certificates } from './certificates.ts';
 import type { NodeProcess } from './node-process.ts';
 import { planNode, type NodePorts, type ObservedNode, type Step } from './plan.ts';
 import type { UsageCollector } from './usage-collector.ts';
@@ -29,6 +30,7 @@ export interface LaneSurroundings {
   readonly sharedPorts: NodePorts;
   readonly bind: string;
   readonly usage: UsageCollector;
+  readonly certificates?: Certificates | undefined;
   readonly log: Logger;
   /** Called whenever what the lane would report may have changed. */
   readonly onChange: () => void;
@@ -132,7 +134,9 @@ export class NodeLane {
   async probe(): Promise<void> {
     const { health } = this.node;
     const before = this.#reachable;
-    const ports = health?.listeners.map((listener) => listener.port) ?? [];
+    // QUIC is UDP: nothing answers there before a handshake.
+    const listeners = health?.listeners.filter(({ protocol }) => protocol !== 'mqttQuic') ?? [];
+    const ports = listeners.map((listener) => listener.port);
     this.#reachable = await portsReachable(reachableHost(this.#around.bind), ports);
     if (before !== this.#reachable) this.#around.onChange();
   }
@@ -150,7 +154,8 @@ export class NodeLane {
   }
 
   get #target(): StepTarget {
-    return { node: this.node, usage: this.#around.usage, signal: this.#stop.signal };
+    const { usage, certificates } = this.#around;
+    return { node: this.node, usage, certificates, signal: this.#stop.signal };
   }
 
   async #look(): Promise<void> {

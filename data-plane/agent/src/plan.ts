@@ -9,6 +9,12 @@ export interface NodePorts {
   readonly mqttWs: number;
   readonly kafka: number;
   readonly amqp: number;
+  /** Over TLS; absent or 0 = not opened. The alias is a second port of MQTT over TLS. */
+  readonly mqtts?: number | undefined;
+  readonly mqttsAlias?: number | undefined;
+  readonly mqttWss?: number | undefined;
+  readonly kafkaTls?: number | undefined;
+  readonly mqttQuic?: number | undefined;
 }
 
 /** Any free ports: what a node gets that is on its way out, so that its own are free for somebody else at once. */
@@ -46,8 +52,12 @@ export function desiredNodes(desired: DesiredState | undefined, sharedPorts: Nod
   return nodes;
 }
 
+const PORT_NAMES = [
+  ...(['mqtt', 'mqttWs', 'kafka', 'amqp'] as const),
+  ...(['mqtts', 'mqttsAlias', 'mqttWss', 'kafkaTls', 'mqttQuic'] as const),
+];
 const samePorts = (a: NodePorts, b: NodePorts): boolean =>
-  a.mqtt === b.mqtt && a.mqttWs === b.mqttWs && a.kafka === b.kafka && a.amqp === b.amqp;
+  PORT_NAMES.every((name) => (a[name] ?? 0) === (b[name] ?? 0));
 
 /**
  * The next steps that bring one node from observed to desired; empty when there is nothing to do. Pure, so running it

@@ -1,6 +1,7 @@
 import type { NamespaceObserved, NamespaceSpec } from '@robustmq/contracts';
 import type { Logger } from 'pino';
 import { sentenceOf } from './agent-error.ts';
+import type { Certificates } from './certificates.ts';
 import type { CurrentState } from './desired-store.ts';
 import { listNodeDirectories, NodeDirectory } from './node-directory.ts';
 import { NodeLane } from './node-lane.ts';
@@ -15,6 +16,7 @@ export interface ReconcilerOptions {
   readonly sharedPorts: NodePorts;
   readonly current: () => CurrentState | undefined;
   readonly usage: UsageCollector;
+  readonly certificates?: Certificates | undefined;
   readonly log: Logger;
   readonly onChange: () => void;
 }
@@ -89,13 +91,14 @@ export class Reconciler {
   }
 
   #makeLane(nodeId: string): NodeLane {
-    const { nodesDir, program, sharedPorts, usage, log, onChange } = this.#options;
+    const { nodesDir, program, sharedPorts, usage, certificates, log, onChange } = this.#options;
     const directory = new NodeDirectory(nodesDir, nodeId);
     return new NodeLane((onGone) => new NodeProcess(directory, program, onGone), {
       desired: () => this.#options.current()?.desired,
       sharedPorts,
       bind: program.settings.bind,
       usage,
+      certificates,
       log,
       onChange,
     });

@@ -20,13 +20,20 @@ interface State {
 /** The window that is open when a namespace goes closes this much later. */
 const WINDOW_CLOSES_AFTER_MS = 600;
 
+interface At {
+  host: string;
+  port: number;
+}
 const config = JSON.parse(readFileSync(process.argv[3]!, 'utf8')) as {
   nodeId: string;
   dataDir: string;
   runDir: string;
   adminTokenFile: string;
-  listeners: Record<string, { host: string; port: number }>;
+  listeners: Record<string, At | At[]>;
 };
+const allListeners = Object.entries(config.listeners).flatMap(([protocol, one]) =>
+  [one].flat().map(({ host, port }) => ({ protocol, host, port })),
+);
 const token = readFileSync(config.adminTokenFile, 'utf8').trim();
 const statePath = join(config.dataDir, 'state.json');
 const socketPath = join(config.runDir, 'admin.sock');
@@ -93,7 +100,7 @@ async function answer(incoming: IncomingMessage): Promise<[number, unknown]> {
   if (incoming.headers.authorization !== `Bearer ${token}`) return [401, { message: 'wrong token' }];
   switch (`${incoming.method} ${noun}${id ? '/id' : ''}`) {
     case 'GET health': {
-      const listeners = Object.entries(config.listeners).map(([protocol, at]) => ({ protocol, ...at }));
+      const listeners = allListeners;
       const { nodeId } = config;
       return [200, { nodeId, nodeEpoch: state.epoch, pid: process.pid, version: '0', ready: true, listeners }];
     }
@@ -154,7 +161,7 @@ function serveAdmin(): void {
 process.on('SIGTERM', () => process.exit(0));
 save();
 let waiting = 0;
-for (const { host, port } of Object.values(config.listeners)) {
+for (const { host, port } of allListeners) {
   waiting += 1;
   const server = createTcpServer((socket) => socket.on('error', () => undefined).end());
   server.on('error', () => {
