@@ -1,4 +1,4 @@
-import type { Commit, Durability, StreamPolicy } from '@robustmq/journal';
+import type { Claim, Commit, Durability, StreamPolicy } from '@robustmq/journal';
 import type { AclAction, AclResource, NamespaceSettings, ScramVerifier } from '@robustmq/meta';
 import type { StreamTierReport } from '@robustmq/journal';
 import type { ListenerInfo } from '@robustmq/wire';
@@ -361,9 +361,20 @@ export interface Partition {
   readonly sizeBytes: number;
   /**
    * Appends the RecordBatches v2 in `records` (checked: layout, CRC, codec, size; kept as sent) and delivers them to
-   * live subscribers and inboxes of other protocols. `records` is taken over. Counts messages and bytes in.
+   * live subscribers and inboxes of other protocols. `records` is taken over. Counts messages and bytes in. `claim` is what
+   * `prepare` gave for these records.
    */
-  append(records: Buffer, publisher: Connection): { baseOffset: number; commit: Commit } | Refusal;
+  append(
+    records: Buffer,
+    publisher: Connection,
+    claim?: Claim | null,
+  ): { baseOffset: number; commit: Commit } | Refusal;
+  /**
+   * Claim check: puts the body of one large batch into object storage ahead of its `append`. null = not to be done, the
+   * usual case; a promise of null = it could not be done now: either way `append` without a claim is right. Never rejects.
+   * What is appended to the partition meanwhile gets the offsets before it: who must keep an order waits.
+   */
+  prepare?(records: Buffer, publisher: Connection): Promise<Claim | null> | null;
   /** As Stream.read: whole stable batches from the one holding `offset`. Refuses out of range by JournalError. */
   read(offset: number, bytesMax: number): readonly Buffer[] | Promise<readonly Buffer[]>;
   /** As Stream.offsetAtTime. */

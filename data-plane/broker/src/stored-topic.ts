@@ -1,7 +1,9 @@
 import {
   checkBatch,
   readAttributes,
+  readSizeBytes,
   TRANSACTIONAL_BIT,
+  type Claim,
   type Commit,
   type Journal,
   type Stream,
@@ -78,7 +80,20 @@ export class StoredPartition implements Partition {
     return this.stream.sizeBytes;
   }
 
-  append(records: Buffer, publisher: Connection): { baseOffset: number; commit: Commit } | Refusal {
+  prepare(records: Buffer, publisher: Connection): Promise<Claim | null> | null {
+    const host = this.#host;
+    if (this.topic.isRemoved || host.isStorageFull || !publisher.allows('write', 'topic', this.topic.name)) return null;
+    if (records.length > host.record.quotas.messageSizeBytesMax) return null;
+    const check = checkBatch(records, 0, records.length);
+    // What will be refused is not stored first, and a claim stands for exactly one batch.
+    if (check.fault !== null || readSizeBytes(records) !== records.length) return null;
+    return this.stream.prepare(records);
+  }
+  append(
+    records: Buffer,
+    publisher: Connection,
+    claim: Claim | null = null,
+  ): { baseOffset: number; commit: Commit } | Refusal {
     const host = this.#host;
     if (this.topic.isRemoved) return refuse('topic-unknown');
     if (host.isStorageFull) return refuse('quota-storage');
@@ -108,7 +123,7 @@ export class StoredPartition implements Partition {
     let commit: Commit | null = null;
     for (const batch of batches) {
       if (hasTransactional) this.#beforeAppend(batch);
-      commit = this.stream.append(batch);
+      commit = this.stream.append(batch, batches.length === 1 ? claim : null);
     }
     publisher.usage.messagesIn += count;
     publisher.usage.bytesIn += records.length;
