@@ -81,6 +81,7 @@ export class StoredPartition implements Partition {
   }
 
   prepare(records: Buffer, publisher: Connection): Promise<Claim | null> | null {
+    if (!this.stream.takesClaim(records.length)) return null;
     const host = this.#host;
     if (this.topic.isRemoved || host.isStorageFull || !publisher.allows('write', 'topic', this.topic.name)) return null;
     if (records.length > host.record.quotas.messageSizeBytesMax) return null;
