@@ -6,8 +6,10 @@ import { configCommand } from './commands/config.ts';
 import { credentialCommand } from './commands/credential.ts';
 import { invoiceCommand } from './commands/invoice.ts';
 import { kafkaCommands } from './commands/kafka.ts';
+import { clientCommand, eventsCommand, groupCommand, mqttSessionCommand, retainedCommand } from './commands/live.ts';
 import { mqttCommands } from './commands/mqtt.ts';
 import { sessionCommands } from './commands/session.ts';
+import { aclCommand, blacklistCommand } from './commands/settings.ts';
 import { topicCommand } from './commands/topic.ts';
 import { usageCommand } from './commands/usage.ts';
 import { Context, type GlobalOptions } from './context.ts';
@@ -44,6 +46,13 @@ export function buildProgram(terminal: Terminal): Command {
     clusterCommand(kit),
     credentialCommand(kit),
     topicCommand(kit),
+    aclCommand(kit),
+    blacklistCommand(kit),
+    clientCommand(kit),
+    mqttSessionCommand(kit),
+    retainedCommand(kit),
+    groupCommand(kit),
+    eventsCommand(kit),
     ...mqttCommands(kit),
     ...kafkaCommands(kit),
     usageCommand(kit),

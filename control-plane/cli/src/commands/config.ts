@@ -4,6 +4,7 @@ import { EXIT, Failure, usageFailure } from '../failure.ts';
 import { fieldsOf } from '../output.ts';
 import type { Profile } from '../profile-store.ts';
 import type { CommandKit } from '../program.ts';
+import { getSetting, setSetting } from './settings.ts';
 
 const KEYS = ['server', 'tenant', 'cluster', 'output'] as const;
 type Key = (typeof KEYS)[number];
@@ -63,15 +64,24 @@ export function configCommand(kit: CommandKit): Command {
   const config = new Command('config').description(`settings of the profile: ${KEYS.join(', ')}`);
   config
     .command('get [key]')
-    .description('show one setting, or all')
-    .action((key: string | undefined, _options: object, command: Command) =>
-      kit.run(command, (context) => get(context, key)),
+    .description('show one setting, or all; of a cluster with --cluster: config get mqtt.flapping --cluster C')
+    .option('-c, --cluster <id|name>', 'a cluster’s settings instead of the profile’s')
+    .action((key: string | undefined, options: { cluster?: string }, command: Command) =>
+      kit.run(command, (context) =>
+        options.cluster === undefined ? get(context, key) : getSetting(context, options.cluster, key),
+      ),
     );
   config
     .command('set <key> <value>')
-    .description('change a setting; an empty value removes it')
-    .action((key: string, value: string, _options: object, command: Command) =>
-      kit.run(command, (context) => set(context, key, value)),
+    .description('change a setting; an empty value removes it; of a cluster with --cluster (a.b.c and JSON)')
+    .option('-c, --cluster <id|name>', 'a cluster’s settings instead of the profile’s')
+    .option('--dry-run', 'only say what would change in the cluster')
+    .action((key: string, value: string, options: { cluster?: string; dryRun?: boolean }, command: Command) =>
+      kit.run(command, (context) =>
+        options.cluster === undefined
+          ? set(context, key, value)
+          : setSetting(context, options.cluster, key, value, options.dryRun === true),
+      ),
     );
   return config;
 }

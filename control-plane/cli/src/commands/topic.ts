@@ -5,11 +5,13 @@ import { collect } from '../lines.ts';
 import { wholeNumber } from '../numbers.ts';
 import { fieldsOf, tableOf } from '../output.ts';
 import type { CommandKit } from '../program.ts';
+import { addPolicyCommands, policyFlags, policyOf, type PolicyOptions } from './topic-policy.ts';
 
 interface InCluster {
   cluster?: string;
 }
-interface CreateOptions extends InCluster {
+interface CreateOptions extends InCluster, PolicyOptions {
+  engine?: 'memory' | 'file' | 'rocksdb';
   partitions: number;
   binding?: string[];
   durability?: 'memory' | 'flushed';
@@ -27,6 +29,8 @@ async function create(context: Context, name: string, options: CreateOptions): P
       body: {
         name,
         partitions: options.partitions,
+        ...policyOf(options),
+        ...(options.engine ? { engine: options.engine } : {}),
         ...(options.binding ? { bindings: options.binding } : {}),
         ...(options.durability ? { durability: options.durability } : {}),
         ...(options.retentionMs === undefined ? {} : { retentionMs: options.retentionMs }),
@@ -74,12 +78,12 @@ async function remove(context: Context, name: string, clusterName: string | unde
   context.terminal.note(`Deleted topic "${name}" of cluster "${cluster.name}".`);
 }
 
-/** topic create | list | delete. */
+/** topic create | list | get | update | tiers | delete. */
 export function topicCommand(kit: CommandKit): Command {
   const topic = new Command('topic').description('topics: stored logs, the same for MQTT and Kafka clients');
-  topic
-    .command('create <name>')
+  policyFlags(topic.command('create <name>'))
     .description('create a topic')
+    .addOption(new Option('--engine <engine>', 'what stores it').choices(['memory', 'file', 'rocksdb']))
     .option('-c, --cluster <id|name>')
     .addOption(new Option('--partitions <n>').argParser(wholeNumber(1, 256)).default(1))
     .option('--binding <filter>', 'MQTT filter it captures instead of a/b and a/b/# (may be repeated)', collect)
@@ -107,5 +111,6 @@ export function topicCommand(kit: CommandKit): Command {
     .action((name: string, options: InCluster, command: Command) =>
       kit.run(command, (context) => remove(context, name, options.cluster)),
     );
+  addPolicyCommands(kit, topic);
   return topic;
 }

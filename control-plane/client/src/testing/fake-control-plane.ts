@@ -36,8 +36,13 @@ interface Matched {
 
 const BODY_BYTES_MAX = 1 << 20;
 
+/** A fixed name wins over a parameter in its place. */
+const BY_PARAMETERS = Object.entries(ROUTES).toSorted(
+  ([, a], [, b]) => a.path.split('{').length - b.path.split('{').length,
+);
+
 function match(method: string, path: string): Matched | undefined {
-  for (const [name, route] of Object.entries(ROUTES)) {
+  for (const [name, route] of BY_PARAMETERS) {
     if (route.method !== method) continue;
     const pattern = new RegExp(`^${route.path.replaceAll(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`);
     const found = pattern.exec(path);
