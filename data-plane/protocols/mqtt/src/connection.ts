@@ -3,6 +3,7 @@ import { WireError } from '@robustmq/wire';
 import type { Transport, TransportHandler } from '@robustmq/wire';
 import { admit, authenticate, grantedExpiry } from './admission.ts';
 import type { EnhancedAuthentication } from './authentication.ts';
+import type { ConnectGate } from './connect-gate.ts';
 import { readAckReason, readDisconnect } from './control-packets.ts';
 import type { Connect, Version } from './control-packets.ts';
 import type { Delivery, Subscriber } from './delivery.ts';
@@ -95,9 +96,15 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   #paused = 0;
   #refusedNow: RefusalCode | null = null;
   readonly #framing: Framing;
+  readonly #gate: ConnectGate;
   readonly #forget: (connection: MqttConnection) => void;
 
-  constructor(context: ServerContext, transport: Transport, forget: (connection: MqttConnection) => void) {
+  constructor(
+    context: ServerContext,
+    transport: Transport,
+    gate: ConnectGate,
+    forget: (connection: MqttConnection) => void,
+  ) {
     this.context = context;
     this.transport = transport;
     this.output = new Output(transport, context.slabs);
@@ -105,6 +112,7 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
     this.silenceMsMax = context.limits.connectTimeoutMs;
     this.lastSeenMs = context.runtime.monotonicMs();
     this.#framing = new Framing(this);
+    this.#gate = gate;
     this.#forget = forget;
   }
 
@@ -141,6 +149,7 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   /** CONNECT was accepted. */
   attach(attached: Attached): void {
     this.#attached = attached;
+    this.#gate.settled(this.transport.remoteAddress);
   }
 
   onData(chunk: Buffer, length: number): void {
@@ -288,6 +297,7 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
     if (this.#gone) return;
     this.#gone = true;
     this.#forget(this);
+    if (this.#attached === null) this.#gate.settled(this.transport.remoteAddress);
     if (this.ended) return;
     this.ended = true;
     this.output.discard();

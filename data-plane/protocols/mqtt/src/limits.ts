@@ -6,6 +6,10 @@ export interface MqttLimits {
   packetSizeBytesMax: number;
   /** A transport must deliver its whole CONNECT within this time. */
   connectTimeoutMs: number;
+  /** Connections one address may open per second, with a burst of two seconds; 0 = no limit. */
+  connectsPerAddressPerSecondMax: number;
+  /** Connections of one address that are open and not admitted yet; 0 = no limit. */
+  pendingConnectsPerAddressMax: number;
   /** A connection that was ended is cut when its peer has not taken the last bytes by then. */
   closeTimeoutMs: number;
   /** Longest keep-alive granted to an MQTT 5 client (Server Keep Alive); 65535 grants all and allows none at all. */
@@ -49,6 +53,8 @@ export const MQTT_LIMITS: MqttLimits = {
   connectSizeBytesMax: 256 * 1024,
   packetSizeBytesMax: 16 * 1024 * 1024,
   connectTimeoutMs: 10_000,
+  connectsPerAddressPerSecondMax: 10_000,
+  pendingConnectsPerAddressMax: 10_000,
   closeTimeoutMs: 5_000,
   keepAliveSecondsMax: 65_535,
   clientIdBytesMax: 1024,

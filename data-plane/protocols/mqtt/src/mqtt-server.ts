@@ -1,5 +1,6 @@
 import type { Broker } from '@robustmq/broker';
-import type { Accept, Cancel, Runtime } from '@robustmq/wire';
+import type { Accept, Cancel, Runtime, Transport, TransportHandler } from '@robustmq/wire';
+import { ConnectGate } from './connect-gate.ts';
 import { MqttConnection } from './connection.ts';
 import { MQTT_LIMITS } from './limits.ts';
 import type { MqttLimits } from './limits.ts';
@@ -9,6 +10,9 @@ import type { Redirect } from './server-context.ts';
 
 /** One timer looks at all connections this often, so an end for silence comes up to this much late. */
 const SWEEP_PERIOD_MS = 1000;
+
+/** Handler of connections that are closed unread. */
+const REFUSED: TransportHandler = { onData() {}, onDrain() {}, onClose() {} };
 
 export interface MqttServerOptions {
   readonly broker: Broker;
@@ -24,20 +28,33 @@ export class MqttServer {
   readonly #context: ServerContext;
   readonly #connections = new Set<MqttConnection>();
   readonly #cancelSweep: Cancel;
+  readonly #gate: ConnectGate;
   #closed = false;
+  /** Connections closed unread because their address opened too many. */
+  refusedConnections = 0;
 
   constructor(options: MqttServerOptions) {
     this.#context = new ServerContext(options.broker, options.runtime, { ...MQTT_LIMITS, ...options.limits });
+    this.#gate = new ConnectGate(options.runtime, this.#context.limits);
     this.#cancelSweep = options.runtime.every(SWEEP_PERIOD_MS, this.#sweep);
   }
 
   /** Makes the handler of a new transport. */
   readonly accept: Accept = (transport) => {
-    const connection = new MqttConnection(this.#context, transport, this.#forget);
+    if (!this.#gate.opened(transport.remoteAddress)) return this.#refuse(transport);
+    const connection = new MqttConnection(this.#context, transport, this.#gate, this.#forget);
     this.#connections.add(connection);
     if (this.#closed) connection.fail('server-shutting-down', FAULTS['server-shutting-down'].text);
     return connection;
   };
+
+  /** Nothing of it is read: that would be work for somebody who has done too much already. */
+  #refuse(transport: Transport): TransportHandler {
+    this.refusedConnections++;
+    // the listener must have its handler before it hears of the end
+    this.#context.runtime.afterPoll(() => transport.destroy());
+    return REFUSED;
+  }
 
   /** Transports that are not closed yet, admitted or not. */
   get connectionCount(): number {
@@ -81,6 +98,7 @@ export class MqttServer {
   readonly #sweep = (): void => {
     const { limits, runtime } = this.#context;
     const nowMs = runtime.monotonicMs();
+    this.#gate.sweep();
     for (const connection of this.#connections) {
       if ((connection.active || connection.pausedByUs) && connection.attached) {
         connection.active = false;
