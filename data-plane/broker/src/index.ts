@@ -20,4 +20,4 @@ export {
   type NamespaceSettings,
   type ScramVerifier,
 } from '@robustmq/meta';
-export { CODECS, type Commit, decompress } from '@robustmq/journal';
+export { CODECS, type Claim, type Commit, decompress } from '@robustmq/journal';

@@ -1,4 +1,10 @@
 import { serve, type Route } from './connection.ts';
+import {
+  handleCreatePartitions,
+  handleDeleteRecords,
+  handleDescribeLogDirs,
+  handleDescribeTopicPartitions,
+} from './handlers/admin.ts';
 import { handleApiVersions, handleDescribeCluster, handleMetadata } from './handlers/cluster.ts';
 import { handleFetch } from './handlers/fetch.ts';
 import {
@@ -11,12 +17,21 @@ import {
   handleListGroups,
   handleSyncGroup,
 } from './handlers/groups.ts';
+import { handleAlterConfigs, handleDescribeConfigs, handleIncrementalAlterConfigs } from './handlers/configs.ts';
 import { handleConsumerGroupDescribe, handleConsumerGroupHeartbeat } from './handlers/consumer-groups.ts';
 import { handleListOffsets, handleOffsetForLeaderEpoch } from './handlers/list-offsets.ts';
 import { handleOffsetCommit, handleOffsetDelete, handleOffsetFetch } from './handlers/offsets.ts';
 import { handleProduce } from './handlers/produce.ts';
+import { handleAlterClientQuotas, handleDescribeClientQuotas } from './handlers/quotas.ts';
 import { handleSaslAuthenticate, handleSaslHandshake } from './handlers/sasl.ts';
-import { handleCreateTopics, handleDeleteTopics, handleDescribeConfigs } from './handlers/topics.ts';
+import {
+  handleAlterUserScramCredentials,
+  handleCreateAcls,
+  handleDeleteAcls,
+  handleDescribeAcls,
+  handleDescribeUserScramCredentials,
+} from './handlers/security.ts';
+import { handleCreateTopics, handleDeleteTopics } from './handlers/topics.ts';
 import {
   handleDescribeProducers,
   handleDescribeTransactions,
@@ -30,6 +45,16 @@ import {
   handleTxnOffsetCommit,
   handleWriteTxnMarkers,
 } from './handlers/transactions.ts';
+import {
+  AlterClientQuotas,
+  AlterConfigs,
+  CreatePartitions,
+  DeleteRecords,
+  DescribeClientQuotas,
+  DescribeLogDirs,
+  DescribeTopicPartitions,
+  IncrementalAlterConfigs,
+} from './messages/admin.ts';
 import { ApiVersions, DescribeCluster, Metadata } from './messages/cluster.ts';
 import { ConsumerGroupDescribe, ConsumerGroupHeartbeat } from './messages/consumer-groups.ts';
 import { Fetch, ListOffsets, OffsetForLeaderEpoch } from './messages/fetch.ts';
@@ -46,6 +71,13 @@ import {
 import { OffsetCommit, OffsetDelete, OffsetFetch } from './messages/offsets.ts';
 import { InitProducerId, Produce } from './messages/produce.ts';
 import { SaslAuthenticate, SaslHandshake } from './messages/sasl.ts';
+import {
+  AlterUserScramCredentials,
+  CreateAcls,
+  DeleteAcls,
+  DescribeAcls,
+  DescribeUserScramCredentials,
+} from './messages/security.ts';
 import { CreateTopics, DeleteTopics, DescribeConfigs } from './messages/topics.ts';
 import {
   AddOffsetsToTxn,
@@ -92,6 +124,19 @@ export const ROUTES: readonly Route[] = [
   serve(DescribeProducers, handleDescribeProducers),
   serve(DescribeTransactions, handleDescribeTransactions),
   serve(ListTransactions, handleListTransactions),
+  serve(DeleteRecords, handleDeleteRecords),
+  serve(CreatePartitions, handleCreatePartitions),
+  serve(AlterConfigs, handleAlterConfigs),
+  serve(IncrementalAlterConfigs, handleIncrementalAlterConfigs),
+  serve(DescribeLogDirs, handleDescribeLogDirs),
+  serve(DescribeTopicPartitions, handleDescribeTopicPartitions),
+  serve(DescribeClientQuotas, handleDescribeClientQuotas),
+  serve(AlterClientQuotas, handleAlterClientQuotas),
+  serve(DescribeAcls, handleDescribeAcls),
+  serve(CreateAcls, handleCreateAcls),
+  serve(DeleteAcls, handleDeleteAcls),
+  serve(DescribeUserScramCredentials, handleDescribeUserScramCredentials),
+  serve(AlterUserScramCredentials, handleAlterUserScramCredentials),
   serve(ConsumerGroupHeartbeat, handleConsumerGroupHeartbeat),
   serve(ConsumerGroupDescribe, handleConsumerGroupDescribe),
 ];

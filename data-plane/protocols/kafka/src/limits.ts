@@ -20,9 +20,9 @@ export interface KafkaLimits {
   readonly authenticationMsMax: number;
   /** A connection that sends nothing for this long, and is owed nothing, is closed. */
   readonly idleMsMax: number;
-  /** Partitions of a topic that a Metadata or Produce request creates. */
-  readonly defaultPartitions: number;
   readonly partitionsPerTopicMax: number;
+  /** Partitions in one page of DescribeTopicPartitions. */
+  readonly partitionsPerResponseMax: number;
   /** Topics one Metadata request may create. */
   readonly autoCreateTopicsMax: number;
   readonly sessionTimeoutMsMin: number;
@@ -61,8 +61,8 @@ export const DEFAULT_LIMITS: KafkaLimits = {
   throttleMsMax: 20_000,
   authenticationMsMax: 30_000,
   idleMsMax: 600_000,
-  defaultPartitions: 1,
   partitionsPerTopicMax: 1_000,
+  partitionsPerResponseMax: 2_000,
   autoCreateTopicsMax: 100,
   sessionTimeoutMsMin: 1_000,
   sessionTimeoutMsMax: 1_800_000,

@@ -135,7 +135,8 @@ describe('Produce', () => {
     const large = batchOf(['x'.repeat(1024 * 1024)]);
     expect((await produce(large)).errorCode).toBe(ERROR.MESSAGE_TOO_LARGE);
     const messageSet = Buffer.alloc(40);
-    expect((await produce(messageSet, 2)).errorCode).toBe(ERROR.UNSUPPORTED_FOR_MESSAGE_FORMAT);
+    expect((await produce(messageSet, 2)).errorCode).toBe(ERROR.CORRUPT_MESSAGE);
+    expect((await produce(messageSet, 3)).errorCode).toBe(ERROR.INVALID_RECORD);
     expect(partition.endOffset).toBe(0);
   });
 });
@@ -314,7 +315,7 @@ describe('offsets of partitions', () => {
     expect(await list(-3)).toMatchObject({ offset: 1, timestamp: 9000 });
     expect(await list(2000)).toMatchObject({ offset: 1, timestamp: 9000 });
     expect(await list(10_000)).toMatchObject({ offset: -1, timestamp: -1 });
-    expect(await list(-9)).toMatchObject({ errorCode: ERROR.INVALID_REQUEST });
+    expect(await list(-9)).toMatchObject({ errorCode: ERROR.UNSUPPORTED_VERSION });
     expect(await list(-1, 'nope')).toMatchObject({ errorCode: ERROR.UNKNOWN_TOPIC_OR_PARTITION });
   });
   it('OffsetForLeaderEpoch: one epoch that ends at the end', async () => {

@@ -26,8 +26,11 @@ export async function handleMetadata(
   const asked = request.topics;
   const all = asked === null || (call.version === 0 && asked.length === 0);
   const topics: TopicMetadata[] = [];
-  if (all) for (const topic of namespace.topics.list()) topics.push(describeTopic(topic, nodeId));
-  else {
+  if (all) {
+    for (const topic of namespace.topics.list()) {
+      if (call.allows('describe', 'topic', topic.name)) topics.push(describeTopic(topic, nodeId));
+    }
+  } else {
     const mayCreate = request.allowAutoTopicCreation && namespace.autoCreateTopics;
     const budget = { left: mayCreate ? call.server.limits.autoCreateTopicsMax : 0 };
     for (const one of asked) topics.push(await describeAsked(one, call, budget));
@@ -50,16 +53,16 @@ async function describeAsked(
   const { nodeId } = call.server;
   if (asked.name === null) {
     const topic = namespace.topics.byId(asked.topicId);
-    if (topic !== undefined) return describeTopic(topic, nodeId);
+    if (topic !== undefined && call.allows('describe', 'topic', topic.name)) return describeTopic(topic, nodeId);
     return { errorCode: ERROR.UNKNOWN_TOPIC_ID, name: null, topicId: asked.topicId, partitions: [] };
   }
+  if (!call.allows('describe', 'topic', asked.name)) return failed(asked.name, ERROR.TOPIC_AUTHORIZATION_FAILED);
   const known = namespace.topics.get(asked.name);
   if (known !== undefined) return describeTopic(known, nodeId);
   if (budget.left-- <= 0) return failed(asked.name, unknownOrInvalid(namespace, asked.name));
-  const created = await namespace.topics.create({
-    name: asked.name,
-    partitions: call.server.limits.defaultPartitions,
-  });
+  if (!call.allows('create', 'topic', asked.name)) return failed(asked.name, ERROR.TOPIC_AUTHORIZATION_FAILED);
+  const partitions = namespace.settings.kafka.defaultPartitions;
+  const created = await namespace.topics.create({ name: asked.name, partitions });
   if (!('refused' in created)) return describeTopic(created, nodeId);
   if (created.refused !== 'topic-exists') {
     if (created.refused.startsWith('quota')) call.connection.event('protocol', created.refused, created.message);
@@ -109,7 +112,7 @@ export function handleDescribeCluster(
   const { host, port } = call.server.advertised(call.connection.transport.listener, namespace);
   const served = request.endpointType === ENDPOINT_BROKERS;
   call.reply({
-    errorCode: served ? ERROR.NONE : ERROR.UNSUPPORTED_VERSION,
+    errorCode: served ? ERROR.NONE : ERROR.UNSUPPORTED_ENDPOINT_TYPE,
     errorMessage: served ? null : 'only brokers can be described',
     endpointType: ENDPOINT_BROKERS,
     clusterId: call.server.clusterIdOf(namespace),

@@ -1,4 +1,4 @@
-import type { Namespace, Partition } from '@robustmq/broker';
+import type { Partition } from '@robustmq/broker';
 import type { Call } from '../connection.ts';
 import { ERROR, type ErrorCode, storageError } from '../errors.ts';
 import type { ListOffsets, OffsetForLeaderEpoch } from '../messages/fetch.ts';
@@ -8,6 +8,12 @@ const LATEST = -1;
 const EARLIEST = -2;
 /** KIP-734, version 7. */
 const MAX_TIMESTAMP = -3;
+/** KIP-405, version 8: the first offset that is not only in object storage. */
+const EARLIEST_LOCAL = -4;
+/** KIP-1005, version 9: the last offset that is in object storage. */
+const LATEST_TIERED = -5;
+const SINCE: Readonly<Record<number, number>> = { [MAX_TIMESTAMP]: 7, [EARLIEST_LOCAL]: 8, [LATEST_TIERED]: 9 };
+const READ_COMMITTED = 1;
 const LEADER_EPOCH = 0;
 
 interface OffsetRow {
@@ -23,36 +29,37 @@ export async function handleListOffsets(
   request: Decoded<typeof ListOffsets.request>,
   call: Call<typeof ListOffsets.response>,
 ): Promise<void> {
-  const { namespace } = call.session;
+  const committed = request.isolationLevel === READ_COMMITTED;
   const topics = await Promise.all(
     request.topics.map(async ({ name, partitions }) => ({
       name,
-      partitions: await Promise.all(
-        partitions.map(({ partitionIndex, timestamp }) => listOne(namespace, name, partitionIndex, timestamp)),
-      ),
+      partitions: await Promise.all(partitions.map((wanted) => listOne(name, wanted, committed, call))),
     })),
   );
   call.reply({ topics });
 }
 
 async function listOne(
-  namespace: Namespace,
   name: string,
-  partitionIndex: number,
-  timestamp: number,
+  wanted: { partitionIndex: number; timestamp: number; currentLeaderEpoch: number },
+  committed: boolean,
+  call: Call,
 ): Promise<OffsetRow> {
+  const { partitionIndex, timestamp, currentLeaderEpoch } = wanted;
   const row: OffsetRow = { partitionIndex, errorCode: ERROR.NONE, timestamp: -1, offset: -1, leaderEpoch: -1 };
-  const partition = namespace.topics.get(name)?.partitions[partitionIndex];
+  if (!call.allows('describe', 'topic', name)) return { ...row, errorCode: ERROR.TOPIC_AUTHORIZATION_FAILED };
+  const partition = call.session.namespace.topics.get(name)?.partitions[partitionIndex];
   if (partition === undefined) return { ...row, errorCode: ERROR.UNKNOWN_TOPIC_OR_PARTITION };
+  if (currentLeaderEpoch > LEADER_EPOCH) return { ...row, errorCode: ERROR.UNKNOWN_LEADER_EPOCH };
+  const end = committed ? partition.lastStableOffset : partition.stableOffset;
   row.leaderEpoch = LEADER_EPOCH;
   try {
-    if (timestamp === LATEST) row.offset = partition.stableOffset;
+    if (timestamp === LATEST) row.offset = end;
     else if (timestamp === EARLIEST) row.offset = partition.startOffset;
-    else if (timestamp === MAX_TIMESTAMP) await findMaxTimestamp(partition, row);
-    else if (timestamp < 0) row.errorCode = ERROR.INVALID_REQUEST;
+    else if (timestamp < 0) await findSpecial(partition, timestamp, row, call.version);
     else {
       const found = await partition.offsetAtTime(timestamp);
-      if (found !== null && found.offset < partition.stableOffset) {
+      if (found !== null && found.offset < end) {
         row.offset = found.offset;
         row.timestamp = found.timestampMs;
       }
@@ -61,6 +68,19 @@ async function listOne(
     row.errorCode = storageError(error);
   }
   return row;
+}
+
+async function findSpecial(partition: Partition, timestamp: number, row: OffsetRow, version: number): Promise<void> {
+  const since = SINCE[timestamp];
+  if (since === undefined || version < since) row.errorCode = ERROR.UNSUPPORTED_VERSION;
+  else if (timestamp === MAX_TIMESTAMP) await findMaxTimestamp(partition, row);
+  else {
+    const tiered = partition.tiers().objects.filter(({ cold }) => cold);
+    const behind = tiered.reduce((highest, { nextOffset }) => Math.max(highest, nextOffset), -1);
+    const away = tiered.filter(({ warm }) => !warm).reduce((highest, one) => Math.max(highest, one.nextOffset), -1);
+    if (timestamp === EARLIEST_LOCAL) row.offset = Math.max(partition.startOffset, away);
+    else row.offset = behind < 0 ? -1 : behind - 1;
+  }
 }
 
 /** The broker finds the first record at or after a time; the largest time that finds one is what is looked for. */
@@ -89,6 +109,7 @@ export function handleOffsetForLeaderEpoch(
     topic,
     partitions: partitions.map(({ partition, currentLeaderEpoch, leaderEpoch }) => {
       const found = namespace.topics.get(topic)?.partitions[partition];
+      if (!call.allows('describe', 'topic', topic)) return { partition, errorCode: ERROR.TOPIC_AUTHORIZATION_FAILED };
       if (found === undefined) return { partition, errorCode: ERROR.UNKNOWN_TOPIC_OR_PARTITION };
       if (currentLeaderEpoch > LEADER_EPOCH) return { partition, errorCode: ERROR.UNKNOWN_LEADER_EPOCH };
       if (leaderEpoch !== LEADER_EPOCH) return { partition, errorCode: ERROR.NONE };

@@ -1,6 +1,8 @@
 import type { Commit, Partition, Topic } from '@robustmq/broker';
+import { type Claims, mustWait, NO_CLAIMS, serveInOrder } from '../claim-queue.ts';
 import type { Call } from '../connection.ts';
 import { ERROR, type ErrorCode, REFUSAL_ERRORS } from '../errors.ts';
+import { MessageSetError, upConvert } from '../old-formats.ts';
 import type { Produce } from '../messages/produce.ts';
 import { batchSizeAt, isControl, isTransactional, magicOf, sequenceOf } from '../record-batch.ts';
 import type { Decoded } from '../schema.ts';
@@ -21,10 +23,25 @@ interface PartitionOutcome {
 export function handleProduce(request: ProduceRequest, call: Call<typeof Produce.response>): void | Promise<void> {
   if (request.acks === 0) call.connection.withoutReply(call);
   const loading = producersToLoad(request, call);
+  const topicOf = (name: string): Topic | undefined => call.session.namespace.topics.get(name);
+  if (mustWait(request.topicData, topicOf)) {
+    const owned = call.owned ? request : copyRequest(request);
+    call.connection.holdBytes(call, recordBytes(owned));
+    return Promise.all(loading).then(() =>
+      serveInOrder(owned.topicData, call, (claims) => serveProduce(owned, call, true, claims)),
+    );
+  }
   if (loading.length === 0) return serveProduce(request, call, call.owned);
   // what follows waits in the same way, so the order of the requests stays
   const own = call.owned ? request : copyRequest(request);
   return Promise.all(loading).then(() => serveProduce(own, call, true));
+}
+
+function recordBytes({ topicData }: ProduceRequest): number {
+  return topicData.reduce(
+    (sum, { partitionData }) => partitionData.reduce((all, { records }) => all + (records?.length ?? 0), sum),
+    0,
+  );
 }
 
 /** What must be known of the partitions' idempotent producers before the request can be judged. */
@@ -57,7 +74,12 @@ function copyRequest(request: ProduceRequest): ProduceRequest {
   return { ...request, topicData };
 }
 
-function serveProduce(request: ProduceRequest, call: Call<typeof Produce.response>, owned: boolean): void {
+function serveProduce(
+  request: ProduceRequest,
+  call: Call<typeof Produce.response>,
+  owned: boolean,
+  claims = NO_CLAIMS,
+): void {
   const { acks } = request;
   const acksLegal = acks === 0 || acks === 1 || acks === -1;
   let sizeBytes = 0;
@@ -69,7 +91,7 @@ function serveProduce(request: ProduceRequest, call: Call<typeof Produce.respons
       else if (records === null || records.length === 0) refuse(outcome, ERROR.INVALID_RECORD, 'no records');
       else {
         sizeBytes += records.length;
-        produceTo(topic, outcome, owned ? records : copyOf(records), request.transactionalId, call);
+        produceTo(topic, outcome, owned ? records : copyOf(records), request.transactionalId, call, claims);
       }
       return outcome;
     });
@@ -82,7 +104,7 @@ function serveProduce(request: ProduceRequest, call: Call<typeof Produce.respons
     if (bad !== undefined) call.connection.fail(`acks=0 produce refused: error ${bad.errorCode}`);
     return;
   }
-  call.connection.holdBytes(call, sizeBytes);
+  if (call.pendingBytes === 0) call.connection.holdBytes(call, sizeBytes);
   const outcomes =
     responses.length === 1 ? responses[0]!.partitionResponses : responses.flatMap((r) => r.partitionResponses);
   afterCommits(outcomes, () => call.reply({ responses, throttleTimeMs }));
@@ -105,15 +127,14 @@ function produceTo(
   records: Buffer,
   transactionalId: string | null,
   call: Call,
+  claims: Claims,
 ): void {
   const partition = topic?.partitions[outcome.index];
   if (topic === undefined || partition === undefined) {
     return refuse(outcome, ERROR.UNKNOWN_TOPIC_OR_PARTITION, 'there is no such topic or partition');
   }
   const magic = magicOf(records);
-  if (magic === 0 || magic === 1) {
-    return refuse(outcome, ERROR.UNSUPPORTED_FOR_MESSAGE_FORMAT, `message format v${magic} is not supported, v2 is`);
-  }
+  if (magic === 0 || magic === 1) return produceOld(topic, partition, outcome, records, call);
   const size = batchSizeAt(records, 0);
   if (magic !== 2 || size < 0) return refuse(outcome, ERROR.CORRUPT_MESSAGE, 'not a record batch');
   if (isControl(records)) return refuse(outcome, ERROR.INVALID_RECORD, 'clients may not write control batches');
@@ -124,8 +145,23 @@ function produceTo(
     if (errorCode !== ERROR.NONE)
       return refuse(outcome, errorCode, 'the partition is not in a transaction of this producer');
   }
-  append(topic, partition, outcome, records, call);
+  append(topic, partition, outcome, records, call, claims);
 }
+
+/** Formats v0 and v1 come in Produce 0 to 2 only; they are stored as v2. */
+function produceOld(topic: Topic, partition: Partition, outcome: PartitionOutcome, records: Buffer, call: Call): void {
+  if (call.version >= RECORD_BATCHES_SINCE) {
+    return refuse(outcome, ERROR.INVALID_RECORD, `message format v${magicOf(records)} in Produce ${call.version}`);
+  }
+  try {
+    const batch = upConvert(records, call.session.namespace.messageSizeBytesMax);
+    append(topic, partition, outcome, batch, call);
+  } catch (error) {
+    if (!(error instanceof MessageSetError)) throw error;
+    refuse(outcome, ERROR.CORRUPT_MESSAGE, error.message);
+  }
+}
+const RECORD_BATCHES_SINCE = 3;
 
 /** A batch of a transaction belongs to one that is open, with its partition in it (KIP-98, KIP-890). */
 function checkTransaction(
@@ -150,7 +186,14 @@ function copyOf(records: Buffer): Buffer {
   return copy;
 }
 
-function append(topic: Topic, partition: Partition, outcome: PartitionOutcome, batch: Buffer, call: Call): void {
+function append(
+  topic: Topic,
+  partition: Partition,
+  outcome: PartitionOutcome,
+  batch: Buffer,
+  call: Call,
+  claims: Claims = NO_CLAIMS,
+): void {
   const sequence = sequenceOf(batch);
   const idempotent = sequence.producerId >= 0;
   const { session } = call;
@@ -164,7 +207,7 @@ function append(topic: Topic, partition: Partition, outcome: PartitionOutcome, b
       return;
     }
   }
-  const appended = tryAppend(partition, batch, call);
+  const appended = tryAppend(partition, batch, call, claims);
   if (appended === null) return refuse(outcome, ERROR.KAFKA_STORAGE_ERROR, NOT_STORED);
   if ('refused' in appended) {
     call.connection.event('publish', appended.refused, `${topic.name}/${partition.index}: ${appended.message}`);
@@ -178,9 +221,14 @@ function append(topic: Topic, partition: Partition, outcome: PartitionOutcome, b
 }
 
 /** null when the medium takes nothing more. */
-function tryAppend(partition: Partition, batch: Buffer, call: Call): ReturnType<Partition['append']> | null {
+function tryAppend(
+  partition: Partition,
+  batch: Buffer,
+  call: Call,
+  claims: Claims,
+): ReturnType<Partition['append']> | null {
   try {
-    return partition.append(batch, call.session.connection);
+    return partition.append(batch, call.session.connection, claims.get(partition));
   } catch (error) {
     call.server.runtime.log.error({ error, namespace: call.session.namespace.id }, 'kafka: append failed');
     return null;

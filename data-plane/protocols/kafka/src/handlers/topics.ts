@@ -1,9 +1,9 @@
-import type { CreateTopic, Topic } from '@robustmq/broker';
+import type { CreateTopic } from '@robustmq/broker';
 import type { Call } from '../connection.ts';
 import { ERROR, type ErrorCode, REFUSAL_ERRORS } from '../errors.ts';
-import type { CreateTopics, DeleteTopics, DescribeConfigs } from '../messages/topics.ts';
+import type { CreateTopics, DeleteTopics } from '../messages/topics.ts';
 import { type Decoded, type Encodable, ZERO_UUID } from '../schema.ts';
-import { createConfigs, describeBroker, describeTopicConfigs } from '../topic-configs.ts';
+import { describeTopicConfigs, settingsOf } from '../topic-configs.ts';
 
 type WantedTopic = Decoded<typeof CreateTopics.request>['topics'][number];
 type CreatedRow = Encodable<typeof CreateTopics.response>['topics'][number];
@@ -29,6 +29,9 @@ export async function handleCreateTopics(
 }
 
 async function createOne(wanted: WantedTopic, validateOnly: boolean, call: Call): Promise<CreatedRow> {
+  if (!call.allows('create', 'topic', wanted.name)) {
+    return refusedRow(wanted.name, refused(ERROR.TOPIC_AUTHORIZATION_FAILED, 'the topic may not be created'));
+  }
   const spec = createSpec(wanted, call);
   if ('errorCode' in spec) return refusedRow(wanted.name, spec);
   const { topics } = call.session.namespace;
@@ -62,11 +65,11 @@ function createSpec(wanted: WantedTopic, call: Call): CreateTopic | Refused {
       'the replication factor must be 1 or -1: the cluster has one broker',
     );
   }
-  if (partitions === BROKER_DEFAULT) partitions = limits.defaultPartitions;
+  if (partitions === BROKER_DEFAULT) partitions = call.session.namespace.settings.kafka.defaultPartitions;
   if (partitions < 1 || partitions > limits.partitionsPerTopicMax) {
     return refused(ERROR.INVALID_PARTITIONS, `a topic has 1 to ${limits.partitionsPerTopicMax} partitions`);
   }
-  const configs = createConfigs(wanted.configs);
+  const configs = settingsOf(wanted.configs, call.session.namespace);
   if (typeof configs === 'string') return refused(ERROR.INVALID_CONFIG, configs);
   return { name: wanted.name, partitions, ...configs };
 }
@@ -90,10 +93,16 @@ export async function handleDeleteTopics(
     const topic = name === null ? namespace.topics.byId(topicId) : namespace.topics.get(name);
     if (topic === undefined) {
       // It may be on its way: nobody is told that it is gone before that is stable.
-      const isRemoved = name !== null && (await namespace.topics.remove(name)) === null;
+      const isRemoved =
+        name !== null && call.allows('delete', 'topic', name) && (await namespace.topics.remove(name)) === null;
       const unknown = name === null ? ERROR.UNKNOWN_TOPIC_ID : ERROR.UNKNOWN_TOPIC_OR_PARTITION;
       const errorCode = isRemoved ? ERROR.NONE : unknown;
       responses.push({ name, topicId, errorCode, errorMessage: isRemoved ? null : 'there is no such topic' });
+      continue;
+    }
+    if (!call.allows('delete', 'topic', topic.name)) {
+      const errorMessage = 'the topic may not be deleted';
+      responses.push({ name, topicId, errorCode: ERROR.TOPIC_AUTHORIZATION_FAILED, errorMessage });
       continue;
     }
     const refusal = await namespace.topics.remove(topic.name);
@@ -106,31 +115,4 @@ export async function handleDeleteTopics(
     });
   }
   call.reply({ responses });
-}
-
-const TOPIC_RESOURCE = 2;
-const BROKER_RESOURCE = 4;
-
-/** DescribeConfigs of topics and of the one broker. */
-export function handleDescribeConfigs(
-  request: Decoded<typeof DescribeConfigs.request>,
-  call: Call<typeof DescribeConfigs.response>,
-): void {
-  const { namespace } = call.session;
-  const { server } = call;
-  const results = request.resources.map(({ resourceType, resourceName, configurationKeys }) => {
-    const row = { resourceType, resourceName, errorCode: ERROR.NONE as ErrorCode, errorMessage: null, configs: [] };
-    const asked = (name: string): boolean => configurationKeys === null || configurationKeys.includes(name);
-    if (resourceType === TOPIC_RESOURCE) {
-      const topic: Topic | undefined = namespace.topics.get(resourceName);
-      if (topic === undefined) return { ...row, errorCode: ERROR.UNKNOWN_TOPIC_OR_PARTITION };
-      return { ...row, configs: describeTopicConfigs(topic, namespace).filter(({ name }) => asked(name)) };
-    }
-    if (resourceType === BROKER_RESOURCE && (resourceName === '' || resourceName === String(server.nodeId))) {
-      const configs = describeBroker(server.limits, namespace).filter(({ name }) => asked(name));
-      return { ...row, configs };
-    }
-    return { ...row, errorCode: ERROR.INVALID_REQUEST, errorMessage: 'only topics and this broker have configs' };
-  });
-  call.reply({ results });
 }

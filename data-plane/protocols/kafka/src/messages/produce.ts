@@ -1,6 +1,6 @@
 import { api, array, int16, int32, int64, records, string, struct } from '../schema.ts';
 
-/** Produce (0). 0–2 carry message formats v0 and v1, which are refused; listed because librdkafka gates on it (KAFKA-18659). */
+/** Produce (0). 0–2 carry message formats v0 and v1 (old-formats.ts); librdkafka gates on 0 being listed (KAFKA-18659). */
 export const Produce = api({
   key: 0,
   name: 'Produce',
