@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { credential } from '@robustmq/broker/testing';
 import fc from 'fast-check';
 import type { Packet } from 'mqtt-packet';
 import { describe, expect, it } from 'vitest';
 import { ScramExchange } from './scram.ts';
 import type { ScramMechanism } from './scram.ts';
-import { publish, RealWorld, subscribe, told } from './testing/real-world.ts';
+import { publish, RealWorld, settingsWith, subscribe, told } from './testing/real-world.ts';
 import { ScramClient, scramVerifier } from './testing/scram-client.ts';
 
 const MECHANISMS: readonly ScramMechanism[] = ['SCRAM-SHA-256', 'SCRAM-SHA-512'];
@@ -207,4 +207,38 @@ describe('a SCRAM exchange', () => {
       expect(new ScramExchange('SCRAM-SHA-256').first(Buffer.from(message))).toBe(false);
     },
   );
+});
+
+describe('a token as the password', () => {
+  const key = Buffer.from('a key of thirty-two bytes, or so!');
+  const base64 = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const token = (claims: object, by = key): Buffer => {
+    const signed = `${base64({ alg: 'HS256', typ: 'JWT' })}.${base64(claims)}`;
+    return Buffer.from(`${signed}.${createHmac('sha256', by).update(signed).digest('base64url')}`);
+  };
+  const jwt = {
+    algorithms: ['HS256' as const],
+    keys: [{ kty: 'oct', k: key.toString('base64url') }],
+    principalClaim: 'sub',
+  };
+  it.each([4, 5] as const)('level %s: lets in whom the issuer vouches for, as long as it does', async (version) => {
+    const world = await RealWorld.start({
+      ...(await settingsWith({ authentication: { anonymous: false, jwt } })),
+      allowAnonymous: false,
+    });
+    const nowSeconds = Math.floor(world.runtime.nowMs() / 1000);
+    const ask = (password: Buffer) =>
+      world.dial(version).ask(world.connectPacket({ version, username: 'any', password }));
+    const refused = version === 5 ? { reasonCode: 0x86 } : { returnCode: 4 };
+    expect(await ask(token({ sub: 'ann', exp: nowSeconds - 10 }))).toMatchObject([refused]);
+    expect(await ask(token({ sub: 'ann', exp: nowSeconds + 60 }, Buffer.from('another key')))).toMatchObject([refused]);
+    expect(await ask(Buffer.from('no token'))).toMatchObject([refused]);
+    const password = token({ sub: 'ann', exp: nowSeconds + 60 });
+    const client = await world.join({ version, username: 'any', password });
+    await client.ask(subscribe('a', 0));
+    expect(told(await client.ask(publish('a', 'in')))).toEqual(['in']);
+    await world.advance(120_000);
+    expect(client.closed).toBe('end');
+    expect(client.take()).toMatchObject(version === 5 ? [{ cmd: 'disconnect', reasonCode: 0x87 }] : []);
+  });
 });

@@ -12,4 +12,11 @@ describe('the conformance table', () => {
     expect(new Set(known).size).toBe(known.length);
     expect(tests.flatMap(({ ids }) => ids).filter((id) => !known.includes(id))).toEqual([]);
   });
+  it('leaves no statement of this server without a test', () => {
+    const named = new Set(tests.flatMap(({ ids }) => ids));
+    const owed = VERSIONS.flatMap(({ mark, statements }) =>
+      statements.filter(({ notOurs }) => notOurs === undefined).map(({ id }) => `${mark}-${id}`),
+    );
+    expect(owed.filter((id) => !named.has(id))).toEqual([]);
+  });
 });

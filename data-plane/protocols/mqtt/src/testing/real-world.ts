@@ -132,10 +132,11 @@ type Settings = Namespace['settings'];
 export async function settingsWith(change: {
   mqtt?: Partial<Settings['mqtt']>;
   acl?: Settings['acl'];
+  authentication?: Settings['authentication'];
 }): Promise<{ settings: Settings }> {
   const untouched = (await RealWorld.start()).node.namespace().settings;
-  const { mqtt, acl = untouched.acl } = change;
-  return { settings: { ...untouched, acl, mqtt: { ...untouched.mqtt, ...mqtt } } };
+  const { mqtt, acl = untouched.acl, authentication = untouched.authentication } = change;
+  return { settings: { ...untouched, acl, authentication, mqtt: { ...untouched.mqtt, ...mqtt } } };
 }
 
 /** A session that outlives its connection, in the words of each version. */
