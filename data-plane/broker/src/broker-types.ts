@@ -375,6 +375,8 @@ export interface Partition {
    * What is appended to the partition meanwhile gets the offsets before it: who must keep an order waits.
    */
   prepare?(records: Buffer, publisher: Connection): Promise<Claim | null> | null;
+  /** Whether `prepare` would take records of this size now; cheap. */
+  takesClaim?(sizeBytes: number): boolean;
   /** As Stream.read: whole stable batches from the one holding `offset`. Refuses out of range by JournalError. */
   read(offset: number, bytesMax: number): readonly Buffer[] | Promise<readonly Buffer[]>;
   /** As Stream.offsetAtTime. */

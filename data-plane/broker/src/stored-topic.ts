@@ -80,6 +80,9 @@ export class StoredPartition implements Partition {
     return this.stream.sizeBytes;
   }
 
+  takesClaim(sizeBytes: number): boolean {
+    return this.stream.takesClaim(sizeBytes);
+  }
   prepare(records: Buffer, publisher: Connection): Promise<Claim | null> | null {
     if (!this.stream.takesClaim(records.length)) return null;
     const host = this.#host;

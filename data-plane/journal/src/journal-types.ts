@@ -135,6 +135,8 @@ export interface Stream {
    * `append` without a claim is right. Never rejects. The batch must not change before it is appended.
    */
   prepare(batch: Buffer): Promise<Claim | null> | null;
+  /** Whether `prepare` would take a batch of this size now; cheap. */
+  takesClaim(sizeBytes: number): boolean;
   /**
    * Whole stable batches beginning with the one that holds `from`, until `bytesMax`; at least one if any is stable.
    * Synchronous when the tail cache holds them, else a promise. The buffers are shared with the store and other

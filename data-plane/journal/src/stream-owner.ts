@@ -108,6 +108,9 @@ export class StreamOwner implements Stream {
     return this.#waiters.size > 0;
   }
 
+  takesClaim(sizeBytes: number): boolean {
+    return this.#host.claims(this, sizeBytes);
+  }
   prepare(batch: Buffer): Promise<Claim | null> | null {
     return this.#host.claims(this, batch.length) ? this.#host.claim(this, batch) : null;
   }

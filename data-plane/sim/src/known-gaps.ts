@@ -12,7 +12,7 @@ export const KNOWN_GAPS = {
    * What is known of idempotent Kafka producers is in memory (`producer-states.ts` says so): a batch that is repeated to
    * the next process is stored twice.
    */
-  producerStatesInMemory: true,
+  producerStatesInMemory: false,
   /**
    * A flush that is torn by a crash keeps its first frames (`write-ahead-log.ts`): the message of a QoS 2 publish may be
    * there and the event that holds its packet id not. Its publisher's repeat is then stored and delivered once more.

@@ -20,6 +20,7 @@ export interface Pace {
   readonly diskFault: number;
   readonly cut: number;
   readonly leave: number;
+  readonly policy: number;
   readonly stepMsMax: number;
 }
 
@@ -60,6 +61,7 @@ export function scenarioOf(chance: Chance): Scenario {
       diskFault: chance.pick([0, 0, 0.01]),
       cut: chance.pick([0.01, 0.05]),
       leave: chance.pick([0, 0.03]),
+      policy: chance.pick([0, 0.02]),
       stepMsMax: chance.pick([4, 20, 60]),
     },
     publishers: range(chance.whole(2, 5)).map((i) => ({
@@ -107,6 +109,7 @@ function nodeOf(chance: Chance, topics: NamespaceConfig['topics']): NodePlan {
           coldAfterBytes: chance.pick([0, 3_000]),
           objectBytes: chance.pick([2_000, 20_000]),
           coldCacheBytesMax: chance.pick([0, 5_000, 100_000]),
+          claimBytesMin: chance.pick([600, 2_500, 1_000_000]),
         }
       : null,
     namespaces: NAMESPACES.map((id) => namespaceOf(id, topics)),

@@ -33,6 +33,8 @@ describe('the simulator', () => {
       'retained',
       'committed',
       'delete: 0',
+      '/claim/',
+      'policy: ',
       '|w/p',
     ]) {
       expect(trace).toContain(happened);

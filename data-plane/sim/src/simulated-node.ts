@@ -5,6 +5,7 @@ import { Meta } from '@robustmq/meta';
 import { MqttServer } from '@robustmq/mqtt';
 import { FileLogStore, MemoryObjectStore, SimulatedDisk } from '@robustmq/store';
 import type { ListenerInfo } from '@robustmq/wire';
+import type { Chance } from './chance.ts';
 import { Link, type ClientEnd, type Latency } from './network.ts';
 import { SlowObjects } from './slow-objects.ts';
 import { SlowDisk, type DiskPace } from './slow-disk.ts';
@@ -29,6 +30,8 @@ export interface NodePlan {
     readonly coldAfterBytes: number;
     readonly objectBytes: number;
     readonly coldCacheBytesMax: number;
+    /** Batches from here on leave their body in object storage. */
+    readonly claimBytesMin: number;
   } | null;
   /** Namespaces every process is told to have, as an agent would tell it. */
   readonly namespaces: readonly NamespaceConfig[];
@@ -132,21 +135,39 @@ export class SimulatedNode {
   #tiering(runtime: ProcessRuntime): Partial<JournalOptions> {
     const { tiering } = this.#plan;
     if (tiering === null) return {};
-    const { coldAfterBytes, objectBytes, coldCacheBytesMax } = tiering;
+    const { coldAfterBytes, objectBytes, coldCacheBytesMax, claimBytesMin } = tiering;
     return {
       objects: new SlowObjects(this.#world, runtime, this.#objects),
       tierOf: (name) => (TIERED_STREAM.test(name) ? { coldAfterBytes } : undefined),
       objectBytes,
       coldCacheBytesMax,
+      claimBytesMin,
       orphanGraceMs: ORPHAN_GRACE_MS,
     };
   }
-  /** Every object a manifest calls cold is in object storage. A name that goes while it is looked for is none. */
+  /** Somebody changes the policy of a live stream. What it may let go is nothing. */
+  alterPolicy(chance: Chance): void {
+    const { journal } = this.#process ?? {};
+    const names = journal?.list().filter((name) => TIERED_STREAM.test(name)) ?? [];
+    if (this.up === null || names.length === 0) return;
+    const name = chance.pick(names);
+    const tier = chance.pick([
+      undefined,
+      { hotBytes: chance.pick([0, 1_000, 100_000]) },
+      { coldAfterBytes: chance.pick([0, 2_000]), hotBytes: 500 },
+      { coldAfterMs: 0, warmAfterReads: 2, warmIdleMs: 1_000 },
+    ]);
+    this.#world.trace(`policy: ${name} ${JSON.stringify(tier)} ${journal!.alterPolicy(name, { tier }) !== null}`);
+  }
+  /** Every object a manifest or a claim calls cold is in object storage. A name that goes while it is looked for is none. */
   async manifestNamesOnlyWhatIsThere(process: Process): Promise<void> {
     for (const name of process.journal!.list()) {
       if (!TIERED_STREAM.test(name)) continue;
       const stream = await process.journal!.open(name, { durability: 'flushed', retentionMs: -1, retentionBytes: -1 });
-      const named = (): string[] => stream.tiers().objects.flatMap(({ key, cold }) => (cold ? [key] : []));
+      const named = (): string[] => {
+        const { objects, claims } = stream.tiers();
+        return [...objects.filter(({ cold }) => cold), ...claims].map(({ key }) => key);
+      };
       for (const key of named()) {
         const isThere = (await this.#objects.list(key, undefined, 1)).some((entry) => entry.key === key);
         if (!isThere && named().includes(key))

@@ -106,7 +106,7 @@ export class Simulation {
 
   /** One thing happens. */
   async #act(): Promise<void> {
-    const { kill, power, diskFault, cut, leave } = this.#scenario.pace;
+    const { kill, power, diskFault, cut, leave, policy } = this.#scenario.pace;
     const chance = this.#chance;
     let dice = chance.next();
     if ((dice -= kill) < 0) return this.#node.crash('kill', chance.between(0, DOWN_MS_MAX));
@@ -124,6 +124,7 @@ export class Simulation {
       return;
     }
     if ((dice -= leave) < 0) return chance.pick(this.#mqttClients).leave();
+    if ((dice -= policy) < 0) return this.#node.alterPolicy(chance);
     if (this.#producers.length > 0 && chance.is(0.3)) {
       chance.pick(this.#producers).produce(chance.whole(1, 5), chance.pick(PADDING_BYTES));
     } else this.#publish();

@@ -29,13 +29,18 @@ export function mustWait(topicData: TopicData, topicOf: (name: string) => Topic 
 }
 
 /**
- * Stores the bodies of large batches, then calls `serve` with their claims. Whoever comes later for one of the
+ * Stores the bodies of large batches, waits for `loading`, then calls `serve` with their claims. Whoever comes later for one of the
  * partitions waits behind it, so that batches are appended in the order they came. The buffers must be the caller's own.
  */
-export function serveInOrder(topicData: TopicData, call: Call, serve: (claims: Claims) => void): Promise<void> {
+export function serveInOrder(
+  topicData: TopicData,
+  call: Call,
+  loading: readonly Promise<unknown>[],
+  serve: (claims: Claims) => void,
+): Promise<void> {
   const rows = rowsOf(topicData, (name) => call.session.namespace.topics.get(name));
   const claims = new Map<Partition, Claim>();
-  const waits: Promise<unknown>[] = [];
+  const waits: Promise<unknown>[] = [...loading];
   for (const { partition, records } of rows) {
     const before = lastOf.get(partition);
     if (before !== undefined) waits.push(before);

@@ -26,10 +26,9 @@ export function handleProduce(request: ProduceRequest, call: Call<typeof Produce
   const topicOf = (name: string): Topic | undefined => call.session.namespace.topics.get(name);
   if (mustWait(request.topicData, topicOf)) {
     const owned = call.owned ? request : copyRequest(request);
-    call.connection.holdBytes(call, recordBytes(owned));
-    return Promise.all(loading).then(() =>
-      serveInOrder(owned.topicData, call, (claims) => serveProduce(owned, call, true, claims)),
-    );
+    // without an answer nothing would give the bytes back
+    if (request.acks !== 0) call.connection.holdBytes(call, recordBytes(owned));
+    return serveInOrder(owned.topicData, call, loading, (claims) => serveProduce(owned, call, true, claims));
   }
   if (loading.length === 0) return serveProduce(request, call, call.owned);
   // what follows waits in the same way, so the order of the requests stays
