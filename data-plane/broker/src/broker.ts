@@ -19,7 +19,8 @@ import { BrokerNamespace, type NodeParts } from './namespace.ts';
 import { MessageCache } from './record-source.ts';
 import { isRefusal, refuse } from './refusal.ts';
 import { parseStreamName } from './stream-name.ts';
-import type { UsageTotals } from './usage.ts';
+import { NOTHING_STORED, type StorageUsage, type UsageTotals } from './usage.ts';
+import { NamespaceViews } from './views.ts';
 
 const SWEEP_PERIOD_MS = 1_000;
 /** Removed namespaces whose last totals are kept for the node's usage ledger. */
@@ -53,12 +54,18 @@ export class BrokerNode implements Broker, AdmissionDirectory<BrokerNamespace> {
   #isReady = false;
   /** For users of namespaces that do not exist. */
   readonly #scramSecret: Buffer;
+  /** Requests to object storage since the start, by namespace. */
+  readonly #objectRequests = new Map<string, number>();
 
   constructor(options: BrokerOptions) {
     const { journal, meta, runtime, nodeId } = options;
     const throttle = new NodeThrottle(options.rates);
     this.nodeId = nodeId;
     this.#scramSecret = runtime.randomBytes(32);
+    journal.onObjectRequest((stream) => {
+      const id = parseStreamName(stream)?.namespaceId;
+      if (id !== undefined) this.#objectRequests.set(id, (this.#objectRequests.get(id) ?? 0) + 1);
+    });
     this.#parts = {
       journal,
       meta,
@@ -153,6 +160,24 @@ export class BrokerNode implements Broker, AdmissionDirectory<BrokerNamespace> {
     this.#namespaces.get(namespaceId)?.connections.disconnect('kicked', which);
   }
 
+  /** What can be looked at and done live in a namespace; undefined when it is not here. */
+  views(namespaceId: string): NamespaceViews | undefined {
+    const namespace = this.#namespaces.get(namespaceId);
+    return namespace === undefined ? undefined : new NamespaceViews(namespace);
+  }
+
+  /** What every namespace stores now, and what it asked of object storage; those removed since the start keep the latter. */
+  storageUsage(): readonly StorageUsage[] {
+    const requestsOf = (id: string): number => this.#objectRequests.get(id) ?? 0;
+    const present = [...this.#namespaces.values()].map((namespace) => namespace.storage());
+    const departed = [...this.#departed].filter(([id]) => !this.#namespaces.has(id));
+    return [
+      ...present.map((row) => ({ ...row, objectRequests: requestsOf(row.namespaceId) })),
+      ...departed.map(([id, { tenantId }]) => {
+        return { ...NOTHING_STORED, namespaceId: id, tenantId, objectRequests: requestsOf(id) };
+      }),
+    ];
+  }
   /** Cumulative totals of every namespace, and the last ones of those removed since the start. */
   usage(): readonly UsageTotals[] {
     const present = [...this.#namespaces.values()].map((namespace) => {

@@ -20,6 +20,8 @@ export class OpenConnection implements Connection {
   readonly info: ConnectionInfo;
   readonly usage: ProtocolUsage;
   readonly connectedAtMs: number;
+  /** Grows with every connection of the namespace. */
+  readonly serial: number;
   readonly #connections: Connections;
   /** null until something could be refused. */
   #decisions: ConnectionDecisions | null = null;
@@ -30,6 +32,7 @@ export class OpenConnection implements Connection {
     this.usage = usage;
     this.#connections = connections;
     this.connectedAtMs = connections.nowMs();
+    this.serial = connections.takeSerial();
   }
   allows(action: AclAction, resource: AclResource, name: string): boolean {
     if (this.#connections.authorization.isOpen) return true;
@@ -62,6 +65,7 @@ export class Connections {
   /** Connections that may be opened now: a token bucket of one second's worth. */
   #tokens: number;
   #filledMs: number;
+  #serial = 0;
 
   constructor(
     namespace: Namespace & { readonly record: NamespaceRecord },
@@ -85,6 +89,9 @@ export class Connections {
   /** All of them, in the order they came. */
   list(): Iterable<OpenConnection> {
     return this.#open;
+  }
+  takeSerial(): number {
+    return ++this.#serial;
   }
   nowMs(): number {
     return this.#runtime.nowMs();
@@ -116,9 +123,12 @@ export class Connections {
   closed(connection: OpenConnection): void {
     if (this.#open.delete(connection)) this.#usage.closed(connection.info.protocol, this.#runtime.monotonicMs());
   }
-  /** Asks every connection that `which` picks to go. */
-  disconnect(reason: DisconnectReason, which: (info: ConnectionInfo) => boolean): void {
-    for (const connection of [...this.#open]) if (which(connection.info)) connection.info.disconnect(reason);
+  /** Asks every connection that `which` picks to go. Returns how many. */
+  disconnect(reason: DisconnectReason, which: (info: ConnectionInfo) => boolean): number {
+    const chosen: OpenConnection[] = [];
+    for (const connection of this.#open) if (which(connection.info)) chosen.push(connection);
+    for (const { info } of chosen) info.disconnect(reason);
+    return chosen.length;
   }
   /** Open connections per protocol. */
   countOf(protocol: Protocol): number {

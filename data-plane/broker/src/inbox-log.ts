@@ -14,6 +14,8 @@ import type { StoredPartition } from './stored-topic.ts';
 export const INBOX_ENTRIES_MAX = 1_000_000;
 /** Acknowledgements ride on the next flush, and cause one when none comes for this long. */
 const DONE_DELAY_MS = 20;
+/** Times a message is looked up for people. */
+const READ_TRIES = 5;
 /** The event stream is not rewritten below this size … */
 const SNAPSHOT_BYTES_MIN = 1024 * 1024;
 /** … nor before it holds this many times its last snapshot. */
@@ -237,6 +239,16 @@ export class InboxLog implements InboxJournal {
 
   source(index: number): RecordSource | undefined {
     return this.#sources[index];
+  }
+  /** The message of an entry, for people; null when it is gone. */
+  async read(source: number, offset: number): Promise<Message | null> {
+    const from = this.#sources[source];
+    for (let tries = 0; from !== undefined && tries < READ_TRIES; tries++) {
+      const message = from.lookup(offset);
+      if (message !== undefined) return message;
+      await new Promise<void>((resolve) => from.whenLoaded(offset, resolve));
+    }
+    return null;
   }
   nowMs(): number {
     return this.#options.runtime.nowMs();

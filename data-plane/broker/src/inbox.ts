@@ -281,6 +281,14 @@ export class SessionInbox implements Inbox {
     }
     return dropped;
   }
+  /** At most `max` entries from a sequence number on that are not completed. */
+  entriesFrom(sequence: number, max: number): readonly StoredEntry[] {
+    const found: StoredEntry[] = [];
+    for (let at = Math.max(sequence, this.#head); at < this.#stableTail && found.length < max; at++) {
+      if (this.#has(at)) found.push(this.#stored(at));
+    }
+    return found;
+  }
   /** The oldest record of a source that an entry needs; Infinity when none does. */
   firstOffsetIn(source: number): number {
     if (this.#isUnordered) {

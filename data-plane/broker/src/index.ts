@@ -3,11 +3,14 @@ export * from './publish-run.ts';
 export * from './broker-types.ts';
 export * from './namespace-config.ts';
 export { BrokerNode, type BrokerOptions } from './broker.ts';
-export { PROTOCOLS, type ProtocolTotals, type UsageTotals } from './usage.ts';
+export { PROTOCOLS, type ProtocolTotals, type StorageUsage, type UsageTotals } from './usage.ts';
 export { parseStreamName, type StreamIdentity } from './stream-name.ts';
 export { isRefusal, refuse } from './refusal.ts';
 export { isFilter, isStoredTopicName, isTopicName, isTopicNameBytes } from './topic-name.ts';
 export { parseFilter, plainTopic, type ParsedFilter } from './special-topic.ts';
+export * from './view-words.ts';
+export { NamespaceViews } from './views.ts';
+export { type Page, type PageQuery } from './page.ts';
 export { type AclDecision, type AclSubject } from './acl.ts';
 export { fromHeaders, isExpired, toHeaders } from './message-record.ts';
 export {

@@ -52,7 +52,7 @@ import { TopicRewriter } from './topic-rewrite.ts';
 import { SubscriptionIndex, type Subscription } from './subscription.ts';
 import type { StoredPartition, StoredTopic } from './stored-topic.ts';
 import { NamespaceTopics } from './topics.ts';
-import { PROTOCOLS, UsageMeter, type UsageTotals } from './usage.ts';
+import { PROTOCOLS, UsageMeter, type StorageUsage, type UsageTotals } from './usage.ts';
 import { StoredWills } from './wills.ts';
 
 /** The broker's own streams are kept until the broker trims them. */
@@ -420,6 +420,23 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     for (const topic of this.topics.list()) bytes += topic.storedBytes;
     this.usage.storedBytes = bytes + this.#ownBytes();
     this.isStorageFull = this.usage.storedBytes >= this.#record.quotas.storageBytesMax;
+  }
+  /** What is stored where. The namespace's own streams are warm. */
+  storage(): StorageUsage {
+    let hotBytes = 0;
+    let warmBytes = this.#ownBytes();
+    let coldBytes = 0;
+    let partitions = 0;
+    for (const topic of this.topics.list()) {
+      partitions += topic.partitions.length;
+      for (const { stream } of topic.partitions) {
+        hotBytes += stream.meter.hotBytes;
+        warmBytes += stream.meter.warmBytes;
+        coldBytes += stream.meter.coldBytes;
+      }
+    }
+    const { tenantId } = this.#record;
+    return { namespaceId: this.id, tenantId, hotBytes, warmBytes, coldBytes, partitions, objectRequests: 0 };
   }
   totals(): UsageTotals {
     return this.usage.totals(this.id, this.#record.tenantId, this.runtime.monotonicMs());

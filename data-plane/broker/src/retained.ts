@@ -62,6 +62,15 @@ export class RetainedMessages {
     this.#put(message, key);
   }
 
+  /** Forgets the last message of a topic; false when there is none. */
+  remove(topic: string): boolean {
+    const isThere = this.match(topic).some((message) => message.topic === topic);
+    if (isThere) {
+      this.set({ topic, payload: Buffer.alloc(0), qos: 0, retain: true, properties: null, timestampMs: 0 });
+    }
+    return isThere;
+  }
+
   /** Retained messages whose topic matches the filter and that have not expired. */
   match(filter: string): readonly Message[] {
     const found: Message[] = [];

@@ -219,6 +219,14 @@ export class Sessions {
     this.#putSession(session);
   }
 
+  /** Ends a session, connected or not; false when there is none. */
+  end(clientId: string): boolean {
+    const session = this.#byClientId.get(clientId);
+    if (session === undefined) return false;
+    this.#end(session);
+    return true;
+  }
+
   /** Publishes wills and ends sessions whose time has come. */
   sweep(nowMs: number): void {
     for (const session of this.#waiting) {

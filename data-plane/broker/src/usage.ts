@@ -18,6 +18,22 @@ export interface UsageTotals {
   readonly storedByteMs: number;
 }
 
+/**
+ * What one namespace stores: levels in bytes (see the journal's StreamMeter; hot bytes lie on the medium as well) and
+ * partitions, to be integrated by who bills them; and the requests made to object storage for it since this process began.
+ */
+export interface StorageUsage {
+  readonly namespaceId: string;
+  readonly tenantId: string;
+  readonly hotBytes: number;
+  readonly warmBytes: number;
+  readonly coldBytes: number;
+  /** Partitions of its topics. */
+  readonly partitions: number;
+  readonly objectRequests: number;
+}
+export const NOTHING_STORED = { hotBytes: 0, warmBytes: 0, coldBytes: 0, partitions: 0, objectRequests: 0 } as const;
+
 class ProtocolMeter implements ProtocolTotals {
   messagesIn = 0;
   messagesOut = 0;
