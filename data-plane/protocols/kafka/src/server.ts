@@ -4,6 +4,7 @@ import { ROUTES } from './api-table.ts';
 import { MessageWriter } from './codec.ts';
 import { KafkaConnection, type Route } from './connection.ts';
 import { DEFAULT_LIMITS, type KafkaLimits } from './limits.ts';
+import { hasStoredTransactions } from './transactions/transaction-coordinator.ts';
 import { World } from './world.ts';
 
 /** Where clients of a namespace find this node. */
@@ -83,6 +84,18 @@ export class KafkaServer {
   /** What Kafka calls the cluster id: the namespace is the tenant's cluster, the prefix tells installations apart. */
   clusterIdOf(namespace: Namespace): string {
     return `${this.clusterId}.${namespace.id}`;
+  }
+
+  /**
+   * Takes up what a crash left of a namespace's transactions before anybody connects: what was decided is completed, what
+   * is open ends by its timeout. To be called for each namespace when the process starts.
+   */
+  resume(namespace: Namespace): void {
+    if (!hasStoredTransactions(namespace)) return;
+    this.worldOf(namespace);
+    const entry = this.#worlds.get(namespace.id)!;
+    entry.connections--;
+    entry.idleSinceMs = this.runtime.monotonicMs();
   }
 
   /** A connection joins the world of its namespace; `forget` takes it out again. */

@@ -11,18 +11,30 @@ export class Fixture {
   readonly broker = new MemoryBroker();
   readonly blue: MemoryNamespace = this.broker.add('blue');
   readonly red: MemoryNamespace = this.broker.add('red');
-  readonly server: KafkaServer;
+  server: KafkaServer;
+  readonly #limits: Partial<KafkaLimits>;
 
   constructor(limits: Partial<KafkaLimits> = {}) {
     this.broker.anonymous = 'blue';
     this.broker.passwords.set('joe@red', 'secret');
-    this.server = new KafkaServer({
+    this.#limits = limits;
+    this.server = this.#start();
+  }
+
+  /** Another server over what is stored, as after a crash. */
+  restart(): void {
+    this.server.close();
+    this.server = this.#start();
+  }
+
+  #start(): KafkaServer {
+    return new KafkaServer({
       broker: this.broker,
       runtime: this.runtime,
       nodeId: 7,
       clusterId: 'test',
       advertised: (_listener, namespace) => ({ host: `${namespace.name}.example`, port: 9092 }),
-      limits,
+      limits: this.#limits,
     });
   }
 

@@ -259,6 +259,8 @@ export class MemoryPartition implements Partition {
   sizeBytes = 0;
   /** True: reads go through a promise. */
   slow = false;
+  /** True: markers throw, as on a failed medium. */
+  markersFail = false;
   /** True: appends throw, as on a failed medium. */
   broken = false;
   readonly #namespace: MemoryNamespace;
@@ -307,6 +309,7 @@ export class MemoryPartition implements Partition {
     return this.#aborted.filter(({ firstOffset, lastOffset }) => lastOffset >= from && firstOffset < to);
   }
   endTransaction(producerId: number, producerEpoch: number, commit: boolean): Commit {
+    if (this.markersFail) throw new Error('the medium failed');
     const open = this.#transactions.get(producerId);
     const appended = this.append(markerOf(producerId, producerEpoch, commit));
     if ('refused' in appended) throw new Error(appended.message);
