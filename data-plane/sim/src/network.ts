@@ -40,6 +40,9 @@ export class Link implements Transport {
   readonly #client: ClientEnd;
   readonly #handler: TransportHandler;
   readonly #toServer: Piece[] = [];
+  /** On their way, oldest first: two that arrive at the same moment must not change places by a rounding. */
+  readonly #sent: Piece[] = [];
+  readonly #answers: (() => void)[] = [];
   #toServerAtMs = 0;
   #toClientAtMs = 0;
   #isPaused = false;
@@ -68,8 +71,9 @@ export class Link implements Transport {
       const piece = { bytes: bytes.subarray(at, at + size), arrived: at + size === bytes.length ? arrived : null };
       at += size;
       this.#toServerAtMs = Math.max(this.#toServerAtMs, this.#world.nowMs + chance.between(0.05, this.#latency.msMax));
+      this.#sent.push(piece);
       this.#world.after(this.#toServerAtMs - this.#world.nowMs, () => {
-        this.#toServer.push(piece);
+        this.#toServer.push(this.#sent.shift()!);
         this.#read();
       });
     }
@@ -129,7 +133,8 @@ export class Link implements Transport {
       this.#toClientAtMs,
       nowMs + chance.between(0.05, msMax) + chance.between(0, readerMsMax),
     );
-    this.#world.after(this.#toClientAtMs - nowMs, run);
+    this.#answers.push(run);
+    this.#world.after(this.#toClientAtMs - nowMs, () => this.#answers.shift()!());
   }
   #hangUp(): void {
     this.#toClient(() => {

@@ -19,6 +19,8 @@ export const WAL_BYTES_MAX = 64 * 1024 * 1024;
 export const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
 /** Damages kept for `damages`; more are only logged. */
 const DAMAGES_KEPT_MAX = 1000;
+/** A store that closes leaves a checkpoint with more streams to go to the next start, as a process that dies does. */
+export const CLOSING_CHECKPOINT_STREAMS_MAX = 256;
 /** Streams checkpointed at a time: few, for every sync takes one of libuv's four threads from the flush. */
 const CHECKPOINT_STREAMS_MAX = 2;
 
@@ -278,10 +280,17 @@ export class FileLogStore implements LogStore {
     // A truncation whose flush failed has cut chunks that the full log still holds for the next start.
     if (this.#failure !== null) throw this.#failure;
     const logs = sealed.logs.values();
+    let left = sealed.logs.length;
+    const isLeft = (): boolean => this.#closed && left > CLOSING_CHECKPOINT_STREAMS_MAX;
     const work = async (): Promise<void> => {
-      for (const log of logs) await log.checkpoint();
+      for (const log of logs) {
+        if (isLeft()) return;
+        await log.checkpoint();
+        left--;
+      }
     };
     await Promise.all(Array.from({ length: CHECKPOINT_STREAMS_MAX }, work));
+    if (left > 0) return;
     await this.#registry.save();
     for (const path of sealed.paths) {
       await this.#disk.unlink(path);
