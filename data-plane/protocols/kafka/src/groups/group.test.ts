@@ -389,3 +389,20 @@ it('groups of the same name in two clusters never meet', async () => {
   expect(red.take()).toMatchObject({ errorCode: 0, generationId: 1, leader: red.id });
   expect(await a.beat()).toBe(0);
 });
+
+it('a stable generation goes on after a restart: members beat, commit and sync without a rebalance', async () => {
+  const [a, b] = (await stableGroup(2)) as [Member, Member];
+  world.restart();
+  const clients = [world.client(), world.client()];
+  for (const [i, member] of [a, b].entries()) Object.assign(member, { client: clients[i] });
+  expect([await a.beat(), await b.beat()]).toEqual([0, 0]);
+  expect(
+    (await world.ask(clients[0]!, DescribeGroups, 5, { groups: ['g'], includeAuthorizedOperations: false })).groups[0],
+  ).toMatchObject({
+    groupState: 'Stable',
+    members: [{ memberId: a.id }, { memberId: b.id }],
+  });
+  world.runtime.advance(60_000);
+  await world.settle();
+  expect(await a.beat()).toBe(ERROR.UNKNOWN_MEMBER_ID);
+});

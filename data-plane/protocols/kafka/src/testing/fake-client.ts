@@ -19,7 +19,7 @@ export class FakeClient {
   readonly #expected: { api: Api; version: number }[] = [];
   #correlation = 0;
 
-  constructor(server: KafkaServer) {
+  constructor(server: KafkaServer, extra: Pick<Transport, 'clientCertificate'> = {}) {
     const close = (): void => {
       if (this.closed) return;
       this.closed = true;
@@ -31,6 +31,7 @@ export class FakeClient {
       remotePort: 1,
       listener: LISTENER,
       serverName: null,
+      ...extra,
       get writableLength() {
         return unsent();
       },

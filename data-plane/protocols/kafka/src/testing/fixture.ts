@@ -38,8 +38,8 @@ export class Fixture {
     });
   }
 
-  client(): FakeClient {
-    return new FakeClient(this.server);
+  client(extra?: ConstructorParameters<typeof FakeClient>[1]): FakeClient {
+    return new FakeClient(this.server, extra);
   }
 
   /** Lets promises and the ends of turns run until nothing more happens. */

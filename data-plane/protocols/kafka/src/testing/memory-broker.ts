@@ -39,6 +39,8 @@ export class MemoryBroker implements Broker {
   readonly events: ClientEvent[] = [];
   /** `user@namespace` → password. */
   readonly passwords = new Map<string, string>();
+  /** Tokens whose signature is taken as checked. */
+  readonly tokens = new Map<string, { who: string; expiresAtMs: number }>();
   /** Namespace of connections without credentials, null = refused. */
   anonymous: string | null = null;
 
@@ -68,11 +70,11 @@ export class MemoryBroker implements Broker {
     return verifierOf(this.passwords.get(username ?? '') ?? 'nobody', mechanism);
   }
 
-  /** `user@namespace/expiry` stands for a token. */
   #byToken(token: string): Admission | Refusal {
-    const [who = '', expiry] = token.split('/');
-    const found = this.#found(who);
-    return 'refused' in found || expiry === undefined ? found : { ...found, expiresAtMs: Number(expiry) };
+    const known = this.tokens.get(token);
+    if (known === undefined) return refusal('bad-credentials');
+    const found = this.#found(known.who);
+    return 'refused' in found ? found : { ...found, expiresAtMs: known.expiresAtMs };
   }
   #found(who: string): Admission | Refusal {
     const [principal = '', name = ''] = who.split('@');
