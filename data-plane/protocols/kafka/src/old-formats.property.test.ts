@@ -68,7 +68,7 @@ describe('message sets of format v0 and v1', () => {
   it('become one batch with the same records in order', () => {
     fc.assert(
       fc.property(olds, fc.constantFrom(0, 1), fc.boolean(), (messages, magic, compressed) => {
-        let set = Buffer.concat(messages.map((one) => message(one, magic)));
+        let set: Buffer = Buffer.concat(messages.map((one) => message(one, magic)));
         if (compressed) set = message({ key: null, value: gzipSync(set), timestampMs: 5 }, magic, 1);
         const batch = upConvert(set, MAX);
         expect([magicOf(batch), batchSizeAt(batch, 0)]).toEqual([2, batch.length]);
