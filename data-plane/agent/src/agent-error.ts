@@ -19,11 +19,14 @@ export type AgentErrorCode = keyof typeof AGENT_ERRORS;
 /** An expected failure: `code` for programs, `message` one sentence for people. */
 export class AgentError extends Error {
   readonly code: AgentErrorCode;
+  /** With `node-refused`: the node's own code. */
+  readonly refusal: string | undefined;
 
-  constructor(code: AgentErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: AgentErrorCode, message: string, options?: ErrorOptions & { refusal?: string | undefined }) {
     super(message, options);
     this.name = 'AgentError';
     this.code = code;
+    this.refusal = options?.refusal;
   }
 }
 

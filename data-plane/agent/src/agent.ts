@@ -10,11 +10,12 @@ import { ControlLink, LINK_TIMING, type LinkTiming } from './control-link.ts';
 import { DesiredStore, type SignedState } from './desired-store.ts';
 import { enroll } from './enrolment.ts';
 import { openKeys, readIdentity, type AgentIdentity, type AgentKeys } from './identity.ts';
-import { LinkTransport } from './link-transport.ts';
+import { LinkTransport, type ViewRequest } from './link-transport.ts';
 import { Reconciler } from './reconciler.ts';
 import { UsageCollector } from './usage-collector.ts';
 import { UsageDelivery } from './usage-delivery.ts';
 import { UsageSpool } from './usage-spool.ts';
+import { ViewForwarder } from './view-forwarder.ts';
 
 /** Reported to the control plane. */
 export const AGENT_VERSION = '0.1.0';
@@ -175,12 +176,14 @@ export class Agent {
 
   #startLink(identity: AgentIdentity): void {
     this.#transport ??= new LinkTransport(this.#config.link);
+    const views = new ViewForwarder(this.#reconciler, this.#log);
     const owner = {
       version: AGENT_VERSION,
       endpointsJson: () => JSON.stringify(this.#endpoints()),
       haveVersion: () => this.#desired.version,
       status: () => ({ version: this.#desired.version, namespaces: this.#reconciler.report() }),
       onState: (state: SignedState) => this.#takeState(state, identity),
+      onView: (request: ViewRequest) => views.answer(request),
       onUnknown: () => void this.#joinAnew(identity),
     };
     const link = new ControlLink(this.#transport, identity, this.#keys, owner, this.#log, this.#timing);

@@ -14,6 +14,8 @@ import {
   type SessionStream,
   type StateUpdate,
   type UsageAck,
+  type ViewReply,
+  type ViewRequest,
 } from './link-transport.ts';
 
 /** Periods of the link. Tests shorten them. */
@@ -51,6 +53,8 @@ export interface LinkOwner {
   readonly status: () => { version: number; namespaces: readonly NamespaceObserved[] };
   /** A state arrived, verified or not; throws `state-unverified`. */
   readonly onState: (state: SignedState) => Promise<void>;
+  /** Somebody looks into a cluster; never throws. */
+  readonly onView?: (request: ViewRequest) => Promise<ViewReply>;
   /** The control plane does not know this agent: another one, or one that lost its database. */
   readonly onUnknown?: () => void;
 }
@@ -236,12 +240,20 @@ export class ControlLink {
       if (this.#applied) this.#session?.write({ applied: this.#applied });
     }
     if (frame.state) this.#taking = Promise.all([this.#taking, this.#take(frame.state)]);
+    if (frame.viewRequest) void this.#view(frame.viewRequest);
     if (frame.leaseAck && frame.leaseAck.latestVersion > this.#owner.haveVersion()) void this.#pull(false);
     if (frame.superseded && frame.superseded.byEpoch > this.#identity.epoch) {
       this.#superseded = true;
       this.#log.error({ byEpoch: frame.superseded.byEpoch }, 'superseded: serving goes on, changes are not taken');
       this.#session?.cancel();
     }
+  }
+
+  /** The answer goes on the session that asked; when that has ended nobody waits for it. */
+  async #view(request: ViewRequest): Promise<void> {
+    const session = this.#session;
+    const viewReply = await this.#owner.onView?.(request);
+    if (viewReply !== undefined && session !== undefined && session === this.#session) session.write({ viewReply });
   }
 
   async #pollLoop(): Promise<void> {

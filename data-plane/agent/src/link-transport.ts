@@ -39,17 +39,31 @@ export interface UsageAck {
   duplicates: number;
   quarantined: number;
 }
+export interface ViewRequest {
+  id: string;
+  clusterId: string;
+  view: string;
+  queryJson: string;
+}
+/** Exactly one of the two is not empty. */
+export interface ViewReply {
+  id: string;
+  replyJson: string;
+  errorJson: string;
+}
 export type AgentFrame =
   | {
       hello: { agentId: string; epoch: number; agentVersion: string; haveVersion: number; endpointsJson: string };
     }
   | { status: { version: number; namespacesJson: string } }
   | { lease: { seq: number; agentTimeMs: number } }
-  | { applied: { version: number; error: string } };
+  | { applied: { version: number; error: string } }
+  | { viewReply: ViewReply };
 export interface ControlFrame {
   state?: StateUpdate;
   superseded?: { byEpoch: number };
   leaseAck?: { seq: number; latestVersion: number };
+  viewRequest?: ViewRequest;
 }
 export type SessionStream = ClientDuplexStream<AgentFrame, ControlFrame>;
 

@@ -15,6 +15,10 @@ const REQUEST_TIMEOUT_MS = 10_000;
 /** Deleting a namespace waits for its data to be gone, which takes as long as the disk does. */
 const DELETE_TIMEOUT_MS = 60_000;
 const HEALTH_TIMEOUT_MS = 2_000;
+/** Less than the control plane waits, so that it hears why. */
+const VIEW_TIMEOUT_MS = 8_000;
+/** A page of 1 MiB with what JSON adds to it. */
+const VIEW_BYTES_MAX = 2 * 2 ** 20;
 
 /** Where a node's admin endpoint is, and the secret that opens it. */
 export interface AdminAddress {
@@ -48,6 +52,15 @@ export class NodeAdminClient {
 
   namespaces(): Promise<NamespaceObserved[]> {
     return this.#json('GET', '/v1/namespaces', NamespacesReply, undefined, REQUEST_TIMEOUT_MS);
+  }
+
+  /**
+   * A live view of node-views.ts: JSON in, JSON out, both checked by the node. A refusal carries the node's code.
+   * Throws `node-unreachable` when it takes longer than eight seconds or is larger than two MiB.
+   */
+  view(clusterId: string, view: string, queryJson: string): Promise<string> {
+    const path = `/v1/namespaces/${encodeURIComponent(clusterId)}/views/${encodeURIComponent(view)}`;
+    return this.#send('POST', path, Buffer.from(queryJson), VIEW_TIMEOUT_MS, [], VIEW_BYTES_MAX);
   }
 
   /** Closed usage windows with `seq > afterSeq`, oldest first, at most `limit`. */
@@ -88,6 +101,17 @@ export class NodeAdminClient {
     alsoFine: readonly number[] = [],
   ): Promise<string> {
     const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    return this.#send(method, path, payload, timeoutMs, alsoFine, REPLY_BYTES_MAX);
+  }
+
+  #send(
+    method: string,
+    path: string,
+    payload: Buffer | undefined,
+    timeoutMs: number,
+    alsoFine: readonly number[],
+    bytesMax: number,
+  ): Promise<string> {
     return new Promise((resolve, reject) => {
       const unreachable = (error: Error): void =>
         reject(
@@ -112,7 +136,7 @@ export class NodeAdminClient {
           let sizeBytes = 0;
           reply.on('data', (chunk: Buffer) => {
             sizeBytes += chunk.length;
-            if (sizeBytes > REPLY_BYTES_MAX) reply.destroy(new Error(`reply above ${REPLY_BYTES_MAX} bytes`));
+            if (sizeBytes > bytesMax) reply.destroy(new Error(`reply above ${bytesMax} bytes`));
             else chunks.push(chunk);
           });
           reply.on('error', unreachable);
@@ -120,7 +144,7 @@ export class NodeAdminClient {
             const status = reply.statusCode ?? 0;
             const text = Buffer.concat(chunks).toString('utf8');
             if ((status >= 200 && status < 300) || alsoFine.includes(status)) resolve(text);
-            else reject(new AgentError('node-refused', refusalOf(text) ?? `the node answered ${status} to ${method}`));
+            else reject(refused(text, `the node answered ${status} to ${method}`));
           });
         },
       );
@@ -128,6 +152,12 @@ export class NodeAdminClient {
       outgoing.end(payload);
     });
   }
+}
+
+function refused(body: string, otherwise: string): AgentError {
+  return new AgentError('node-refused', refusalOf(body) ?? otherwise, {
+    refusal: /^\{"code":"([a-z-]+)"/.exec(body)?.[1],
+  });
 }
 
 /** The sentence in an error body `{"message": …}` or problem `{"detail" | "title": …}`, if there is one. */

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { sentenceOf } from './agent-error.ts';
 import type { Certificates } from './certificates.ts';
 import type { CurrentState } from './desired-store.ts';
+import type { NodeAdminClient } from './node-admin-client.ts';
 import { listNodeDirectories, NodeDirectory } from './node-directory.ts';
 import { NodeLane } from './node-lane.ts';
 import { NodeProcess, type NodeProgram } from './node-process.ts';
@@ -72,6 +73,15 @@ export class Reconciler {
         void lane.close(false);
       } else each(lane);
     }
+  }
+
+  /** Admin endpoint of the running node that serves a cluster. */
+  adminOf(clusterId: string): NodeAdminClient | undefined {
+    const spec = this.#options.current()?.desired.namespaces.find((one) => one.clusterId === clusterId);
+    return spec === undefined ? undefined : this.#lanes.get(spec.node)?.node.admin;
+  }
+  isDesired(clusterId: string): boolean {
+    return this.#options.current()?.desired.namespaces.some((one) => one.clusterId === clusterId) ?? false;
   }
 
   /** What is observed of every desired cluster, and of removed ones until everybody has heard. */

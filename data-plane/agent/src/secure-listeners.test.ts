@@ -47,7 +47,7 @@ describe('TLS listeners of a real node', { timeout: 180_000 }, () => {
     await scratch.remove();
   });
 
-  it('show each cluster its own certificate of the machine’s authority, and are reported', async () => {
+  it('show each cluster its own certificate of the machine’s authority, are reported, and the clusters can be looked into', async () => {
     control.desire([namespaceSpec(1, 1, undefined, 'shop'), namespaceSpec(2, 1, undefined, 'bank')]);
     agent = new Agent(config, testLog, FAST);
     await agent.start();
@@ -57,6 +57,20 @@ describe('TLS listeners of a real node', { timeout: 180_000 }, () => {
     await eventually('cluster 2', isReady(2), () => control.statuses);
     const { mqtts, mqttsAlias, mqttWss, kafkaTls } = config.sharedPorts;
     expect(control.endpoints).toMatchObject({ mqtts, mqttWss, kafkaTls, domain: 'example.test' });
+
+    expect(await control.ask(clusterId(1), 'topics')).toMatchObject({
+      ...{ replyJson: '{"items":[],"next":null}', errorJson: '' },
+    });
+    const codes = await Promise.all(
+      [
+        control.ask(clusterId(1), 'nothing'),
+        control.ask(clusterId(1), 'topics', { limit: 0 }),
+        control.ask(clusterId(77), 'topics'),
+      ].map(async (reply) => (JSON.parse((await reply).errorJson) as { code: string }).code),
+    );
+    expect(codes).toEqual(['not-found', 'validation-failed', 'not-found']);
+    const many = await Promise.all(Array.from({ length: 90 }, () => control.ask(clusterId(2), 'clients')));
+    expect(many.every(({ replyJson, errorJson }) => (replyJson === '') !== (errorJson === ''))).toBe(true);
 
     const ca = await readFile(join(config.dir, 'tls', 'ca.cert.pem'));
     for (const port of [mqtts!, mqttsAlias!, mqttWss!, kafkaTls!]) {

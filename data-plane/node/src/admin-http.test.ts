@@ -6,6 +6,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DEFAULT_QUOTAS, type NamespaceObserved, type NamespaceSpec } from '@robustmq/contracts';
 import { SILENT_LOG } from '@robustmq/wire';
 import { AdminServer, socketPathIn, SOCKET_PATH_BYTES_MAX, type AdminTarget } from './admin-http.ts';
+import { NodeError } from './node-error.ts';
+import { AdminClient } from './testing/spawned-node.ts';
 import { systemRuntime } from './runtime.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -49,6 +51,10 @@ class EchoTarget implements AdminTarget {
     this.calls.push(clusterId);
   }
   namespaces = () => [];
+  async view(clusterId: string, view: string, query: unknown) {
+    if (view === 'nothing') throw new NodeError('not-found', 'there is no view nothing');
+    return { clusterId, view, query };
+  }
   async usage(afterSeq: number, limit: number) {
     this.calls.push([afterSeq, limit]);
     return { nodeEpoch: 'e', windows: [] };
@@ -171,4 +177,17 @@ it('moves the socket where the run directory is too deep for one', () => {
   expect(socketPathIn(deep)).toBe(socketPathIn(deep));
   expect(socketPathIn(deep)).not.toBe(socketPathIn(`${deep}2`));
   expect(socketPathIn('/run/node')).toBe('/run/node/admin.sock');
+});
+
+it('hands a view its query and says what is refused', async () => {
+  const path = `/v1/namespaces/${CLUSTER}/views`;
+  const admin = new AdminClient(socket, 'secret');
+  expect(await admin.json('POST', `${path}/clients`, { limit: 3 })).toEqual({
+    ...{ clusterId: CLUSTER, view: 'clients', query: { limit: 3 } },
+  });
+  expect(await admin.json('POST', `${path}/clients`)).toMatchObject({ query: {} });
+  expect(await admin.call('POST', `${path}/nothing`, {})).toMatchObject({
+    ...{ status: 404, text: '{"code":"not-found","message":"there is no view nothing"}' },
+  });
+  expect(await admin.call('POST', `${path}/clients`, 'x'.repeat(70_000))).toMatchObject({ status: 413 });
 });

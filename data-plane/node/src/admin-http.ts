@@ -25,6 +25,7 @@ import { NodeError } from './node-error.ts';
 export const SOCKET_PATH_BYTES_MAX = 107;
 /** A namespace with tens of thousands of credentials fits. */
 const BODY_BYTES_MAX = 64 * 2 ** 20;
+const VIEW_QUERY_BYTES_MAX = 65_536;
 const REQUEST_TIMEOUT_MS = 30_000;
 const USAGE_LIMIT_DEFAULT = 1_000;
 const USAGE_LIMIT_MAX = 5_000;
@@ -37,6 +38,8 @@ export interface AdminTarget {
   /** Resolves when its data is gone; fine when there is none. */
   removeNamespace(clusterId: string): Promise<void>;
   namespaces(): readonly NamespaceObserved[];
+  /** A live view of node-views.ts. Throws NodeError not-found, validation-failed, conflict, unavailable. */
+  view(clusterId: string, view: string, query: unknown): Promise<unknown>;
   usage(afterSeq: number, limit: number): Promise<UsageBatchReply>;
   trimUsage(throughSeq: number): Promise<void>;
   openUsage(): OpenUsageReply;
@@ -57,6 +60,8 @@ interface Answer {
   readonly body?: unknown;
   readonly text?: string;
 }
+/** Refusals that are nobody's fault here. */
+const VIEW_STATUS = { 'not-found': 404, 'validation-failed': 400, conflict: 409, unavailable: 503 } as const;
 const NOTHING: Answer = { status: 204 };
 
 const AfterSeq = z.object({
@@ -142,6 +147,13 @@ export class AdminServer {
     const url = new URL(request.url ?? '/', 'http://node');
     const query = Object.fromEntries(url.searchParams);
     const target = this.#target;
+    const viewPath = /^\/v1\/namespaces\/([^/]+)\/views\/([^/]+)$/.exec(url.pathname);
+    if (viewPath !== null && request.method === 'POST') {
+      const clusterId = ClusterId.parse(decodeURIComponent(viewPath[1]!));
+      const body = await readBody(request, VIEW_QUERY_BYTES_MAX);
+      const query: unknown = body === '' ? {} : JSON.parse(body);
+      return { status: 200, body: await target.view(clusterId, viewPath[2]!, query) };
+    }
     const namespaceId = /^\/v1\/namespaces\/([^/]+)$/.exec(url.pathname)?.[1];
     if (namespaceId !== undefined) return this.#namespace(request, namespaceId);
     switch (`${request.method} ${url.pathname}`) {
@@ -197,7 +209,9 @@ export class AdminServer {
     }
     if (error instanceof SyntaxError || error instanceof URIError)
       return failure(400, 'invalid', 'the request is not well-formed');
-    if (error instanceof BodyTooLarge) return failure(413, 'too-large', `bodies end at ${BODY_BYTES_MAX} bytes`);
+    if (error instanceof BodyTooLarge) return failure(413, 'too-large', error.message);
+    if (error instanceof NodeError && Object.hasOwn(VIEW_STATUS, error.code))
+      return failure(VIEW_STATUS[error.code as keyof typeof VIEW_STATUS], error.code, error.message);
     this.#runtime.log.error({ error, method: request.method, url: request.url }, 'an admin request failed');
     const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'failed';
     return failure(500, code, error instanceof Error ? error.message : 'failed');
@@ -206,12 +220,12 @@ export class AdminServer {
 
 class BodyTooLarge extends Error {}
 
-async function readBody(request: IncomingMessage): Promise<string> {
+async function readBody(request: IncomingMessage, bytesMax = BODY_BYTES_MAX): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > BODY_BYTES_MAX) throw new BodyTooLarge();
+    if (size > bytesMax) throw new BodyTooLarge(`bodies end at ${bytesMax} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

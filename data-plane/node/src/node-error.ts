@@ -12,6 +12,10 @@ export const NODE_ERRORS = {
   'data-dir-failed': 'the data directory takes no more writes',
   'disk-full': 'no space is left for the data directory',
   'data-corrupt': 'stored data fails its checksum',
+  'not-found': 'there is nothing of this name',
+  'validation-failed': 'the question makes no sense',
+  conflict: 'it cannot be done now',
+  unavailable: 'it cannot be answered now',
   'not-supported': 'this version of the node cannot do that',
 } as const;
 export type NodeErrorCode = keyof typeof NODE_ERRORS;

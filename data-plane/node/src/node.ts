@@ -18,6 +18,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import type { AdminTarget } from './admin-http.ts';
 import type { NodeConfig, TieringConfig } from './config.ts';
 import { NodeMetrics } from './metrics.ts';
+import { answerView } from './namespace-views.ts';
 import { fromSpec, toObserved } from './namespace-translation.ts';
 import { explained } from './failure-sentence.ts';
 import { openObjectStorage, type ObjectStorage } from './object-storage.ts';
@@ -86,6 +87,8 @@ export class Node implements AdminTarget {
       clusterId: config.nodeId,
       advertised: (listener, { name }) => this.#kafkaAddress(listener, name),
     });
+    // transactions that were decided before a crash are ended before anybody connects
+    for (const { name } of broker.namespaces()) this.#kafka.resume(broker.byName(name)!);
     this.#retention = runtime.every(RETENTION_PERIOD_MS, () => {
       if (this.#retaining) return;
       this.#retaining = true;
@@ -222,6 +225,10 @@ export class Node implements AdminTarget {
 
   namespaces(): readonly NamespaceObserved[] {
     return this.observations().map(toObserved);
+  }
+  view(clusterId: string, view: string, query: unknown): Promise<unknown> {
+    const { broker, runtime } = this.#graph;
+    return answerView(broker, clusterId, view, query, { nowMs: () => runtime.nowMs() });
   }
   observations(): readonly NamespaceObservation[] {
     return this.#graph.broker.namespaces();

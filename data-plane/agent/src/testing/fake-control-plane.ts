@@ -11,7 +11,7 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { AGENT_LINK_PROTO, type NamespaceObserved, type NamespaceSpec, type UsageWindow } from '@robustmq/contracts';
-import type { AgentFrame, ControlFrame } from '../link-transport.ts';
+import type { AgentFrame, ControlFrame, ViewReply } from '../link-transport.ts';
 import { freePorts } from './fixtures.ts';
 
 type Stream = ServerDuplexStream<AgentFrame, ControlFrame>;
@@ -105,6 +105,15 @@ export class FakeControlPlane {
     return { version, desiredJson, signature };
   }
 
+  readonly #asked = new Map<string, (reply: ViewReply) => void>();
+  /** Looks into a cluster through the newest session. */
+  ask(clusterId: string, view: string, query: object = {}): Promise<ViewReply> {
+    const id = String(this.#asked.size + 1);
+    const reply = new Promise<ViewReply>((resolve) => this.#asked.set(id, resolve));
+    [...this.sessions].at(-1)!.write({ viewRequest: { id, clusterId, view, queryJson: JSON.stringify(query) } });
+    return reply;
+  }
+
   #enroll(call: Unary, reply: Reply): void {
     const { joinToken, publicKeyPem, signature } = call.request;
     const mine = verify(
@@ -162,6 +171,7 @@ export class FakeControlPlane {
         stream.write({ leaseAck: { seq: frame.lease.seq, latestVersion: this.#version } });
       } else if ('status' in frame && frame.status) this.#takeStatus(frame.status.namespacesJson);
       else if ('applied' in frame && frame.applied) this.applied.push(frame.applied);
+      else if ('viewReply' in frame && frame.viewReply) this.#asked.get(frame.viewReply.id)?.(frame.viewReply);
     });
   }
 
