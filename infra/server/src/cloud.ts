@@ -37,9 +37,10 @@ export class Cloud {
     const startedAt = Date.now();
     const secrets = await this.#startCore(leftoverNodePorts(this.#settings.home));
     await this.#timed('agent and shared node', () => this.#startAgent(secrets));
-    if (this.#settings.dev) this.#startDevelopment();
     const demo = await this.#timed('demo cluster', () => ensureDemo(this.#url, this.#settings.home));
     process.stdout.write(banner(this.#portal, demo, ((Date.now() - startedAt) / 1000).toFixed(1)));
+    // last: the first build of the watcher restarts the API
+    if (this.#settings.dev) this.#startDevelopment();
   }
 
   /** Starts database, control plane and billing, and prints how an agent joins from any machine. Throws StartError. */

@@ -36,6 +36,7 @@ const get = (path: string, accept = 'text/html') => api.call<string>('GET', path
 describe('the portal', () => {
   it('is served at /, its hashed files for ever, its page never from a cache', async () => {
     const page = await get('/');
+    expect((await get('/', '*/*')).body).toBe(page.body);
     expect(page.body).toContain('<title>portal</title>');
     expect(page.headers.get('cache-control')).toBe('no-cache');
     expect(page.headers.get('content-security-policy')).toContain('connect-src');

@@ -29,14 +29,15 @@ export async function servePortal(fastify: FastifyInstance, dir: string | undefi
 }
 
 /**
- * Answers what no route matched: a file of the portal with the file, a page address (a browser's GET that names no file)
- * with the index page. False when it is neither.
+ * Answers what no route matched: a file of the portal with the file, `/` and a page address (a
+ * browser's GET that names no file) with the index page. False when it is neither.
  */
 export async function portalAnswers(request: FastifyRequest, reply: FastifyReply, path: string): Promise<boolean> {
   const reads = request.method === 'GET' || request.method === 'HEAD';
   if (!reads || NOT_PORTAL.test(path) || !request.server.hasDecorator(PORTAL_DIR)) return false;
   const isFile = await isFileIn(request.server.getDecorator<string>(PORTAL_DIR), path);
-  if (!isFile && !(request.headers.accept ?? '').includes('text/html')) return false;
+  const wantsPage = path === '/' || (request.headers.accept ?? '').includes('text/html');
+  if (!isFile && !wantsPage) return false;
   await reply.status(200).sendFile(isFile ? path.slice(1) : 'index.html');
   return true;
 }
