@@ -156,19 +156,10 @@ export class Delivery {
     outcome.takers = 0;
     const host = this.#host;
     const route = host.routes.lookup(run.data, run.topicStart, run.topicEnd);
-    outcome.refusal = route === null ? refuse('topic-invalid') : this.#refusal(run, route, publisher);
+    outcome.refusal = route === null ? refuse('topic-invalid') : this.#refusal(run, route);
     if (route === null || outcome.refusal !== null) return outcome;
-    if (route.detour !== null && !(isFinal && route.detour.kind === 'rewritten')) {
-      return this.#detour(run, route, route.detour, publisher);
-    }
+    if (route.isGuarded && !this.#passes(run, route, publisher, isFinal)) return outcome;
     if (publisher !== null) countIn(run, publisher);
-    return this.#handOut(run, message, route, publisher);
-  }
-
-  /** Stores the run where it belongs and hands it to whom it concerns. */
-  #handOut(run: PublishRun, message: Message | null, route: Route, publisher: OpenConnection | null): PublishOutcome {
-    const outcome = this.#outcome;
-    const host = this.#host;
     this.#source = null;
     if (route.partition !== null) this.#capture(run, route, route.partition, outcome);
     if (run.retain) {
@@ -187,26 +178,40 @@ export class Delivery {
     return outcome;
   }
 
-  /** What is published under a name that means something else, one by one. The outcome is that of all. */
-  #detour(run: PublishRun, route: Route, detour: Detour, publisher: OpenConnection | null): PublishOutcome {
+  /** Whether the run goes on under its own name. If not, the outcome says what became of it. */
+  #passes(run: PublishRun, route: Route, publisher: OpenConnection | null, isFinal: boolean): boolean {
+    const { detour, partition } = route;
     const outcome = this.#outcome;
-    if (detour.kind === 'system') {
-      // the broker's own go on under this name
-      if (publisher === null) return this.#handOut(run, null, route, null);
-      outcome.refusal = refuse('not-authorized', 'only the broker publishes below $SYS');
-      return outcome;
+    if (publisher !== null && detour?.kind !== 'rewritten') {
+      const captured = partition === null ? null : partition.topic.name;
+      if (!publisher.allowsPublish(route.topic, captured)) outcome.refusal = refuse('not-authorized');
+      else if (detour?.kind === 'system') outcome.refusal = refuse('not-authorized', 'only the broker publishes there');
+      if (outcome.refusal !== null) return false;
     }
+    // the broker's own messages, and what was rewritten already, go on
+    if (detour === null || detour.kind === 'system' || (isFinal && detour.kind === 'rewritten')) return true;
+    this.#detour(run, route, detour, publisher);
+    return false;
+  }
+
+  /** What is published under a name that means something else, one by one. The outcome is that of all. */
+  #detour(
+    run: PublishRun,
+    route: Route,
+    detour: Exclude<Detour, { kind: 'system' }>,
+    publisher: OpenConnection | null,
+  ): void {
+    const outcome = this.#outcome;
     const messages = messagesOf(run, this.#host.runtime.nowMs());
     let takers = 0;
     if (detour.kind === 'delayed' && publisher !== null) countIn(run, publisher);
     for (const message of messages) {
       if (detour.kind === 'delayed') outcome.refusal = this.#delay({ ...message, topic: route.topic });
       else this.publishMessage({ ...message, topic: detour.topic }, publisher, true);
-      if (outcome.refusal !== null) return outcome;
+      if (outcome.refusal !== null) return;
       takers = Math.max(takers, outcome.takers);
     }
     outcome.takers = Math.max(takers, outcome.takers);
-    return outcome;
   }
   #delay(message: Message): Refusal | null {
     const { runtime, delayed, settings, journal, isStorageFull } = this.#host;
@@ -220,11 +225,7 @@ export class Delivery {
     return null;
   }
 
-  #refusal(run: PublishRun, route: Route, publisher: OpenConnection | null): Refusal | null {
-    if (publisher !== null && !this.#host.authorization.isOpen && route.detour?.kind !== 'rewritten') {
-      const captured = route.partition === null ? null : route.partition.topic.name;
-      if (!publisher.allowsPublish(route.topic, captured)) return refuse('not-authorized');
-    }
+  #refusal(run: PublishRun, route: Route): Refusal | null {
     const sizeMax = this.#host.record.quotas.messageSizeBytesMax;
     for (let i = 0; i < run.count; i++) {
       if (run.payloadEnd[i]! - run.payloadStart[i]! > sizeMax) return refuse('message-too-large');
@@ -323,6 +324,7 @@ export class Delivery {
   #memberOf(group: SharedGroup, route: Route, publisher: Connection | null): Subscription | null {
     const { settings, authorization } = this.#host;
     const { sharedStrategy } = settings.mqtt;
+    if (sharedStrategy === 'round-robin' && authorization.isOpen) return group.nextInTurn();
     let number = 0;
     if (sharedStrategy === 'hash-topic') number = route.hash;
     else if (sharedStrategy === 'hash-client') number = publisher === null ? 0 : hashOf(publisher.info.clientId);

@@ -102,6 +102,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   readonly wills: StoredWills;
   readonly inboxes: InboxLog;
   readonly sessions: Sessions;
+  settings: NamespaceSettings;
   readonly authorization = new Authorization();
   readonly bans: Bans;
   readonly delayed: DelayedMessages;
@@ -122,6 +123,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   private constructor(record: NamespaceRecord, parts: NodeParts, own: OwnState) {
     this.id = record.id;
     this.#record = record;
+    this.settings = record.settings ?? DEFAULT_SETTINGS;
     this.meta = parts.meta;
     this.journal = parts.journal;
     this.sealer = parts.sealer;
@@ -131,6 +133,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.routes = new RouteCache(this.index, {
       capture: (topic, key) => this.topics.capture(topic, key),
       detour: (topic) => this.#detourOf(topic),
+      isGuarded: () => !this.authorization.isOpen,
     });
     this.#throttle = new NamespaceThrottle(this.usage, () => this.#record.quotas, parts.throttle, parts.runtime);
     this.connections = new Connections(this, this.usage, parts.runtime, this.#throttle, this.authorization);
@@ -204,6 +207,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     const before = this.#record;
     const credentials = this.#credentials;
     this.#record = record;
+    this.settings = record.settings ?? DEFAULT_SETTINGS;
     this.#credentials = new Map(record.credentials.map((credential) => [credential.name, credential]));
     this.#authenticator = this.#makeAuthenticator();
     const { acl, blacklist, mqtt } = this.settings;
@@ -267,9 +271,6 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   }
   get autoCreateTopics(): boolean {
     return this.#record.autoCreateTopics && this.settings.kafka.autoCreateTopics;
-  }
-  get settings(): NamespaceSettings {
-    return this.#record.settings ?? DEFAULT_SETTINGS;
   }
   get authenticator(): Authenticator {
     return this.#authenticator;

@@ -30,6 +30,8 @@ export type Detour =
 export interface RouteMaker {
   capture(topic: string, topicBytes: Buffer): StoredPartition | null;
   detour(topic: string): Detour | null;
+  /** Whether the ACL may refuse anybody anything; a change makes all routes anew. */
+  isGuarded(): boolean;
 }
 
 /** Where messages of one topic name go. */
@@ -45,6 +47,8 @@ export class Route {
   readonly groups: readonly SharedGroup[];
   /** What happens to a message instead of being delivered under this name; null = nothing special. */
   readonly detour: Detour | null;
+  /** Publishing may be refused or mean something else: look closer. */
+  readonly isGuarded: boolean;
 
   constructor(topicBytes: Buffer, hash: number, maker: RouteMaker, index: SubscriptionIndex) {
     this.topic = topicBytes.toString('utf8');
@@ -53,6 +57,7 @@ export class Route {
     this.epochSlot = index.epochSlot(this.topic);
     this.epoch = index.epochAt(this.epochSlot);
     this.detour = maker.detour(this.topic);
+    this.isGuarded = this.detour !== null || maker.isGuarded();
     this.partition = this.detour === null ? maker.capture(this.topic, topicBytes) : null;
     const found: (Subscription | SharedGroup)[] = [];
     index.match(this.topic, found);

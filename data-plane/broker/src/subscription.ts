@@ -31,6 +31,18 @@ export class SharedGroup {
     this.filter = filter;
   }
 
+  /** `nextMember('round-robin', …)` where all may read everything: nearly always, and once per run. */
+  nextInTurn(): Subscription | null {
+    const { members } = this;
+    const count = members.length;
+    for (let i = 0, at = this.#turn % count; i < count; i++, at = at + 1 === count ? 0 : at + 1) {
+      const member = members[at]!;
+      if (member.session.receiver === null) continue;
+      this.#turn = at + 1;
+      return member;
+    }
+    return null;
+  }
   /**
    * The member online that gets the next message, chosen as the strategy says; null when none is. `number`: the hash that
    * `hash-…` goes by, or a random one. `topic`: members that may not read it are passed over; null = all may.
