@@ -17,8 +17,12 @@ import { JwtStrategy } from './auth/jwt-strategy.ts';
 import { KeyRing } from './auth/key-ring.ts';
 import { LoginThrottle } from './auth/login-throttle.ts';
 import { Sessions } from './auth/sessions.ts';
+import { BillingLink } from './billing/billing-link.ts';
+import { BillingOperatorController } from './billing/billing-operator-controller.ts';
 import { InvoicesController } from './billing/invoices-controller.ts';
+import { MoneyController } from './billing/money-controller.ts';
 import { AclController } from './clusters/acl-controller.ts';
+import { ClusterLifeController } from './clusters/cluster-life-controller.ts';
 import { ClustersController } from './clusters/clusters-controller.ts';
 import { CredentialsController } from './clusters/credentials-controller.ts';
 import { LiveController } from './clusters/live-controller.ts';
@@ -51,6 +55,7 @@ const CONTROLLERS: Type[] = [
   ApiKeysController,
   AuditController,
   ClustersController,
+  ClusterLifeController,
   CredentialsController,
   TopicsController,
   SettingsController,
@@ -58,6 +63,8 @@ const CONTROLLERS: Type[] = [
   LiveController,
   UsageController,
   InvoicesController,
+  MoneyController,
+  BillingOperatorController,
   OperatorController,
   OperationsController,
   AgentLinkController,
@@ -67,6 +74,7 @@ const PROVIDERS: Provider[] = [
   JwtStrategy,
   Sessions,
   TenantWrite,
+  BillingLink,
   AgentIdentity,
   AgentStates,
   AgentPokes,
@@ -79,6 +87,10 @@ const PROVIDERS: Provider[] = [
   ReconcileWorker,
   Metrics,
   Housekeeping,
+  // the plan of a cluster asks it for prices
+  InvoicesController,
+  MoneyController,
+  BillingOperatorController,
   { provide: LoginThrottle, useFactory: () => new LoginThrottle() },
   // guards run in this order: budget, then access
   { provide: APP_GUARD, useClass: RateLimitGuard },

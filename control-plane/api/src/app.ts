@@ -10,6 +10,8 @@ import type { Database } from '@robustmq/db';
 import { createPostgresBackend, setDefaultBackendFactory } from 'bullmq';
 import { Logger } from 'nestjs-pino';
 import { AppModule } from './app-module.ts';
+import { BillingLink } from './billing/billing-link.ts';
+import { serveStripeWebhook } from './billing/stripe-webhook.ts';
 import type { KeyRing } from './auth/key-ring.ts';
 import { servePortal } from './http/portal.ts';
 import { addResponseHeaders } from './http/security-headers.ts';
@@ -52,6 +54,7 @@ export async function createApp(
   fastify.removeContentTypeParser('text/plain');
   addResponseHeaders(fastify);
   app.get(Metrics).watch(fastify);
+  serveStripeWebhook(fastify, app.get(BillingLink));
   await servePortal(fastify, settings.portalDir);
   const link: GrpcOptions = {
     transport: Transport.GRPC,

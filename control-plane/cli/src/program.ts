@@ -1,8 +1,10 @@
 import { Command, CommanderError, Option } from 'commander';
 import { apiKeyCommand } from './commands/api-key.ts';
+import { budgetCommand } from './commands/budget.ts';
 import { clusterCommand } from './commands/cluster.ts';
 import { completionCommand } from './commands/completion.ts';
 import { configCommand } from './commands/config.ts';
+import { creditCommand } from './commands/credit.ts';
 import { credentialCommand } from './commands/credential.ts';
 import { invoiceCommand } from './commands/invoice.ts';
 import { kafkaCommands } from './commands/kafka.ts';
@@ -57,6 +59,8 @@ export function buildProgram(terminal: Terminal): Command {
     ...kafkaCommands(kit),
     usageCommand(kit),
     invoiceCommand(kit),
+    budgetCommand(kit),
+    creditCommand(kit),
     apiKeyCommand(kit),
     configCommand(kit),
     completionCommand(kit, program),

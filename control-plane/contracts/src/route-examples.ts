@@ -16,6 +16,8 @@ export const ROUTE_EXAMPLES: Partial<Record<RouteName, RouteExample>> = {
   updateMember: { body: { role: 'viewer' } },
   createApiKey: { body: { name: 'deploy', role: 'developer' } },
   createCluster: { body: { name: 'orders', plan: 'serverless', region: 'local' } },
+  planCluster: { body: { name: 'orders', plan: 'dedicated' } },
+  updateCluster: { body: { labels: { team: 'billing', environment: 'production' } } },
   createCredential: { body: { name: 'sensor-1' } },
   createTopic: { body: { name: 'orders.created', partitions: 3, cleanup: 'delete', tier: { coldAfterMs: 3_600_000 } } },
   updateTopic: { body: { retentionMs: 86_400_000, retentionBytes: 1_073_741_824 } },
@@ -28,5 +30,11 @@ export const ROUTE_EXAMPLES: Partial<Record<RouteName, RouteExample>> = {
   createBlacklistEntry: { body: { kind: 'client-id', value: 'noisy', reason: 'floods the topic' } },
   deleteRetained: { query: { topic: 'orders/1' } },
   liftBan: { query: { kind: 'client-id', value: 'noisy' } },
+  updateSubscription: { body: { support: 'standard' } },
+  redeemCoupon: { body: { code: 'WELCOME' } },
+  createBudget: {
+    body: { name: 'Month', amountMinor: '10000', thresholds: [{ percent: 80, action: 'notify' }] },
+  },
+  updateBudget: { body: { amountMinor: '20000' } },
   resetOffsets: { body: { topic: 'orders.created', to: 'earliest' } },
 };

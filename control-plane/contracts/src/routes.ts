@@ -9,6 +9,7 @@ import {
   CreateCredentialBody,
   CredentialCreated,
   CredentialPage,
+  DeleteClusterQuery,
 } from './rest/clusters.ts';
 import { PageQuery } from './rest/page.ts';
 import {
@@ -23,7 +24,9 @@ import {
   UpdateMemberBody,
 } from './rest/tenants.ts';
 import { Usage, UsageQuery } from './rest/usage.ts';
+import { CLUSTER_LIFE_ROUTES } from './routes/clusters.ts';
 import { LIVE_ROUTES } from './routes/live.ts';
+import { MONEY_ROUTES } from './routes/money.ts';
 import type { Route } from './routes/route.ts';
 import { SETTINGS_ROUTES } from './routes/settings.ts';
 import { TOPIC_ROUTES } from './routes/topics.ts';
@@ -193,7 +196,13 @@ export const ROUTES = {
     tag: 'clusters',
     access: { permission: 'cluster:read' },
     params: tenant,
-    query: PageQuery.extend({ name: z.string().optional() }),
+    query: PageQuery.extend({
+      name: z.string().optional(),
+      /** `key=value`, exact. */
+      label: z.string().max(320).optional(),
+      /** Those that can be restored, instead of those that live. */
+      deleted: z.enum(['true', 'false']).optional(),
+    }),
     status: 200,
     response: ClusterPage,
     summary: 'Lists clusters',
@@ -218,6 +227,7 @@ export const ROUTES = {
     params: cluster,
     status: 200,
     response: Cluster,
+    etag: 'version',
     summary: 'Reads a cluster',
   },
   deleteCluster: {
@@ -228,7 +238,9 @@ export const ROUTES = {
     params: cluster,
     status: 202,
     response: Cluster,
-    summary: 'Deletes a cluster and its data',
+    query: DeleteClusterQuery,
+    problems: ['conflict'],
+    summary: 'Deletes a cluster; its data goes at once, or at the end of the restore window',
   },
   listCredentials: {
     method: 'get',
@@ -263,6 +275,7 @@ export const ROUTES = {
     response: nothing,
     summary: 'Revokes a credential and cuts its connections',
   },
+  ...CLUSTER_LIFE_ROUTES,
   ...TOPIC_ROUTES,
   ...SETTINGS_ROUTES,
   ...LIVE_ROUTES,
@@ -277,6 +290,7 @@ export const ROUTES = {
     response: Usage,
     summary: 'What was used, per cluster, protocol, meter and time',
   },
+  ...MONEY_ROUTES,
   previewInvoice: {
     method: 'get',
     path: `${at}/invoices/preview`,

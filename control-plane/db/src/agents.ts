@@ -185,7 +185,12 @@ export class Agents {
         const agent = await tx.agent.findUnique({ where: { id: agentId }, select: { desiredVersion: true } });
         if (!agent) return null;
         const clusters = await tx.cluster.findMany({
-          where: { agentId, deletionRequestedAt: null, phase: { not: 'Deleted' } },
+          where: {
+            agentId,
+            deletionRequestedAt: null,
+            // one that can be restored keeps its data, suspended
+            OR: [{ phase: { not: 'Deleted' } }, { restoreUntil: { not: null } }],
+          },
           include: { credentials: { orderBy: { id: 'asc' } }, topics: { orderBy: { name: 'asc' } } },
           orderBy: { id: 'asc' },
         });

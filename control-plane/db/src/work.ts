@@ -9,7 +9,7 @@ export interface DueWork {
   readonly attempts: number;
 }
 
-export type WorkKind = 'reconcile-cluster';
+export type WorkKind = 'reconcile-cluster' | 'expire-cluster' | 'deliver-webhook' | 'send-mail';
 
 /** Longest pause between two attempts, in milliseconds. */
 export const WORK_BACKOFF_MS_MAX = 60_000;
@@ -26,6 +26,13 @@ export class WorkQueue {
     await tx.$executeRaw`
       INSERT INTO outbox (kind, key, tenant_id) VALUES (${kind}, ${key}, ${tenantId}::uuid)
       ON CONFLICT (kind, key) DO UPDATE SET due_at = now(), attempts = 0`;
+  }
+
+  /** Promises the work for a later time; a promise made before is moved to it. */
+  static async promiseAt(tx: TenantTx, kind: WorkKind, key: string, tenantId: string, dueAt: Date): Promise<void> {
+    await tx.$executeRaw`
+      INSERT INTO outbox (kind, key, tenant_id, due_at) VALUES (${kind}, ${key}, ${tenantId}::uuid, ${dueAt})
+      ON CONFLICT (kind, key) DO UPDATE SET due_at = excluded.due_at, attempts = 0`;
   }
 
   /** The work is done, as of the caller's transaction. */

@@ -8,13 +8,15 @@ const COLOR: Record<Phase, string> = {
   Provisioning: 'blue',
   Ready: 'teal',
   Updating: 'blue',
+  Pausing: 'gray',
   Paused: 'gray',
+  Resuming: 'blue',
   Suspended: 'orange',
   Deleting: 'orange',
   Deleted: 'gray',
   Failed: 'red',
 };
-const MOVING: readonly Phase[] = ['Pending', 'Provisioning', 'Updating', 'Deleting'];
+const MOVING: readonly Phase[] = ['Pending', 'Provisioning', 'Updating', 'Pausing', 'Resuming', 'Deleting'];
 
 /** A cluster's phase in a colour, and moving while it is about to change. */
 export function StatusBadge({ phase }: { phase: Phase }) {

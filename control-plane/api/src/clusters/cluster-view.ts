@@ -19,6 +19,8 @@ const AGENT_LOST_MS = 180_000;
 
 export type ClusterWithAgent = ClusterRow & { readonly agent: AgentRow | null };
 
+const iso = (at: Date | null): string | null => at?.toISOString() ?? null;
+
 /** A row as the API shows it. */
 export function clusterView(row: ClusterWithAgent, now: Date): Cluster {
   const phase = ClusterPhase.parse(row.phase);
@@ -31,6 +33,9 @@ export function clusterView(row: ClusterWithAgent, now: Date): Cluster {
     ...{ name: row.name, region: row.region, phase },
     ...{ generation: row.generation, observedGeneration: row.observedGeneration, lastError: row.lastError },
     conditions: [agentCondition(row, now), ...(row.conditions as unknown as ConditionRow[])],
+    labels: row.labels as Record<string, string>,
+    ...{ deletionProtection: row.deletionProtection, version: row.resourceVersion },
+    ...{ pausedAt: iso(row.pausedAt), restoreUntil: iso(row.restoreUntil) },
     endpoints: endpointsOf(row),
     createdAt: row.createdAt.toISOString(),
   };

@@ -1,6 +1,6 @@
 import { Controller } from '@nestjs/common';
 import { DEFAULT_QUOTAS } from '@robustmq/contracts';
-import { Agents, Database, isUniqueViolation, WorkQueue } from '@robustmq/db';
+import { Agents, Database, isUniqueViolation, WorkQueue, type TenantTx } from '@robustmq/db';
 import { pageOf, readCursor } from '../http/cursor.ts';
 import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
@@ -12,9 +12,30 @@ import { newClusterKey } from './cluster-change.ts';
 import { clusterView } from './cluster-view.ts';
 
 /** Clusters one tenant may have. */
-const CLUSTERS_MAX = 50;
+export const CLUSTERS_MAX = 50;
 /** The region every installation has, also before its first agent has joined: clusters wait for it. */
 const FIRST_REGION = 'local';
+
+const DAY_MS = 24 * 3600_000;
+
+/** Refuses when the tenant has its clusters, or the region is not known. */
+export async function mayCreate(tx: TenantTx, region: string): Promise<number> {
+  const used = await tx.cluster.count({ where: { phase: { not: 'Deleted' } } });
+  if (used >= CLUSTERS_MAX)
+    throw new ProblemError('quota-exceeded', { detail: `A tenant has at most ${CLUSTERS_MAX} clusters.` });
+  if (region !== FIRST_REGION && !(await Agents.knowsRegion(tx, region)))
+    throw new ProblemError('validation-failed', {
+      errors: [{ pointer: '/region', detail: `there is no region "${region}"` }],
+    });
+  return used;
+}
+
+/** `key=value` as a condition on the labels. */
+function labelled(label: string | undefined): object {
+  if (label === undefined) return {};
+  const [key = '', ...rest] = label.split('=');
+  return { labels: { path: [key], equals: rest.join('=') } };
+}
 
 /** A tenant's clusters. Writes change what is desired; reconcile does the rest. */
 @Controller()
@@ -34,7 +55,8 @@ export class ClustersController {
     const rows = await this.#database.withTenant(params.tenantId, (tx) =>
       tx.cluster.findMany({
         where: {
-          phase: { not: 'Deleted' },
+          ...(query.deleted === 'true' ? { restoreUntil: { gt: new Date() } } : { phase: { not: 'Deleted' } }),
+          ...labelled(query.label),
           ...(query.name === undefined ? {} : { name: query.name }),
           ...(after === undefined ? {} : { id: { gt: after } }),
         },
@@ -51,19 +73,17 @@ export class ClustersController {
   @Route('createCluster')
   async create(@Input() input: RouteInput<'createCluster'>): Promise<RouteOutput<'createCluster'>> {
     const { tenantId } = input.params;
-    const { name, plan, region } = input.body;
+    const { name, plan, region, labels = {}, deletionProtection = false } = input.body;
     try {
       const { answer, replayed } = await this.#write.run(input, 'cluster.create', async (tx) => {
         // counted under a lock: two creates at once cannot both take the last place
         await tx.$queryRaw`SELECT 1 FROM tenants WHERE id = ${tenantId}::uuid FOR UPDATE`;
-        if ((await tx.cluster.count({ where: { phase: { not: 'Deleted' } } })) >= CLUSTERS_MAX)
-          throw new ProblemError('quota-exceeded', { detail: `A tenant has at most ${CLUSTERS_MAX} clusters.` });
-        if (region !== FIRST_REGION && !(await Agents.knowsRegion(tx, region)))
-          throw new ProblemError('validation-failed', {
-            errors: [{ pointer: '/region', detail: `there is no region "${region}"` }],
-          });
+        await mayCreate(tx, region);
         const made = await tx.cluster.create({
-          data: { tenantId, name, key: newClusterKey(name), plan, region, quotas: DEFAULT_QUOTAS[plan] },
+          data: {
+            ...{ tenantId, name, key: newClusterKey(name), plan, region, quotas: DEFAULT_QUOTAS[plan] },
+            ...{ labels, deletionProtection },
+          },
         });
         await WorkQueue.promise(tx, 'reconcile-cluster', made.id, tenantId);
         const row = await settle(tx, made, new Date());
@@ -94,17 +114,26 @@ export class ClustersController {
   @Route('deleteCluster')
   async remove(@Input() input: RouteInput<'deleteCluster'>): Promise<RouteOutput<'deleteCluster'>> {
     const { tenantId, clusterId } = input.params;
+    const days = Number(input.query.restore_days);
     const { answer } = await this.#write.run(input, 'cluster.delete', async (tx) => {
       const row = await lockedCluster(tx, clusterId);
       if (!row || row.phase === 'Deleted') throw notFound();
+      if (row.deletionProtection)
+        throw new ProblemError('conflict', { detail: 'The cluster is protected: take the protection off first.' });
       if (row.deletionRequestedAt === null) {
-        const data = { deletionRequestedAt: new Date(), generation: { increment: 1 } };
+        const now = new Date();
+        const restoreUntil = days === 0 ? null : new Date(now.getTime() + days * DAY_MS);
+        if (restoreUntil !== null) await WorkQueue.promiseAt(tx, 'expire-cluster', clusterId, tenantId, restoreUntil);
+        const data = {
+          ...(restoreUntil === null ? { deletionRequestedAt: now } : { restoreUntil }),
+          ...{ generation: { increment: 1 }, resourceVersion: { increment: 1 } },
+        };
         await settle(tx, await tx.cluster.update({ where: { id: clusterId }, data }), new Date());
         await WorkQueue.promise(tx, 'reconcile-cluster', clusterId, tenantId);
       }
       const deleting = await tx.cluster.findUniqueOrThrow({ where: { id: clusterId }, include: { agent: true } });
       const target = { type: 'cluster', id: clusterId };
-      return { answer: clusterView(deleting, new Date()), target, detail: { name: row.name } };
+      return { answer: clusterView(deleting, new Date()), target, detail: { name: row.name, restoreDays: days } };
     });
     void this.#provisioner.kick(tenantId, clusterId);
     return answer;

@@ -73,6 +73,7 @@ describe('a cluster', () => {
     });
     expect(cluster.conditions.map((c) => `${c.type} ${c.status}`).sort()).toEqual([
       'AgentConnected True',
+      'CredentialsPropagated True',
       'EndpointsReachable True',
       'Ready True',
       'SpecApplied True',

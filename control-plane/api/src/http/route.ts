@@ -24,7 +24,9 @@ const METHODS = {
 } as const;
 
 /** `/v1/tenants/{tenantId}` → `/v1/tenants/:tenantId` */
-export const nestPath = (template: string): string => template.replaceAll(/\{(\w+)\}/g, ':$1');
+export const nestPath = (template: string): string =>
+  // a verb after a parameter (`{clusterId}:pause`) is text; `::` is a colon for the router
+  template.replaceAll(/\{(\w+)\}:(\w+)/g, ':$1([^/:]+)::$2').replaceAll(/\{(\w+)\}/g, ':$1');
 
 /** Serves one route of the contract: method, path, status, access and shapes all come from `ROUTES[name]`. */
 export function Route(name: RouteName): MethodDecorator {

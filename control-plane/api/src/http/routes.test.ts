@@ -11,6 +11,7 @@ import {
 } from '@robustmq/contracts';
 import { auditChainBreak } from '@robustmq/db';
 import { TestAgent } from '../testing/test-agent.ts';
+import { nestPath } from './route.ts';
 import { startTestApi, until, type SignedUp, type TestApi } from '../testing/test-api.ts';
 
 let api: TestApi;
@@ -46,7 +47,7 @@ beforeAll(async () => {
   Object.assign(ids, { tenantId: owner.tenantId, clusterId: cluster.id, credentialId: credential.id });
   const rule = await post(`/clusters/${cluster.id}/acl-rules`, ROUTE_EXAMPLES.createAclRule!.body as object);
   Object.assign(ids, { ruleId: rule.id, entryId: 'nobody', revision: '0', clientId: 'c', delayedId: 'd' });
-  Object.assign(ids, { groupName: 'g' });
+  Object.assign(ids, { groupName: 'g', invoiceId: randomUUID(), budgetId: randomUUID() });
   Object.assign(ids, { apiKeyId: key.id, topicName: 'the.topic', userId: owner.userId });
 });
 afterAll(async () => {
@@ -66,9 +67,7 @@ describe('every route of the contract', () => {
     const fastify = api.app.getHttpAdapter().getInstance();
     const served = (method: string, path: string) =>
       (fastify as { hasRoute(route: { method: string; url: string }): boolean }).hasRoute({ method, url: path });
-    const wanted = routes.map(
-      ([, route]) => `${route.method.toUpperCase()} ${route.path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
-    );
+    const wanted = routes.map(([, route]) => `${route.method.toUpperCase()} ${nestPath(route.path)}`);
     for (const one of wanted) expect(served(...(one.split(' ') as [string, string])), one).toBe(true);
     const tree = (fastify as { printRoutes(options: object): string }).printRoutes({ commonPrefix: false });
     const extra = tree
@@ -78,7 +77,10 @@ describe('every route of the contract', () => {
         return match ? match[2]!.split(', ').map((method) => `${method} ${match[1]}`) : [];
       })
       .filter((one) => !one.startsWith('HEAD ') && !wanted.includes(one));
-    expect(extra.sort()).toEqual(['GET /v1/openapi.json', 'GET /v1/operator/agents', 'POST /v1/operator/join-tokens']);
+    expect(extra.sort()).toEqual([
+      ...['GET /v1/openapi.json', 'GET /v1/operator/agents', 'GET /v1/operator/billing/:report|:action'],
+      ...['POST /v1/operator/billing/:report|:action', 'POST /v1/operator/join-tokens', 'POST /v1/webhooks/stripe'],
+    ]);
   });
 
   it.each(routes.filter(([, route]) => route.access !== 'public'))('%s wants a signed-in caller', async (_, route) => {
@@ -104,7 +106,9 @@ describe('every route of the contract', () => {
       token: stranger.token,
       ...(route.body ? { body: example } : {}),
     });
-    expect(answer).toMatchObject({ status: 404, body: { code: 'not-found' } });
+    // billing is away here and cannot even look; its own tests ask it for other tenants' ids
+    if (route.tag === 'billing') expect(answer).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+    else expect(answer).toMatchObject({ status: 404, body: { code: 'not-found' } });
   });
 
   const matrix = inTenant.flatMap(([name, route]) => ROLES.map((role) => [name, role, route] as const));

@@ -20,6 +20,9 @@ export const situationOf = (row: ClusterRow): ClusterSituation => ({
   endpointsReachable: row.endpointsReachable,
   phase: ClusterPhase.parse(row.phase),
   lastError: row.lastError,
+  restorable: row.restoreUntil !== null,
+  paused: row.pausedAt !== null,
+  suspended: row.suspendedReason !== null,
 });
 
 /** Writes phase and conditions that follow from the row, and withdraws the promised work once nothing is left of it. */

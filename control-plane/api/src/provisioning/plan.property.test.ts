@@ -14,6 +14,9 @@ const situation = fc
     endpointsReachable: fc.boolean(),
     phase: fc.constantFrom('Pending' as const, 'Ready' as const, 'Deleted' as const, 'Failed' as const),
     lastError: fc.constantFrom(null, 'no'),
+    restorable: fc.constant(false),
+    paused: fc.boolean(),
+    suspended: fc.boolean(),
   })
   .map((s): ClusterSituation => ({ ...s, handedGeneration: Math.min(s.handedGeneration, s.generation) }));
 

@@ -1,9 +1,10 @@
 import { InjectQueue, Processor, WorkerHost } from '@nestjs/bullmq';
 import { Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
-import { Database } from '@robustmq/db';
+import { Database, WorkQueue } from '@robustmq/db';
 import { Queue } from 'bullmq';
 import type { Job } from 'bullmq';
+import { lockedCluster } from './cluster-situation.ts';
 import { ClusterWatch } from './cluster-watch.ts';
 import { Reconcile } from './reconcile.ts';
 
@@ -98,8 +99,25 @@ export class Provisioner implements OnApplicationBootstrap, OnApplicationShutdow
     return heardMs < AGENT_SILENT_MS ? applied : false;
   }
 
+  /** Clusters whose restore window is over: from here on they are deleted for good. */
+  async #expire(): Promise<void> {
+    for (const { key, tenantId } of await this.#database.work.takeDue('expire-cluster', SWEEP_BATCH)) {
+      await this.#database.withTenant(tenantId, async (tx) => {
+        const row = await lockedCluster(tx, key);
+        if (row && row.restoreUntil !== null && row.restoreUntil <= new Date()) {
+          const data = { restoreUntil: null, deletionRequestedAt: new Date(), phase: 'Deleting' };
+          await tx.cluster.update({ where: { id: key }, data: { ...data, generation: { increment: 1 } } });
+          await WorkQueue.promise(tx, 'reconcile-cluster', key, tenantId);
+        }
+        if (!row || row.restoreUntil === null || row.restoreUntil <= new Date())
+          await WorkQueue.done(tx, 'expire-cluster', key);
+      });
+    }
+  }
+
   /** Puts everything that is promised and due into the queue. */
   async sweep(): Promise<void> {
+    await this.#expire();
     const due = await this.#database.work.takeDue('reconcile-cluster', SWEEP_BATCH);
     for (const { key, tenantId } of due) {
       await this.#queue.add(

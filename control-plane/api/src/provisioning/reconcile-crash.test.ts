@@ -131,7 +131,7 @@ describe('the sweep', () => {
     );
     expect(await read()).toMatchObject({
       phase: 'Pending',
-      conditions: [{ type: 'AgentConnected', status: 'False', reason: 'NoAgent' }, {}, {}, {}],
+      conditions: [{ type: 'AgentConnected', status: 'False', reason: 'NoAgent' }, {}, {}, {}, {}],
     });
     const moon = await TestAgent.joined(api, 'moon');
     await api.app.get(Provisioner).sweep();

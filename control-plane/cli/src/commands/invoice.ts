@@ -1,9 +1,25 @@
-import { bodyOf } from '@robustmq/client';
-import { Command } from 'commander';
+import { createPublicKey, verify } from 'node:crypto';
+import { createReadStream, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { allItems, bodyOf } from '@robustmq/client';
+import { InvoiceProof, SignedWindow, usageWindowText } from '@robustmq/contracts';
+import { verifyInvoice } from '@robustmq/rating';
+import { Command, Option } from 'commander';
 import type { Context } from '../context.ts';
+import { EXIT, Failure, usageFailure } from '../failure.ts';
 import { moneyOf } from '../money.ts';
-import { tableOf } from '../output.ts';
+import { fieldsOf, tableOf } from '../output.ts';
 import type { CommandKit } from '../program.ts';
+
+/** Windows asked for at once. */
+const WINDOWS_PAGE = 5_000;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+interface DownloadOptions {
+  readonly format: 'pdf' | 'csv' | 'json' | 'proof';
+  readonly paper: 'a4' | 'letter';
+  readonly file?: string;
+}
 
 async function preview(context: Context): Promise<void> {
   const invoice = await bodyOf(
@@ -12,18 +28,27 @@ async function preview(context: Context): Promise<void> {
     }),
   );
   await context.print(invoice, () => {
-    const lines = tableOf(
-      [
-        { heading: 'DESCRIPTION', value: (line) => line.description },
-        { heading: 'QUANTITY', value: (line) => `${line.quantity} ${line.unit}` },
-        { heading: 'UNIT PRICE', value: (line) => line.unitPrice },
-        { heading: 'AMOUNT', value: (line) => moneyOf(line.amount) },
-      ],
-      invoice.lines,
-    );
-    return `${lines}\nTotal from ${invoice.periodFrom} as of ${invoice.asOf}: ${moneyOf(invoice.total)}\n`;
+    return `${linesTable(invoice.lines)}\nTotal from ${invoice.periodFrom} as of ${invoice.asOf}: ${moneyOf(invoice.total)}\n`;
   });
 }
+
+interface ShownLine {
+  readonly description: string;
+  readonly quantity: string;
+  readonly unit: string;
+  readonly unitPrice: string;
+  readonly amount: { readonly amount: string; readonly currency: string };
+}
+const linesTable = (lines: readonly ShownLine[]): string =>
+  tableOf(
+    [
+      { heading: 'DESCRIPTION', value: (line) => line.description },
+      { heading: 'QUANTITY', value: (line) => `${line.quantity} ${line.unit}` },
+      { heading: 'UNIT PRICE', value: (line) => line.unitPrice },
+      { heading: 'AMOUNT', value: (line) => moneyOf(line.amount) },
+    ],
+    lines,
+  );
 
 async function prices(context: Context): Promise<void> {
   const list = await bodyOf(context.client().GET('/v1/prices'));
@@ -41,7 +66,161 @@ async function prices(context: Context): Promise<void> {
   );
 }
 
-/** invoice preview | prices. */
+const invoices = (context: Context, tenantId: string) =>
+  allItems((cursor) =>
+    bodyOf(
+      context.client().GET('/v1/tenants/{tenantId}/invoices', {
+        params: { path: { tenantId }, query: { limit: 200, ...(cursor === undefined ? {} : { cursor }) } },
+      }),
+    ),
+  );
+
+async function list(context: Context): Promise<void> {
+  const items = await invoices(context, await context.tenantId());
+  await context.print(items, () =>
+    tableOf(
+      [
+        { heading: 'NUMBER', value: (one) => one.number ?? 'draft' },
+        { heading: 'PERIOD', value: (one) => one.periodFrom.slice(0, 7) },
+        { heading: 'STATUS', value: (one) => one.status },
+        { heading: 'TOTAL', value: (one) => moneyOf(one.total) },
+        { heading: 'DUE', value: (one) => one.dueAt?.slice(0, 10) ?? '' },
+        { heading: 'ID', value: (one) => one.id },
+      ],
+      items,
+    ),
+  );
+}
+
+/** The id of an invoice given by id or number. */
+async function idOf(context: Context, tenantId: string, wanted: string): Promise<string> {
+  if (UUID.test(wanted)) return wanted;
+  const found = (await invoices(context, tenantId)).find((one) => one.number === wanted.toUpperCase());
+  if (found) return found.id;
+  throw new Failure(EXIT.notFound, `There is no invoice "${wanted}".`, 'See yours with: robust-ctl invoice list');
+}
+
+async function get(context: Context, wanted: string): Promise<void> {
+  const tenantId = await context.tenantId();
+  const path = { tenantId, invoiceId: await idOf(context, tenantId, wanted) };
+  const invoice = await bodyOf(
+    context.client().GET('/v1/tenants/{tenantId}/invoices/{invoiceId}', { params: { path } }),
+  );
+  await context.print(invoice, () => {
+    const fields = fieldsOf([
+      ['number', invoice.number ?? 'draft'],
+      ['status', invoice.status],
+      ['period', `${invoice.periodFrom} to ${invoice.periodTo}`],
+      ['due', invoice.dueAt ?? ''],
+      ['subtotal', moneyOf(invoice.subtotal)],
+      ['tax', moneyOf(invoice.tax)],
+      ['total', moneyOf(invoice.total)],
+    ]);
+    return `${fields}\n${linesTable(invoice.lines)}`;
+  });
+}
+
+/** The proof of an invoice and its windows, page after page, as the server lists them. */
+async function* proofLines(context: Context, tenantId: string, invoiceId: string): AsyncGenerator<unknown> {
+  const path = { tenantId, invoiceId };
+  const client = context.client();
+  yield await bodyOf(client.GET('/v1/tenants/{tenantId}/invoices/{invoiceId}/proof', { params: { path } }));
+  for (let cursor: string | undefined; ;) {
+    const query = { limit: WINDOWS_PAGE, ...(cursor === undefined ? {} : { cursor }) };
+    const page = await bodyOf(
+      client.GET('/v1/tenants/{tenantId}/invoices/{invoiceId}/windows', { params: { path, query } }),
+    );
+    yield* page.items;
+    cursor = page.nextCursor;
+    if (cursor === undefined) return;
+  }
+}
+
+async function download(context: Context, wanted: string, options: DownloadOptions): Promise<void> {
+  const tenantId = await context.tenantId();
+  const invoiceId = await idOf(context, tenantId, wanted);
+  const { format } = options;
+  if (format === 'proof') {
+    const path = options.file ?? `invoice-${wanted}.proof.ndjson`;
+    writeFileSync(path, '');
+    let lines: string[] = [];
+    for await (const line of proofLines(context, tenantId, invoiceId)) {
+      lines.push(`${JSON.stringify(line)}\n`);
+      if (lines.length < WINDOWS_PAGE) continue;
+      writeFileSync(path, lines.join(''), { flag: 'a' });
+      lines = [];
+    }
+    writeFileSync(path, lines.join(''), { flag: 'a' });
+    context.terminal.note(`Wrote ${path}. Check it with: robust-ctl invoice verify ${path}`);
+    return;
+  }
+  const file = await bodyOf(
+    context.client().GET('/v1/tenants/{tenantId}/invoices/{invoiceId}/document', {
+      params: { path: { tenantId, invoiceId }, query: { format, paper: options.paper } },
+    }),
+  );
+  // the server's name is its own text: only its last part is a file name
+  const path = options.file ?? file.fileName.replaceAll(/[^A-Za-z0-9._-]/g, '_');
+  writeFileSync(path, Buffer.from(file.contentBase64, 'base64'));
+  context.terminal.note(`Wrote ${path}.`);
+}
+
+async function* linesOf(path: string): AsyncGenerator<unknown> {
+  for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
+    if (line.trim() === '') continue;
+    try {
+      yield JSON.parse(line);
+    } catch {
+      throw new Failure(EXIT.failed, `${path} is not a proof: a line of it is not JSON.`);
+    }
+  }
+}
+
+/** Ed25519 over the canonical text of a window. A key that is none has signed nothing. */
+function isSigned(window: SignedWindow, pem: string): boolean {
+  try {
+    const signature = Buffer.from(window.signature ?? '', 'base64');
+    return verify(null, Buffer.from(usageWindowText(window), 'utf8'), createPublicKey(pem), signature);
+  } catch {
+    return false;
+  }
+}
+
+const pemText = (pem: string): string => pem.replaceAll(/\s/g, '');
+
+async function check(context: Context, wanted: string, options: { key?: string[] }): Promise<void> {
+  const source = existsSync(wanted)
+    ? linesOf(wanted)
+    : await (async () => {
+        const tenantId = await context.tenantId();
+        return proofLines(context, tenantId, await idOf(context, tenantId, wanted));
+      })();
+  const first = await source.next();
+  const proof = InvoiceProof.safeParse(first.value);
+  if (!proof.success) throw usageFailure(`"${wanted}" is not the proof of an invoice.`);
+  const pinned = (options.key ?? []).map((path) => pemText(readFileSync(path, 'utf8')));
+  const strange = Object.entries(proof.data.agentKeys).filter(([, pem]) => !pinned.includes(pemText(pem)));
+  if (pinned.length > 0 && strange.length > 0)
+    throw new Failure(EXIT.failed, `The file has the key of agent ${strange[0]![0]}, which is none of those you gave.`);
+  const windows = async function* (): AsyncGenerator<SignedWindow> {
+    for await (const line of source) yield SignedWindow.parse(line);
+  };
+  const report = await verifyInvoice(proof.data, windows(), isSigned);
+  const { invoice } = proof.data;
+  await context.print({ invoice: invoice.number, verified: report.problems.length === 0, ...report }, () =>
+    [
+      `Invoice ${invoice.number}: ${report.windows} windows, ${report.unsigned} of them without a signature of their own.`,
+      `Made again: ${moneyOf({ amount: report.total, currency: report.currency })}; billed: ${moneyOf(invoice.total)}.`,
+      ...(report.firstAltered === null ? [] : [`First altered window: ${report.firstAltered}.`]),
+      ...report.problems,
+      '',
+    ].join('\n'),
+  );
+  if (report.problems.length > 0) throw new Failure(EXIT.failed, 'The invoice does NOT follow from its windows.');
+  context.terminal.note('Verified: the invoice follows from its windows to the last cent.');
+}
+
+/** invoice preview | prices | list | get | download | verify. */
 export function invoiceCommand(kit: CommandKit): Command {
   const invoice = new Command('invoice').description('bills');
   invoice
@@ -52,5 +231,31 @@ export function invoiceCommand(kit: CommandKit): Command {
     .command('prices')
     .description('what each plan costs')
     .action((_options: object, command: Command) => kit.run(command, prices));
+  invoice
+    .command('list')
+    .description('invoices and credit notes, newest first')
+    .action((_options: object, command: Command) => kit.run(command, list));
+  invoice
+    .command('get <number|id>')
+    .description('one invoice with its lines')
+    .action((wanted: string, _options: object, command: Command) =>
+      kit.run(command, (context) => get(context, wanted)),
+    );
+  invoice
+    .command('download <number|id>')
+    .description('write an invoice to a file')
+    .addOption(new Option('--format <format>', 'what to write').choices(['pdf', 'csv', 'json', 'proof']).default('pdf'))
+    .addOption(new Option('--paper <size>', 'of a PDF').choices(['a4', 'letter']).default('a4'))
+    .option('--file <path>', 'where to write it')
+    .action((wanted: string, options: DownloadOptions, command: Command) =>
+      kit.run(command, (context) => download(context, wanted, options)),
+    );
+  invoice
+    .command('verify <file|number|id>')
+    .description('make an invoice again from its signed usage, here and not on the server')
+    .option('--key <pem...>', 'public keys of the agents you trust, instead of those in the file')
+    .action((wanted: string, options: { key?: string[] }, command: Command) =>
+      kit.run(command, (context) => check(context, wanted, options)),
+    );
   return invoice;
 }

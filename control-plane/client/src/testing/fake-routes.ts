@@ -89,6 +89,7 @@ const auth = {
       members: [owner as unknown as FakeTenant['members'][number]],
       apiKeys: [],
       clusters: [],
+      deleted: [],
       audit: [],
     });
     return session(state, userId);
@@ -178,7 +179,7 @@ function topicOf(call: Call): FakeCluster['topics'][number] {
 const clusters = {
   listClusters: (call: Call) =>
     page(
-      call.tenant.clusters
+      (call.query['deleted'] === 'true' ? call.tenant.deleted : call.tenant.clusters)
         .map((entry) => clusterNow(call.state, entry))
         .filter((cluster) => call.query['name'] === undefined || cluster.name === call.query['name']),
       call,
@@ -195,8 +196,33 @@ const clusters = {
     return entry.cluster;
   },
   getCluster: (call: Call) => clusterNow(call.state, clusterOf(call)),
+  updateCluster: (call: Call) => {
+    const entry = clusterOf(call);
+    Object.assign(entry.cluster, call.body, { version: entry.cluster.version + 1 });
+    return clusterNow(call.state, entry);
+  },
+  pauseCluster: (call: Call) => {
+    clusterOf(call).cluster.pausedAt = new Date().toISOString();
+    return clusterNow(call.state, clusterOf(call));
+  },
+  resumeCluster: (call: Call) => {
+    clusterOf(call).cluster.pausedAt = null;
+    return clusterNow(call.state, clusterOf(call));
+  },
+  restoreCluster: (call: Call) => {
+    const entry = take(call.tenant.deleted, (other) => other.cluster.id === call.params['clusterId']);
+    entry.cluster.restoreUntil = null;
+    call.tenant.clusters.push(entry);
+    return clusterNow(call.state, entry);
+  },
   deleteCluster: (call: Call) => {
     const entry = clusterOf(call);
+    if (entry.cluster.deletionProtection) throw new Refusal('conflict', 'The cluster is protected.');
+    const days = Number(call.query['restore_days'] ?? 0);
+    if (days > 0) {
+      entry.cluster.restoreUntil = new Date(Date.now() + days * 86_400_000).toISOString();
+      call.tenant.deleted.push(entry);
+    }
     take(call.tenant.clusters, (other) => other === entry);
     return { ...clusterNow(call.state, entry), phase: 'Deleting' };
   },

@@ -27,6 +27,8 @@ export interface FakeTenant {
   members: ((typeof Member)['_output'] & { password: string })[];
   apiKeys: (typeof ApiKeyCreated)['_output'][];
   clusters: FakeCluster[];
+  /** Deleted, and can be restored. */
+  deleted: FakeCluster[];
   audit: Record<string, unknown>[];
 }
 
@@ -58,7 +60,7 @@ export function clusterNow(state: FakeState, entry: FakeCluster): Cluster {
   const since = cluster.createdAt;
   return {
     ...cluster,
-    phase: ready ? 'Ready' : 'Provisioning',
+    phase: cluster.pausedAt === null ? (ready ? 'Ready' : 'Provisioning') : 'Paused',
     observedGeneration: ready ? cluster.generation : 0,
     endpoints: ready ? state.endpoints : {},
     conditions: [
@@ -115,6 +117,11 @@ export function newCluster(
     conditions: [],
     endpoints: {},
     quotas: DEFAULT_QUOTAS[plan],
+    labels: {},
+    deletionProtection: false,
+    pausedAt: null,
+    restoreUntil: null,
+    version: 1,
     lastError: null,
     createdAt: new Date().toISOString(),
   } as unknown as Cluster;

@@ -10,7 +10,9 @@ export const ClusterPhase = z.enum([
   'Provisioning',
   'Ready',
   'Updating',
+  'Pausing',
   'Paused',
+  'Resuming',
   'Suspended',
   'Deleting',
   'Deleted',
@@ -18,11 +20,22 @@ export const ClusterPhase = z.enum([
 ]);
 export type ClusterPhase = z.infer<typeof ClusterPhase>;
 
+/** The tenant's own words about a cluster, for finding and grouping. */
+export const Labels = z
+  .record(
+    z.string().regex(/^[a-z][a-z0-9._-]{0,62}$/, 'use lower-case letters, digits, dots and dashes'),
+    z.string().max(255),
+  )
+  .refine((labels) => Object.keys(labels).length <= 32, 'at most 32 labels');
+
 /** `POST /v1/tenants/{tenantId}/clusters` → 202 Cluster with phase `Pending`. */
 export const CreateClusterBody = z.object({
   name: ClusterName,
   plan: z.enum(['serverless', 'dedicated']).default('serverless'),
   region: z.string().min(1).max(63).default('local'),
+  labels: Labels.optional(),
+  /** Whether it can only be deleted after the protection is taken off. */
+  deletionProtection: z.boolean().optional(),
 });
 export type CreateClusterBody = z.infer<typeof CreateClusterBody>;
 
@@ -39,7 +52,7 @@ export const Endpoints = z.object({
 export type Endpoints = z.infer<typeof Endpoints>;
 
 export const Condition = z.object({
-  type: z.enum(['Ready', 'AgentConnected', 'SpecApplied', 'EndpointsReachable']),
+  type: z.enum(['Ready', 'AgentConnected', 'SpecApplied', 'EndpointsReachable', 'CredentialsPropagated']),
   status: z.enum(['True', 'False', 'Unknown']),
   reason: z.string(),
   message: z.string(),
@@ -60,11 +73,52 @@ export const Cluster = z.object({
   conditions: z.array(Condition),
   endpoints: Endpoints,
   quotas: Quotas,
+  labels: z.record(z.string(), z.string()),
+  deletionProtection: z.boolean(),
+  pausedAt: z.iso.datetime().nullable(),
+  /** A deleted cluster can be restored until then; null = it is not deleted. */
+  restoreUntil: z.iso.datetime().nullable(),
+  /** Grows with every change made here; the ETag. */
+  version: z.int(),
   lastError: z.string().nullable(),
   createdAt: z.iso.datetime(),
 });
 export type Cluster = z.infer<typeof Cluster>;
 export const ClusterPage = pageOf(Cluster);
+
+/** `PATCH …/clusters/{clusterId}`. Labels are replaced as a whole. `?dry_run` belongs to `cluster-plans`. */
+export const UpdateClusterBody = z
+  .object({
+    name: ClusterName.optional(),
+    labels: Labels.optional(),
+    /** Taking it off needs the permission `cluster:delete`. */
+    deletionProtection: z.boolean().optional(),
+    plan: z.enum(['serverless', 'dedicated']).optional(),
+  })
+  .strict();
+export type UpdateClusterBody = z.infer<typeof UpdateClusterBody>;
+
+/** `DELETE …/clusters/{clusterId}?restore_days`: how long it can be taken back; 0 removes the data at once. */
+export const DeleteClusterQuery = z.object({ restore_days: z.enum(['0', '7', '30']).default('0') });
+
+/** What a cluster that is not made yet would be. */
+export const ClusterPlan = z.object({
+  plan: Plan,
+  quotas: Quotas,
+  clusters: z.object({ used: z.int(), max: z.int() }),
+  /** What the plan costs per unit; empty while billing does not answer. */
+  prices: z.array(
+    z.object({
+      meter: z.string(),
+      title: z.string(),
+      unit: z.string(),
+      included: z.string(),
+      unitPrice: z.string(),
+      currency: z.string(),
+    }),
+  ),
+});
+export type ClusterPlan = z.infer<typeof ClusterPlan>;
 
 /** `POST …/clusters/{clusterId}/credentials` → 201 with the password once. Optional body field `password` is refused: passwords are server-made. */
 export const CreateCredentialBody = z.object({ name: CredentialName }).strict();
