@@ -19,6 +19,7 @@ export const REFUSALS = {
   'quota-connection-rate': 'the cluster opens connections faster than its quota allows',
   'quota-sessions': 'the cluster has all the sessions its quota allows',
   'quota-topics': 'the cluster has all the topics or partitions its quota allows',
+  'quota-subscriptions': 'the cluster has all the subscriptions its quota allows',
   'quota-delayed': 'the cluster has all the delayed messages its settings allow',
   'quota-storage': 'the cluster stores all the bytes its quota allows',
   'message-too-large': 'the message is larger than the quota allows',

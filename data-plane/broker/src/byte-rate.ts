@@ -1,9 +1,10 @@
 import type { NamespaceQuotas } from '@robustmq/meta';
 import type { Runtime } from '@robustmq/wire';
+import type { ProtocolUsage } from './broker-types.ts';
 import type { UsageMeter } from './usage.ts';
 import { PROTOCOLS } from './usage.ts';
 
-/** Bytes per second that are no limit at all. */
+/** Bytes or messages per second that are no limit at all. */
 export const RATE_UNLIMITED = Number.MAX_SAFE_INTEGER;
 
 /**
@@ -55,7 +56,7 @@ export class NodeThrottle {
 }
 
 /**
- * The byte rates of one namespace. It looks at the usage counters instead of being told of every message, so the hot path
+ * The byte and message rates of one namespace. It looks at the usage counters instead of being told of every message, so the hot path
  * does not know of it: whoever asks for a delay charges everything that was counted since anybody asked last.
  */
 export class NamespaceThrottle {
@@ -65,8 +66,12 @@ export class NamespaceThrottle {
   readonly #runtime: Runtime;
   readonly #ingress = new ByteBucket();
   readonly #egress = new ByteBucket();
+  readonly #messagesIngress = new ByteBucket();
+  readonly #messagesEgress = new ByteBucket();
   #bytesIn = 0;
   #bytesOut = 0;
+  #messagesIn = 0;
+  #messagesOut = 0;
 
   constructor(usage: UsageMeter, quotas: () => NamespaceQuotas, node: NodeThrottle, runtime: Runtime) {
     this.#usage = usage;
@@ -80,6 +85,8 @@ export class NamespaceThrottle {
   skip(): void {
     this.#bytesIn = this.#sum('bytesIn');
     this.#bytesOut = this.#sum('bytesOut');
+    this.#messagesIn = this.#sum('messagesIn');
+    this.#messagesOut = this.#sum('messagesOut');
   }
 
   /** Milliseconds before more may be taken in; 0 = now. The namespace's bucket first, then the node's. */
@@ -88,7 +95,13 @@ export class NamespaceThrottle {
     const bytes = total - this.#bytesIn;
     this.#bytesIn = total;
     const nowMs = this.#runtime.monotonicMs();
-    const own = this.#ingress.charge(bytes, this.#quotas().ingressBytesPerSecondMax, nowMs);
+    const { ingressBytesPerSecondMax, messagesInPerSecondMax = RATE_UNLIMITED } = this.#quotas();
+    const messages = this.#sum('messagesIn') - this.#messagesIn;
+    this.#messagesIn += messages;
+    const own = Math.max(
+      this.#ingress.charge(bytes, ingressBytesPerSecondMax, nowMs),
+      this.#messagesIngress.charge(messages, messagesInPerSecondMax, nowMs),
+    );
     const { ingress, rates } = this.#node;
     return Math.max(own, ingress.charge(bytes, rates.ingressBytesPerSecondMax, nowMs));
   }
@@ -99,20 +112,24 @@ export class NamespaceThrottle {
     const bytes = total - this.#bytesOut;
     this.#bytesOut = total;
     const nowMs = this.#runtime.monotonicMs();
-    const limit = this.#quotas().egressBytesPerSecondMax;
+    const { egressBytesPerSecondMax: limit, messagesOutPerSecondMax = RATE_UNLIMITED } = this.#quotas();
     const { egress, rates } = this.#node;
-    const own = this.#egress.charge(bytes, limit, nowMs);
+    const messages = this.#sum('messagesOut') - this.#messagesOut;
+    this.#messagesOut += messages;
+    const ofMessages = this.#messagesEgress.charge(messages, messagesOutPerSecondMax, nowMs);
+    const own = Math.max(ofMessages, this.#egress.charge(bytes, limit, nowMs));
     const node = egress.charge(bytes, rates.egressBytesPerSecondMax, nowMs);
     if (moreBytes === 0) return Math.max(own, node);
     return Math.max(
+      ofMessages,
       this.#egress.delayWith(moreBytes, limit),
       egress.delayWith(moreBytes, rates.egressBytesPerSecondMax),
     );
   }
 
-  #sum(counter: 'bytesIn' | 'bytesOut'): number {
-    let bytes = 0;
-    for (const protocol of PROTOCOLS) bytes += this.#usage.protocols[protocol][counter];
-    return bytes;
+  #sum(counter: keyof ProtocolUsage): number {
+    let total = 0;
+    for (const protocol of PROTOCOLS) total += this.#usage.protocols[protocol][counter];
+    return total;
   }
 }

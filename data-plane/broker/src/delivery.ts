@@ -231,10 +231,18 @@ export class Delivery {
       if (run.payloadEnd[i]! - run.payloadStart[i]! > sizeMax) return refuse('message-too-large');
     }
     if (this.#host.isStorageFull && (route.partition !== null || run.retain)) return refuse('quota-storage');
-    if (run.retain && !this.#host.retained.hasRoom(run.payloadEnd[run.count - 1]! - run.payloadStart[run.count - 1]!)) {
-      return refuse('quota-storage', 'too many retained messages');
-    }
-    return null;
+    return run.retain ? this.#retainRefusal(run, route) : null;
+  }
+
+  #retainRefusal(run: PublishRun, route: Route): Refusal | null {
+    const { retained, record } = this.#host;
+    const last = run.count - 1;
+    const sizeBytes = run.payloadEnd[last]! - run.payloadStart[last]!;
+    // an empty payload takes a message away
+    if (sizeBytes === 0) return null;
+    const { retainedMessagesMax = Infinity } = record.quotas;
+    const hasRoom = retained.hasRoom(sizeBytes) && (retained.count < retainedMessagesMax || retained.has(route.topic));
+    return hasRoom ? null : refuse('quota-storage', 'too many retained messages');
   }
 
   #capture(run: PublishRun, route: Route, partition: StoredPartition, outcome: PublishOutcome): void {

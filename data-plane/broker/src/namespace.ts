@@ -220,6 +220,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.bans.apply(blacklist);
     if (record.suspended != null) this.connections.disconnect('suspended', () => true);
     this.#revoke(credentials, before);
+    this.isStorageFull = this.usage.storedBytes >= record.quotas.storageBytesMax;
     const nowMs = this.runtime.nowMs();
     this.connections.disconnect('banned', (info) => this.#banOf(info, nowMs) !== null);
   }
@@ -489,7 +490,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
       uptimeSeconds: (this.runtime.monotonicMs() - this.#startedMs) / 1000,
       connections: this.connections.count,
       sessions: this.sessions.count,
-      subscriptions: this.index.size,
+      subscriptions: this.index.count,
       retained: this.retained.count,
       messagesIn: sum('messagesIn'),
       messagesOut: sum('messagesOut'),

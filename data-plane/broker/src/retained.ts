@@ -62,9 +62,12 @@ export class RetainedMessages {
     this.#put(message, key);
   }
 
+  has(topic: string): boolean {
+    return this.match(topic).some((message) => message.topic === topic);
+  }
   /** Forgets the last message of a topic; false when there is none. */
   remove(topic: string): boolean {
-    const isThere = this.match(topic).some((message) => message.topic === topic);
+    const isThere = this.has(topic);
     if (isThere) {
       this.set({ topic, payload: Buffer.alloc(0), qos: 0, retain: true, properties: null, timestampMs: 0 });
     }

@@ -27,6 +27,9 @@ import type { StoredWills, Will } from './wills.ts';
 /** Entries one reader may have been given and not acknowledged: MQTT's packet ids end there. */
 const IN_FLIGHT_MAX = 65_535;
 
+/** Subscriptions of one session: bounds what a client can make of its SUBSCRIBEs. */
+const SUBSCRIPTIONS_OF_SESSION_MAX = 100_000;
+
 /** What the sessions of a namespace need from it. */
 export interface SessionHost {
   readonly record: NamespaceRecord;
@@ -150,6 +153,10 @@ export class Sessions {
     const holder = parsed.isExclusive ? index.exclusive.get(parsed.filter) : undefined;
     if (holder !== undefined && holder.session !== session) return { refusal: refuse('exclusive-taken') };
     const isNew = !session.subscriptions.has(text);
+    const { subscriptionsMax = Infinity } = record.quotas;
+    if (isNew && (index.count >= subscriptionsMax || session.subscriptions.size >= SUBSCRIPTIONS_OF_SESSION_MAX)) {
+      return { refusal: refuse('quota-subscriptions') };
+    }
     const subscription = this.#add(session, text, options)!;
     const wantsRetained = options.retainHandling === 0 || (options.retainHandling === 1 && isNew);
     // shared subscriptions get no retained messages (MQTT 5 §4.8.2)

@@ -89,6 +89,7 @@ export class SubscriptionIndex {
   readonly exclusive = new Map<string, Subscription>();
   readonly #epochs = new Float64Array(EPOCH_SLOTS);
   #epochOfAll = 0;
+  #count = 0;
 
   get isEmpty(): boolean {
     return this.#trie.size === 0;
@@ -105,6 +106,7 @@ export class SubscriptionIndex {
     return group;
   }
   add(subscription: Subscription): void {
+    this.#count++;
     if (subscription.isExclusive) this.exclusive.set(subscription.filter, subscription);
     if (subscription.group !== null) subscription.group.members.push(subscription);
     else this.#trie.add(subscription.filter, subscription);
@@ -112,6 +114,7 @@ export class SubscriptionIndex {
   }
   remove(subscription: Subscription): void {
     const { group, filter } = subscription;
+    this.#count--;
     if (this.exclusive.get(filter) === subscription) this.exclusive.delete(filter);
     if (group === null) this.#trie.remove(filter, subscription);
     else {
@@ -127,8 +130,9 @@ export class SubscriptionIndex {
   groups(): Iterable<SharedGroup> {
     return this.#groups.values();
   }
-  get size(): number {
-    return this.#trie.size;
+  /** Subscriptions of all sessions, members of groups included. */
+  get count(): number {
+    return this.#count;
   }
   match(topic: string, found: (Subscription | SharedGroup)[]): void {
     this.#trie.match(topic, found);

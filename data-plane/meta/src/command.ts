@@ -29,6 +29,12 @@ export interface NamespaceQuotas {
   readonly ingressBytesPerSecondMax: number;
   readonly egressBytesPerSecondMax: number;
   readonly inboxBytesMax: number;
+  /** Messages taken in, and handed out (the fan-out), over all protocols; absent = no limit. */
+  readonly messagesInPerSecondMax?: number;
+  readonly messagesOutPerSecondMax?: number;
+  /** Of all sessions together; absent = no limit. */
+  readonly subscriptionsMax?: number;
+  readonly retainedMessagesMax?: number;
 }
 
 /** A namespace without its topics and sessions. */
@@ -178,6 +184,10 @@ const quotas = shape({
   ingressBytesPerSecondMax: natural,
   egressBytesPerSecondMax: natural,
   inboxBytesMax: natural,
+  messagesInPerSecondMax: optional(natural),
+  messagesOutPerSecondMax: optional(natural),
+  subscriptionsMax: optional(natural),
+  retainedMessagesMax: optional(natural),
 });
 
 const topic = shape({

@@ -83,6 +83,7 @@ export const REFUSAL_ERRORS: Readonly<Record<RefusalCode, ErrorCode>> = {
   'not-authorized': ERROR.TOPIC_AUTHORIZATION_FAILED,
   suspended: ERROR.POLICY_VIOLATION,
   banned: ERROR.SASL_AUTHENTICATION_FAILED,
+  'quota-subscriptions': ERROR.POLICY_VIOLATION,
   'quota-delayed': ERROR.POLICY_VIOLATION,
   'exclusive-taken': ERROR.POLICY_VIOLATION,
   'quota-connections': ERROR.SASL_AUTHENTICATION_FAILED,

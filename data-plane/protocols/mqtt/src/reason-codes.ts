@@ -106,6 +106,7 @@ export const REFUSAL_REASONS: Record<RefusalCode, RefusalReason> = {
   'quota-connection-rate': { connect: 'connection-rate-exceeded', publish: 0x97, subscribe: 0x97 },
   'quota-sessions': { connect: 'quota-exceeded', publish: 0x97, subscribe: 0x97 },
   'quota-topics': { connect: 'quota-exceeded', publish: 0x97, subscribe: 0x97 },
+  'quota-subscriptions': { connect: 'quota-exceeded', publish: 0x97, subscribe: 0x97 },
   'quota-delayed': { connect: 'quota-exceeded', publish: 0x97, subscribe: 0x97 },
   'quota-storage': { connect: 'quota-exceeded', publish: 0x97, subscribe: 0x97 },
   'message-too-large': { connect: 'packet-too-large', publish: null, subscribe: 0x80 },
