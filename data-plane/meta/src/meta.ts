@@ -94,7 +94,14 @@ export class Meta {
     this.#flushing ??= new Promise((resolve, reject) => {
       this.#runtime.afterPoll(() => {
         this.#flushing = null;
-        const cut = this.#log !== null && this.#isSnapshotDue() ? this.#writeSnapshot() : null;
+        let cut: number | null = null;
+        try {
+          if (this.#log !== null && this.#isSnapshotDue()) cut = this.#writeSnapshot();
+        } catch (error) {
+          // The medium failed since the proposals were appended: whoever made them hears it, and nobody else.
+          reject(error instanceof Error ? error : new Error(String(error)));
+          return;
+        }
         this.#store.flush().then(() => {
           resolve();
           if (cut !== null) this.#trim(cut);

@@ -26,6 +26,8 @@ export interface MqttClientPlan {
   /** Comes in through the port of its namespace, or through the common one as `name@namespace`. */
   readonly usesOwnPort: boolean;
   readonly filter: string | null;
+  /** Name of the shared subscription that `filter` belongs to. */
+  readonly group?: string;
   readonly qos: 0 | 1 | 2;
   readonly willTopic: string | null;
   readonly latency: Latency;
@@ -280,9 +282,10 @@ export class MqttClient {
     }
     this.#hadSession = true;
     this.checks.connected(this.#facts.moment(), isPresent);
-    const { filter, qos } = this.plan;
+    const { filter, qos, group } = this.plan;
     if (filter !== null && !this.#isSubscribed) {
-      this.#send({ cmd: 'subscribe', messageId: 65_000, subscriptions: [{ topic: filter, qos }] } as Packet);
+      const topic = group === undefined ? filter : `$share/${group}/${filter}`;
+      this.#send({ cmd: 'subscribe', messageId: 65_000, subscriptions: [{ topic, qos }] } as Packet);
     }
     // [MQTT-4.4.0-1]
     for (const [id, open] of this.#open) {

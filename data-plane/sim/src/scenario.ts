@@ -33,6 +33,9 @@ export interface Scenario {
   readonly subscribers: readonly MqttClientPlan[];
   readonly producers: readonly KafkaProducerPlan[];
   readonly consumers: readonly KafkaConsumerPlan[];
+  /** Members of shared subscriptions; those of one group have the same namespace and filter. */
+  readonly members: readonly MqttClientPlan[];
+  readonly churnsNamespace: boolean;
   readonly churners: readonly { readonly name: string; readonly namespace: string; readonly latency: Latency }[];
 }
 
@@ -93,8 +96,25 @@ export function scenarioOf(chance: Chance): Scenario {
       partitions,
       latency: latency(),
     })),
+    members: membersOf(chance, client),
+    churnsNamespace: chance.is(0.3),
     churners: chance.is(0.4) ? [{ name: 'churner', namespace: chance.pick(NAMESPACES), latency: latency() }] : [],
   };
+}
+
+/** One shared subscription, sometimes: its members have sessions, so that it stands while they are away. */
+function membersOf(
+  chance: Chance,
+  client: () => Omit<MqttClientPlan, 'clientId' | 'filter' | 'qos'>,
+): readonly MqttClientPlan[] {
+  if (!chance.is(0.4)) return [];
+  const namespace = chance.pick(NAMESPACES);
+  const filter = chance.pick(['s/#', 'live/+', '#'] as const);
+  const qos = chance.pick([1, 2] as const);
+  return range(chance.whole(1, 4)).map((i) => {
+    const session = { namespace, version: 5, isPersistent: true, willTopic: null } as const;
+    return { ...client(), ...session, clientId: `g${i}`, group: 'g', filter, qos };
+  });
 }
 
 function nodeOf(chance: Chance, topics: NamespaceConfig['topics']): NodePlan {

@@ -35,6 +35,8 @@ describe('the simulator', () => {
       'delete: 0',
       '/claim/',
       'policy: ',
+      'agent: churned is removed',
+      '/g0: subscribed',
       '|w/p',
     ]) {
       expect(trace).toContain(happened);

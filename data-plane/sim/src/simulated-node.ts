@@ -62,6 +62,7 @@ export class SimulatedNode {
   #process: Process | null = null;
   #starts = 0;
   #isMediumFaulty = false;
+  readonly #gone = new WeakMap<Process, () => void>();
   /** Called when a process serves, before anybody connects. */
   onUp: () => void = () => undefined;
 
@@ -77,6 +78,14 @@ export class SimulatedNode {
   /** A fault was injected that this process may still meet. */
   get isMediumFaulty(): boolean {
     return this.#isMediumFaulty;
+  }
+  /** Calls back when this process is gone. */
+  whenGone(process: Process, callback: () => void): void {
+    this.#gone.set(process, callback);
+  }
+  /** What object storage has under a prefix. */
+  async objectKeys(prefix: string): Promise<readonly string[]> {
+    return (await this.#objects.list(prefix)).map(({ key }) => key);
   }
   get starts(): number {
     return this.#starts;
@@ -183,6 +192,7 @@ export class SimulatedNode {
     this.#world.trace(`node: ${kind}${process.isUp ? '' : ' while it starts'}`);
     this.#process = null;
     this.#isMediumFaulty = false;
+    this.#gone.get(process)?.();
     process.isUp = false;
     process.runtime.die();
     for (const link of process.links) link.serverDied();

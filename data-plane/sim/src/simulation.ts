@@ -5,6 +5,8 @@ import { KafkaProducer } from './kafka-producer.ts';
 import { MqttClient } from './mqtt-client.ts';
 import { NAMESPACES, scenarioOf, STORED_TOPICS, type Scenario } from './scenario.ts';
 import { SimulatedNode } from './simulated-node.ts';
+import { NamespaceChurn } from './namespace-churn.ts';
+import { groupHasEverythingAcknowledged } from './subscriber-checks.ts';
 import { StoredChecks } from './stored-checks.ts';
 import { TopicChurn } from './topic-churn.ts';
 import { UsageChecks } from './usage-checks.ts';
@@ -46,6 +48,8 @@ export class Simulation {
   readonly #usage: UsageChecks;
   readonly #publishers: readonly (readonly [MqttClient, readonly string[]])[];
   readonly #subscribers: readonly MqttClient[];
+  readonly #members: readonly MqttClient[];
+  readonly #namespaceChurn: NamespaceChurn | null;
   readonly #producers: readonly KafkaProducer[];
   readonly #consumers: readonly KafkaConsumer[];
   readonly #churners: readonly TopicChurn[];
@@ -65,6 +69,8 @@ export class Simulation {
       new MqttClient(this.#world, this.#node, this.#facts, plan);
     this.#publishers = publishers.map((plan) => [mqtt(plan), plan.topics] as const);
     this.#subscribers = subscribers.map(mqtt);
+    this.#members = this.#scenario.members.map(mqtt);
+    this.#namespaceChurn = this.#scenario.churnsNamespace ? new NamespaceChurn(this.#world, this.#node) : null;
     this.#producers = producers.map((plan) => new KafkaProducer(this.#world, parts, plan));
     this.#consumers = consumers.map((plan) => new KafkaConsumer(this.#world, parts, plan));
     this.#churners = churners.map((plan) => new TopicChurn(this.#world, parts, plan));
@@ -73,6 +79,7 @@ export class Simulation {
   async run(): Promise<RunResult> {
     this.#node.onUp = () => this.#onUp();
     this.#node.start();
+    this.#namespaceChurn?.start();
     for (const client of this.#mqttClients) this.#world.after(this.#chance.between(0, 50), () => client.start());
     for (const { link } of this.#kafkaClients) this.#world.after(this.#chance.between(0, 50), () => link.connect());
     for (let step = 0; step < this.#steps && this.#world.violation === null; step++) {
@@ -84,6 +91,8 @@ export class Simulation {
     await this.#finalAudit();
     await this.#retainedAreServed();
     for (const subscriber of this.#subscribers) subscriber.checks.hasEverythingAcknowledged();
+    groupHasEverythingAcknowledged(this.#world, this.#facts, this.#members);
+    await this.#namespaceChurn?.leavesNoObject();
     return this.#result();
   }
   #result(): RunResult {
@@ -98,7 +107,7 @@ export class Simulation {
     };
   }
   get #mqttClients(): readonly MqttClient[] {
-    return [...this.#publishers.map(([client]) => client), ...this.#subscribers];
+    return [...this.#publishers.map(([client]) => client), ...this.#subscribers, ...this.#members];
   }
   get #kafkaClients(): readonly (KafkaProducer | KafkaConsumer | TopicChurn)[] {
     return [...this.#producers, ...this.#consumers, ...this.#churners];
@@ -152,6 +161,7 @@ export class Simulation {
     this.#stored.observe(process, NAMESPACES, STORED_TOPICS);
     this.#usage.observe(process, this.#node.starts);
     for (const churner of this.#churners) churner.topicsStayAsAcknowledged();
+    this.#namespaceChurn?.namespacesStayAsAcknowledged();
   }
 
   /** True when the audit came to its end. */
@@ -180,6 +190,7 @@ export class Simulation {
   async #becomesQuiet(): Promise<void> {
     this.#world.trace('no more faults');
     for (const churner of this.#churners) churner.stop();
+    this.#namespaceChurn?.stop();
     const isQuiet = (): boolean =>
       this.#node.up !== null &&
       this.#mqttClients.every((client) => client.isQuiet) &&

@@ -49,9 +49,12 @@ export class SubscriberChecks {
       this.retained.set(packet.topic, text);
       return;
     }
-    this.exactlyOnceWhereItIsOwed(message);
-    this.keepsTheOrderOfItsPublisher(message);
-    this.neverComesBackOnceAcknowledged(packet, text);
+    // What a member of a shared subscription did not acknowledge goes to another one, and may come back.
+    if (this.#plan.group === undefined) {
+      this.exactlyOnceWhereItIsOwed(message);
+      this.keepsTheOrderOfItsPublisher(message);
+      this.neverComesBackOnceAcknowledged(packet, text);
+    }
     this.#got.set(text, (this.#got.get(text) ?? 0) + 1);
   }
   /** `id`: of a PUBACK; null for a PUBREC. */
@@ -113,7 +116,34 @@ export class SubscriberChecks {
     }
   }
 
+  /** What a member of a shared subscription got, and since when it stands. */
+  has(text: string): boolean {
+    return this.#got.has(text);
+  }
+  get standsSince(): number {
+    return this.#subscribedAt ?? Infinity;
+  }
+
   get #who(): string {
     return `${this.#plan.namespace}/${this.#plan.clientId}`;
+  }
+}
+
+/** At the end of a shared subscription: everything acknowledged while it stood came to one of its members. */
+export function groupHasEverythingAcknowledged(
+  world: World,
+  facts: Facts,
+  members: readonly { readonly plan: MqttClientPlan; readonly checks: SubscriberChecks }[],
+): void {
+  const plan = members[0]?.plan;
+  if (plan?.filter == null) return;
+  const since = Math.min(...members.map(({ checks }) => checks.standsSince));
+  for (const message of facts.acknowledged()) {
+    const { namespace, topic, qos, sentAt, text, mayBeLost } = message;
+    if (namespace !== plan.namespace || qos === 0 || mayBeLost === true || sentAt < since) continue;
+    if (!matches(plan.filter, topic) || facts.deletedTexts.has(text)) continue;
+    if (members.some(({ checks }) => checks.has(text))) continue;
+    world.violated('group-delivers-everything-acknowledged', `nobody of ${namespace}/${plan.group} got ${text}`);
+    return;
   }
 }

@@ -1,6 +1,7 @@
 import type { UsageTotals } from '@robustmq/broker';
 import type { Process } from './simulated-node.ts';
 import type { Facts } from './facts.ts';
+import { CHURNED_NAMESPACE } from './namespace-churn.ts';
 import type { World } from './world.ts';
 
 const METERS = ['messagesIn', 'messagesOut', 'bytesIn', 'bytesOut', 'connectionMs'] as const;
@@ -22,6 +23,8 @@ export class UsageChecks {
       this.#before = new Map();
     }
     for (const totals of process.broker!.usage()) {
+      // A namespace that is removed and made again begins to count again.
+      if (totals.namespaceId === CHURNED_NAMESPACE) continue;
       this.countersNeverGoBack(totals);
       this.countsWhatWasAcknowledged(totals, start);
     }
