@@ -2,8 +2,8 @@ import type { Transport } from '@robustmq/wire';
 import type { Sink } from './packet-writer.ts';
 
 const SLAB_SIZES = [4 * 1024, 16 * 1024, 64 * 1024] as const;
-/** Free slabs kept per size: at most 64 × 84 KiB = 5.25 MiB per server. */
-const SLABS_FREE_MAX = 64;
+/** Free slabs kept of each size: one per connection that has something to say in a turn, at most 9 MiB per server. */
+const SLABS_FREE_MAX = [1024, 64, 64] as const;
 const NOTHING: Buffer = Buffer.alloc(0);
 
 /** Output slabs of all connections of a server. */
@@ -19,8 +19,8 @@ export class SlabPool {
   }
 
   give(slab: Buffer): void {
-    const list = this.#free[SLAB_SIZES.indexOf(slab.length as (typeof SLAB_SIZES)[number])];
-    if (list !== undefined && list.length < SLABS_FREE_MAX) list.push(slab);
+    const size = SLAB_SIZES.indexOf(slab.length as (typeof SLAB_SIZES)[number]);
+    if (size >= 0 && this.#free[size]!.length < SLABS_FREE_MAX[size]!) this.#free[size]!.push(slab);
   }
 }
 
