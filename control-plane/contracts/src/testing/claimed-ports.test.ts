@@ -1,27 +1,30 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { connect } from 'node:net';
-import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { claimPort, claimPorts } from './claimed-ports.ts';
 
 const MODULE = new URL('./claimed-ports.ts', import.meta.url).href;
 
-/** What another process gets when it claims `count` single ports and stays alive until all have claimed. */
-async function claimElsewhere(count: number): Promise<number[]> {
+/** Another process that claims `count` single ports and lives until `end`. */
+function claimElsewhere(count: number): { ports: Promise<number[]>; end: () => void } {
   const script = `
     const { claimPort } = await import(${JSON.stringify(MODULE)});
     const ports = [];
     for (let i = 0; i < ${count}; i += 1) ports.push(await claimPort());
     console.log(JSON.stringify(ports));
-    await new Promise((resolve) => setTimeout(resolve, 1_000));`;
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
-  return JSON.parse(stdout) as number[];
+    process.stdin.resume();`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ports = once(child.stdout, 'data').then(([line]) => JSON.parse(String(line)) as number[]);
+  return { ports, end: () => child.stdin.end() };
 }
 
 describe('claimed ports', { timeout: 60_000 }, () => {
   it('never gives one port to two processes, however many ask at once', async () => {
     const mine = await Promise.all(Array.from({ length: 30 }, () => claimPort()));
-    const others = await Promise.all([claimElsewhere(130), claimElsewhere(20), claimElsewhere(20)]);
+    const processes = [claimElsewhere(130), claimElsewhere(20), claimElsewhere(20)];
+    const others = await Promise.all(processes.map(({ ports }) => ports));
+    for (const { end } of processes) end();
     const all = [...mine, ...others.flat()];
     expect(new Set(all).size).toBe(all.length);
     expect(Math.max(...all)).toBeLessThan(32_768);

@@ -123,7 +123,7 @@ class CephCluster {
     return done.stdout;
   }
   #try(program: string, words: readonly string[]): boolean {
-    return spawnSync(program, words, { ...this.#options(), timeout: 5_000 }).status === 0;
+    return spawnSync(program, words, { ...this.#options(), timeout: 30_000 }).status === 0;
   }
   #daemon(program: string, words: readonly string[]): void {
     const output = openSync(join(this.#folder, `${program}.out`), 'w');
