@@ -38,7 +38,7 @@ export interface AdminTarget {
   /** Resolves when its data is gone; fine when there is none. */
   removeNamespace(clusterId: string): Promise<void>;
   namespaces(): readonly NamespaceObserved[];
-  /** A live view of node-views.ts. Throws NodeError not-found, validation-failed, conflict, unavailable. */
+  /** A live view of node-views.ts. Throws NodeError with a code of VIEW_STATUS. */
   view(clusterId: string, view: string, query: unknown): Promise<unknown>;
   usage(afterSeq: number, limit: number): Promise<UsageBatchReply>;
   trimUsage(throughSeq: number): Promise<void>;
@@ -61,7 +61,7 @@ interface Answer {
   readonly text?: string;
 }
 /** Refusals that are nobody's fault here. */
-const VIEW_STATUS = { 'not-found': 404, 'validation-failed': 400, conflict: 409, unavailable: 503 } as const;
+const VIEW_STATUS = { 'not-found': 404, 'validation-failed': 400, conflict: 409, 'payload-too-large': 413 } as const;
 const NOTHING: Answer = { status: 204 };
 
 const AfterSeq = z.object({

@@ -94,14 +94,14 @@ it('shows topics, their tiers and their records', async () => {
   const found: string[] = [];
   for (const partition of [0, 1])
     for (let fromOffset = 0; ;) {
-      const page = await view('records', { topic: 'sensors', partition, fromOffset, limit: 2, valueBytesMax: 5 });
+      const page = await view('records', { topic: 'sensors', partition, fromOffset, limit: 2, valueBytesMax: 9 });
       if (page.items.length === 0) break;
       found.push(
         ...page.items.map(({ key, value }) => [key!, value!].map((text) => Buffer.from(text, 'base64')).join()),
       );
       fromOffset = page.nextOffset;
     }
-  expect(found.sort()).toEqual([0, 1, 2, 3, 4].map((i) => `sensors/${i},value`));
+  expect(found.sort()).toEqual([0, 1, 2, 3, 4].map((i) => `sensors/${i},value ${i}`));
   const key = Buffer.from('sensors/3').toString('base64');
   const keyed = await Promise.all([0, 1].map((partition) => view('records', { topic: 'sensors', partition, key })));
   expect(keyed.flatMap((page) => page.items)).toHaveLength(1);
@@ -139,6 +139,26 @@ it('refuses what it does not know, with a code', async () => {
     404,
     'not-found',
   ]);
+});
+
+it('refuses an answer that is too large, and gives it in smaller pages', async () => {
+  for (let i = 0; i < 5; i++) await client.publishAsync('sensors/0', Buffer.alloc(250_000, 'x'), { qos: 1 });
+  const all = { topic: 'sensors', valueBytesMax: 1_048_576 };
+  const replies = await Promise.all(
+    [0, 1].map((partition) =>
+      admin.call('POST', `/v1/namespaces/${CLUSTER}/views/records`, { ...all, partition, limit: 100 }),
+    ),
+  );
+  expect(replies.every(({ text }) => text.length < 1_100_000)).toBe(true);
+  const partition = (await view('topics')).items[0]!.partitions.find(({ endOffset }) => endOffset >= 5)!.partition;
+  let count = 0;
+  for (let fromOffset = 0; ;) {
+    const page = await view('records', { ...all, partition, fromOffset, limit: 2 });
+    if (page.items.length === 0) break;
+    count += page.items.length;
+    fromOffset = page.nextOffset;
+  }
+  expect(count).toBeGreaterThanOrEqual(5);
 });
 
 it('kicks a client', async () => {

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import type { CreateTopic, NamespaceConfig, NamespaceObservation } from '@robustmq/broker';
 import {
   ClusterSettings,
@@ -81,7 +81,12 @@ export function fromStandalone(
     allowAnonymous: space.allowAnonymous,
     isDefault: space.default,
     autoCreateTopics: space.autoCreateTopics,
-    credentials: space.credentials.map(({ username, password }) => ({ name: username, sha256: verifierOf(password) })),
+    credentials: space.credentials.map(({ username, password }) => ({
+      name: username,
+      sha256: verifierOf(password),
+      scramSha256: scramVerifierOf(password, 'sha256'),
+      scramSha512: scramVerifierOf(password, 'sha512'),
+    })),
     topics: space.topics.map(({ name, partitions, retentionMs, retentionBytes, ...policy }) => ({
       ...{ name, partitions, retentionMs, retentionBytes, ...givenPolicy(policy) },
       durability: policy.durability ?? durability,
@@ -97,6 +102,21 @@ function verifierOf(password: string): { salt: string; hash: string } {
   const salt = randomBytes(SALT_BYTES);
   const hash = createHash('sha256').update(salt).update(password).digest('base64');
   return { salt: salt.toString('base64'), hash };
+}
+
+const SCRAM_ITERATIONS = 4096;
+
+/** RFC 5802 §3. */
+function scramVerifierOf(password: string, hash: 'sha256' | 'sha512') {
+  const salt = randomBytes(SALT_BYTES);
+  const salted = pbkdf2Sync(password, salt, SCRAM_ITERATIONS, hash === 'sha256' ? 32 : 64, hash);
+  const clientKey = createHmac(hash, salted).update('Client Key').digest();
+  return {
+    salt: salt.toString('base64'),
+    iterations: SCRAM_ITERATIONS,
+    storedKey: createHash(hash).update(clientKey).digest('base64'),
+    serverKey: createHmac(hash, salted).update('Server Key').digest('base64'),
+  };
 }
 
 /** A namespace that has data here but is not in the file any more: nobody may connect, and nothing is deleted. */

@@ -1,26 +1,16 @@
-import type { BrokerNode, Message, Partition, Topic } from '@robustmq/broker';
+import { isFilter, isRefusal, type BrokerNode, type NamespaceViews, type Partition } from '@robustmq/broker';
 import { NODE_VIEWS, NodeViewName, type NodeView, type NodeViewQuery, type NodeViewReply } from '@robustmq/contracts';
-import { isFilter } from '@robustmq/broker';
-import type { StreamTierReport } from '@robustmq/journal';
 import { NodeError } from './node-error.ts';
-import { recordsOf } from './record-view.ts';
-import { isoTime, isoTimeOrNull, numberKey, pageOf } from './view-page.ts';
 
-/** The live views of node-views.ts over the broker's owners: read now, kept nowhere, one page at a time. */
+/**
+ * The live views of node-views.ts: the broker's own answers, checked against the contract, and consumer groups, which the
+ * broker knows by what they committed and a protocol by who is in them.
+ */
 
 type Namespace = NonNullable<ReturnType<BrokerNode['byId']>>;
-/** Bytes of a retained or delayed message that people are shown. */
-const MESSAGE_BYTES_SHOWN_MAX = 4_096;
+/** Bytes of JSON one answer may have. */
+export const VIEW_BYTES_MAX = 1_048_576;
 
-/** What views need besides the namespace. */
-export interface ViewSurroundings {
-  readonly nowMs: () => number;
-  /** Consumer groups as Kafka has them; absent = only what they committed is known. */
-  readonly groups?: GroupViews | undefined;
-}
-export interface GroupViews {
-  list(namespaceId: string): readonly LiveGroup[];
-}
 /** A group with members, as its coordinator sees it. */
 export interface LiveGroup {
   readonly name: string;
@@ -28,190 +18,88 @@ export interface LiveGroup {
   readonly protocolType: string;
   readonly members: readonly { memberId: string; clientId: string; host: string; partitions: number }[];
 }
+/** Groups of a namespace that have a coordinator now; absent = only what was committed is known. */
+export type LiveGroups = (namespaceId: string) => readonly LiveGroup[];
 
-type Answer<V extends NodeView> = (
-  namespace: Namespace,
-  query: NodeViewQuery<V>,
-  around: ViewSurroundings,
-) => NodeViewReply<V> | Promise<NodeViewReply<V>>;
+interface Looked {
+  readonly views: NamespaceViews;
+  readonly namespace: Namespace;
+  readonly groups: readonly LiveGroup[];
+}
+type Answer<V extends NodeView> = (looked: Looked, query: NodeViewQuery<V>) => unknown;
 
 const VIEWS: { readonly [V in NodeView]: Answer<V> } = {
-  clients: (namespace, query) =>
-    pageOf(
-      [...namespace.connections.list()].filter(({ info }) => info.clientId.startsWith(query.prefix ?? '')),
-      ({ info, connectedAtMs }) => `${info.clientId}\n${numberKey(connectedAtMs)}\n${info.remoteAddress}`,
-      query,
-      ({ info: { clientId, protocol, principal, remoteAddress }, connectedAtMs }) => ({
-        ...{ clientId, protocol, principal, remoteAddress },
-        connectedAt: isoTime(connectedAtMs),
-      }),
-    ),
-  'kick-client': (namespace, { clientId }) => {
-    const wanted = [...namespace.connections.list()].filter(({ info }) => info.clientId === clientId);
-    for (const { info } of wanted) info.disconnect('kicked');
-    return { done: wanted.length > 0 };
+  clients: ({ views }, query) => views.clients(query),
+  'kick-client': ({ views }, query) => views.kickClient(query),
+  sessions: ({ views }, query) => views.sessions(query),
+  'end-session': ({ views }, query) => views.endSession(query),
+  subscriptions: ({ views }, query) => views.subscriptions(query),
+  retained: ({ views }, query) => {
+    if (isFilter(query.filter)) return views.retained(query);
+    throw new NodeError('validation-failed', `"${query.filter}" is not an MQTT topic filter`);
   },
-  sessions: (namespace, query) =>
-    pageOf(
-      [...namespace.sessions.list().values()].filter(({ clientId }) => clientId.startsWith(query.prefix ?? '')),
-      ({ clientId }) => clientId,
-      query,
-      ({ clientId, connection, expirySeconds, subscriptions, inbox }) => ({
-        clientId,
-        connected: connection !== null,
-        // Infinity has no JSON; MQTT 5 §3.1.2.11.2 spells "until it is ended" so.
-        expirySeconds: Number.isFinite(expirySeconds) ? expirySeconds : 0xffff_ffff,
-        subscriptions: subscriptions.size,
-        inboxMessages: inbox?.depth ?? 0,
-        inboxBytes: inbox?.owedBytes ?? 0,
-      }),
-    ),
-  subscriptions: (namespace, query) =>
-    pageOf(
-      [...namespace.sessions.list().values()]
-        .filter(({ clientId }) => query.clientId === undefined || clientId === query.clientId)
-        .flatMap(({ clientId, subscriptions }) =>
-          Array.from(subscriptions, ([filter, { options }]) => ({ clientId, filter, qos: options.qos as number })),
-        ),
-      ({ clientId, filter }) => `${clientId}\n${filter}`,
-      query,
-      (subscription) => subscription,
-    ),
-  retained: (namespace, query) => {
-    if (!isFilter(query.filter)) throw refused('validation-failed', `"${query.filter}" is not an MQTT topic filter`);
-    return pageOf(namespace.retained.match(query.filter), ({ topic }) => topic, query, messageView);
-  },
-  'delete-retained': (namespace, { topic }) => {
-    const done = namespace.retained.match(topic).some((message) => message.topic === topic);
-    const gone: Message = { topic, payload: Buffer.alloc(0), qos: 0, retain: true, properties: null, timestampMs: 0 };
-    if (done) namespace.retained.set(gone);
-    return { done };
-  },
-  delayed: (namespace, query) =>
-    pageOf(
-      namespace.delayed.list(),
-      ({ dueMs, id }) => `${numberKey(dueMs)}\n${id}`,
-      query,
-      ({ id, dueMs, message: { topic, payload } }) => ({
-        ...{ id, topic, dueAt: isoTime(dueMs) },
-        sizeBytes: payload.length,
-      }),
-    ),
-  'cancel-delayed': (namespace, { id }) => ({ done: namespace.delayed.cancel(id) }),
-  'slow-subscribers': (namespace) => {
-    const items = namespace.slow.list(namespace.settings.mqtt.slowSubscriber);
-    return { items: items.map(({ atMs, ...one }) => ({ ...one, at: isoTime(atMs) })), next: null };
-  },
-  events: (namespace, query) =>
-    // Newest first; many may have one millisecond, so the place in the log is part of the key.
-    pageOf(
-      namespace.events.list().map((event, i) => ({ event, i })),
-      ({ event, i }) => `${numberKey(8.64e15 - event.timeMs)}\n${numberKey(1e6 - i)}`,
-      query,
-      ({ event: { timeMs, protocol, clientId, remoteAddress, stage, code, detail } }) => ({
-        ...{ at: isoTime(timeMs), protocol, clientId, remoteAddress, stage, code, detail },
-      }),
-    ),
-  bans: (namespace, _query, { nowMs }) => ({
-    items: namespace.bans
-      .list(nowMs())
-      .map(({ kind, value, reason, untilMs }) => ({ kind, value, reason, until: isoTimeOrNull(untilMs) })),
-    next: null,
-  }),
-  unban: (namespace, { kind, value }) => ({ done: namespace.bans.lift(kind, value) }),
-  inbox: () => notYet('inbox'),
-  'clear-inbox': () => notYet('clear-inbox'),
-  'end-session': () => notYet('end-session'),
-  topics: (namespace, query) => pageOf(namespace.topics.list(), ({ name }) => name, query, topicView),
-  'topic-tiers': (namespace, query) => ({ partitions: topicOf(namespace, query.topic).partitions.map(partitionTiers) }),
-  groups: (namespace, query, { groups }) => {
-    const live = new Map((groups?.list(namespace.id) ?? []).map((group) => [group.name, group]));
-    const names = new Set([...live.keys(), ...namespace.offsets.groups()]);
-    return pageOf(
-      names,
-      (name) => name,
-      query,
-      (name) => groupView(namespace, name, live.get(name)),
-    );
-  },
-  'reset-offsets': (namespace, query, { groups }) => resetOffsets(namespace, query, groups),
-  records: (namespace, query) => recordsOf(topicOf(namespace, query.topic), query),
+  'delete-retained': ({ views }, query) => views.deleteRetained(query),
+  inbox: ({ views }, query) => views.inbox(query),
+  'clear-inbox': ({ views }, query) => views.clearInbox(query),
+  delayed: ({ views }, query) => views.delayed(query),
+  'cancel-delayed': ({ views }, query) => views.cancelDelayed(query),
+  'slow-subscribers': ({ views }) => views.slowSubscribers(),
+  events: ({ views }, query) => views.events(query),
+  bans: ({ views }) => views.bans(),
+  unban: ({ views }, query) => views.unban(query),
+  topics: ({ views }, query) => views.topics(query),
+  'topic-tiers': ({ views }, query) => views.topicTiers(query),
+  records: ({ views }, query) => views.records(query),
+  groups: groupsPage,
+  'reset-offsets': resetOffsets,
 };
 
-/** Answers a view. Throws NodeError with a code of contracts/problems.ts: not-found, validation-failed, conflict. */
+/**
+ * Answers a view. Throws NodeError with a code of contracts/problems.ts: not-found, validation-failed, conflict,
+ * payload-too-large.
+ */
 export async function answerView(
   broker: BrokerNode,
   namespaceId: string,
   name: string,
   query: unknown,
-  around: ViewSurroundings,
+  groups: LiveGroups = () => [],
 ): Promise<unknown> {
   const view = NodeViewName.safeParse(name);
-  if (!view.success) throw refused('not-found', `there is no view ${name}`);
-  const namespace = broker.byId(namespaceId);
-  if (namespace === undefined) throw refused('not-found', 'the node does not serve this cluster');
+  if (!view.success) throw new NodeError('not-found', `there is no view ${name}`);
+  const [namespace, views] = [broker.byId(namespaceId), broker.views(namespaceId)];
+  if (namespace === undefined || views === undefined)
+    throw new NodeError('not-found', 'the node does not serve this cluster');
   const { query: asked, reply } = NODE_VIEWS[view.data];
   const parsed = asked.safeParse(query);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    throw refused('validation-failed', `${issue?.path.join('.') || 'query'}: ${issue?.message}`);
+    throw new NodeError('validation-failed', `${issue?.path.join('.') || 'query'}: ${issue?.message}`);
   }
-  const answer = VIEWS[view.data] as (n: Namespace, q: unknown, a: ViewSurroundings) => unknown;
-  return reply.parse(await answer(namespace, parsed.data, around));
+  const answer = VIEWS[view.data] as (looked: Looked, query: unknown) => unknown;
+  const answered = await answer({ views, namespace, groups: groups(namespaceId) }, parsed.data);
+  if (isRefused(answered)) throw new NodeError('not-found', answered.message);
+  const shown = reply.parse(answered);
+  if (Buffer.byteLength(JSON.stringify(shown)) > VIEW_BYTES_MAX)
+    throw new NodeError('payload-too-large', `the answer is above ${VIEW_BYTES_MAX} bytes: ask with a smaller limit`);
+  return shown;
 }
 
-function topicOf(namespace: Namespace, name: string): Topic {
-  const topic = namespace.topics.get(name);
-  if (topic === undefined) throw refused('not-found', `there is no topic ${name}`);
-  return topic;
+/** What the broker refuses in a view is a topic, partition or session that is not there. */
+function isRefused(answer: unknown): answer is { message: string } {
+  return typeof answer === 'object' && answer !== null && isRefusal(answer as Parameters<typeof isRefusal>[0]);
 }
 
-function topicView(topic: Topic): NodeViewReply<'topics'>['items'][number] {
-  const { name, bindings = [], durability, retentionMs, retentionBytes, cleanup = 'delete', partitions } = topic;
+function groupsPage({ namespace, groups }: Looked, { after, limit }: NodeViewQuery<'groups'>): NodeViewReply<'groups'> {
+  const live = new Map(groups.map((group) => [group.name, group]));
+  const names = [...new Set([...live.keys(), ...namespace.offsets.groups()])].sort();
+  const behind = after === undefined ? names : names.filter((name) => name > after);
+  const shown = behind.slice(0, limit);
   return {
-    ...{ name, bindings: [...bindings], durability, retentionMs, retentionBytes, cleanup },
-    partitions: partitions.map((partition) => partitionView(partition, partition.tiers())),
+    items: shown.map((name) => groupView(namespace, name, live.get(name))),
+    next: behind.length > shown.length ? shown.at(-1)! : null,
   };
 }
-function partitionView(
-  partition: Partition,
-  tiers: StreamTierReport,
-): NodeViewReply<'topics'>['items'][number]['partitions'][number] {
-  const { index, startOffset, endOffset, stableOffset, sizeBytes } = partition;
-  const { hotBytes, warmBytes, coldBytes } = tiers;
-  return { partition: index, startOffset, endOffset, stableOffset, sizeBytes, hotBytes, warmBytes, coldBytes };
-}
-function partitionTiers(partition: Partition): NodeViewReply<'topic-tiers'>['partitions'][number] {
-  const tiers = partition.tiers();
-  return {
-    ...partitionView(partition, tiers),
-    objects: tiers.objects.map(({ key, baseOffset, nextOffset, sizeBytes, cold, warm, compacted }) => ({
-      ...{ key, baseOffset, nextOffset, sizeBytes, cold, warm, compacted },
-    })),
-    moves: tiers.moves.map(({ atMs, ...move }) => ({ at: isoTime(atMs), ...move })),
-  };
-}
-
-function messageView({
-  topic,
-  qos,
-  retain,
-  timestampMs,
-  payload,
-  properties,
-}: Message): NodeViewReply<'retained'>['items'][number] {
-  const shown = payload.subarray(0, MESSAGE_BYTES_SHOWN_MAX).toString('base64');
-  const texts: Record<string, string> = {};
-  for (const [name, value] of properties?.headers ?? []) texts[name] = value.toString();
-  if (properties?.contentType !== undefined) texts['content-type'] = properties.contentType;
-  if (properties?.responseTopic !== undefined) texts['response-topic'] = properties.responseTopic;
-  if (properties?.expirySeconds !== undefined) texts['message-expiry'] = String(properties.expirySeconds);
-  return {
-    ...{ topic, qos, retain, timestamp: isoTime(timestampMs), sizeBytes: payload.length },
-    ...{ value: shown, properties: texts },
-  };
-}
-
 function groupView(
   namespace: Namespace,
   name: string,
@@ -227,15 +115,15 @@ function groupView(
 
 /** KIP-122: only while nobody is in the group, whose members would commit over it. */
 async function resetOffsets(
-  namespace: Namespace,
+  { namespace, groups }: Looked,
   { topic: name, group, to }: NodeViewQuery<'reset-offsets'>,
-  groups: GroupViews | undefined,
 ): Promise<NodeViewReply<'reset-offsets'>> {
-  const topic = topicOf(namespace, name);
-  const live = groups?.list(namespace.id).find((one) => one.name === group);
+  const topic = namespace.topics.get(name);
+  if (topic === undefined) throw new NodeError('not-found', `there is no topic ${name}`);
+  const live = groups.find((one) => one.name === group);
   if (live === undefined && !namespace.offsets.groups().includes(group))
-    throw refused('not-found', `there is no group ${group}`);
-  if ((live?.members.length ?? 0) > 0) throw refused('conflict', `group ${group} has members: stop them first`);
+    throw new NodeError('not-found', `there is no group ${group}`);
+  if ((live?.members.length ?? 0) > 0) throw new NodeError('conflict', `group ${group} has members: stop them first`);
   const offsets = await Promise.all(
     topic.partitions.map(async (partition) => ({ partition: partition.index, offset: await resetTo(partition, to) })),
   );
@@ -250,11 +138,3 @@ async function resetTo(partition: Partition, to: NodeViewQuery<'reset-offsets'>[
   const wanted = typeof to === 'number' ? to : (await partition.offsetAtTime(Date.parse(to)))?.offset;
   return Math.min(Math.max(wanted ?? stableOffset, startOffset), stableOffset);
 }
-
-function notYet(view: string): never {
-  throw refused('unavailable', `this version of the node does not answer ${view}`);
-}
-function refused(code: ViewErrorCode, sentence: string): NodeError {
-  return new NodeError(code, sentence);
-}
-type ViewErrorCode = 'not-found' | 'validation-failed' | 'conflict' | 'unavailable';

@@ -15,7 +15,7 @@ export const NODE_ERRORS = {
   'not-found': 'there is nothing of this name',
   'validation-failed': 'the question makes no sense',
   conflict: 'it cannot be done now',
-  unavailable: 'it cannot be answered now',
+  'payload-too-large': 'the answer is larger than answers may be',
   'not-supported': 'this version of the node cannot do that',
 } as const;
 export type NodeErrorCode = keyof typeof NODE_ERRORS;

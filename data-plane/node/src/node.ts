@@ -227,8 +227,7 @@ export class Node implements AdminTarget {
     return this.observations().map(toObserved);
   }
   view(clusterId: string, view: string, query: unknown): Promise<unknown> {
-    const { broker, runtime } = this.#graph;
-    return answerView(broker, clusterId, view, query, { nowMs: () => runtime.nowMs() });
+    return answerView(this.#graph.broker, clusterId, view, query);
   }
   observations(): readonly NamespaceObservation[] {
     return this.#graph.broker.namespaces();

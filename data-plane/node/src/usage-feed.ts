@@ -2,7 +2,7 @@ import { PROTOCOLS, type BrokerNode } from '@robustmq/broker';
 import type { UsageProtocol } from '@robustmq/contracts';
 import type { Runtime } from '@robustmq/wire';
 import type { ProtocolSample } from './metrics.ts';
-import type { LiveCounters, UsageSource } from './usage-ledger.ts';
+import type { LiveCounters, StorageLevels, UsageSource } from './usage-ledger.ts';
 
 type BrokerNamespace = NonNullable<ReturnType<BrokerNode['byId']>>;
 type UsageMeter = BrokerNamespace['usage'];
@@ -91,8 +91,8 @@ export class UsageFeed implements UsageSource {
       this.#metered = this.#metered.filter((one) => one.namespace !== null || !isIdle(one.meter));
   }
 
-  visitStored(visit: (namespaceId: string, storedBytes: number) => void): void {
-    for (const { id, meter, namespace } of this.#metered) if (namespace !== null) visit(id, meter.storedBytes);
+  visitStorage(visit: (namespaceId: string, stored: StorageLevels) => void): void {
+    for (const row of this.#broker.storageUsage()) visit(row.namespaceId, row);
   }
 
   visitDedicated(visit: (namespaceId: string) => void): void {

@@ -2,9 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UsageWindow, type UsageProtocol } from '@robustmq/contracts';
 import { MemoryLogStore, type LogStore } from '@robustmq/store';
+import { Writer } from '@robustmq/wire';
 import { RecordedStore } from './testing/recorded-store.ts';
 import { steppedRuntime, type SteppedRuntime } from './testing/stepped-runtime.ts';
-import { UsageLedger, USAGE_TOTALS_LOG, type LiveCounters, type UsageSource } from './usage-ledger.ts';
+import {
+  UsageLedger,
+  USAGE_TOTALS_LOG,
+  type LiveCounters,
+  type StorageLevels,
+  type UsageSource,
+} from './usage-ledger.ts';
 
 const CLUSTER = '01975c00-0000-7000-8000-000000000001';
 const OTHER = '01975c00-0000-7000-8000-000000000002';
@@ -16,10 +23,13 @@ interface Counters extends LiveCounters {
   bytesOut: number;
   connectionMs: number;
 }
+const NOTHING: StorageLevels = { hotBytes: 0, warmBytes: 0, coldBytes: 0, partitions: 0, objectRequests: 0 };
+
 /** A process's counters: what a broker would expose. */
 class Process implements UsageSource {
   readonly counters = new Map<string, Counters>();
   readonly stored = new Map<string, number>();
+  readonly levels = new Map<string, Partial<StorageLevels>>();
   readonly dedicated = new Set<string>();
   of(namespaceId: string, protocol: UsageProtocol = 'mqtt'): Counters {
     const key = `${protocol} ${namespaceId}`;
@@ -37,8 +47,9 @@ class Process implements UsageSource {
     for (const [key, counters] of this.counters)
       visit(key.slice(key.indexOf(' ') + 1), protocolOf(key), counters, counters.connectionMs);
   }
-  visitStored(visit: (namespaceId: string, storedBytes: number) => void): void {
-    for (const [id, bytes] of this.stored) visit(id, bytes);
+  visitStorage(visit: (namespaceId: string, stored: StorageLevels) => void): void {
+    for (const [id, bytes] of this.stored) visit(id, { ...NOTHING, warmBytes: bytes, ...this.levels.get(id) });
+    for (const [id, levels] of this.levels) if (!this.stored.has(id)) visit(id, { ...NOTHING, ...levels });
   }
   visitDedicated(visit: (namespaceId: string) => void): void {
     for (const id of this.dedicated) visit(id);
@@ -166,8 +177,10 @@ describe('windows', () => {
     expect(summary(await ledger.windows(0, 10)).map((w) => w.slice(1, 5))).toEqual([
       ['storage', 'stored_byte_seconds', String(first), String(first)],
       ['storage', 'node_seconds', '60', '60'],
+      ['storage', 'warm_byte_seconds', String(first), String(first)],
       ['storage', 'stored_byte_seconds', '600', String(first + 600n)],
       ['storage', 'node_seconds', '60', '120'],
+      ['storage', 'warm_byte_seconds', '600', String(first + 600n)],
     ]);
   });
 
@@ -399,3 +412,66 @@ async function allWindows(ledger: UsageLedger, agent: Agent): Promise<Map<string
   }
   return last;
 }
+
+describe('what is stored', () => {
+  const levels = { hotBytes: 5, warmBytes: 30, coldBytes: 70, partitions: 3, objectRequests: 0 };
+
+  it('is metered by tier, with partitions and requests, each request once over restarts', async () => {
+    const runtime = steppedRuntime();
+    const store = new MemoryLogStore();
+    const first = await boot(store, runtime);
+    first.ledger.start();
+    first.process.levels.set(CLUSTER, { ...levels, objectRequests: 4 });
+    runtime.advance(20_000);
+    await first.ledger.stop();
+    // Another process counts its requests from nothing.
+    const second = await boot(store, runtime);
+    second.ledger.start();
+    second.process.levels.set(CLUSTER, { ...levels, objectRequests: 2 });
+    second.process.levels.set(OTHER, { objectRequests: 1 });
+    runtime.advance(20_000);
+    second.process.levels.set(CLUSTER, { ...levels, objectRequests: 9 });
+    runtime.advance(20_000);
+    await turns(3);
+    const windows = await second.ledger.windows(0, 100);
+    const of = (clusterId: string) =>
+      Object.fromEntries(windows.filter((w) => w.clusterId === clusterId).map((w) => [w.meter, Number(w.value)]));
+    expect(of(CLUSTER)).toEqual({
+      ...{ stored_byte_seconds: 6_000, hot_byte_seconds: 300, warm_byte_seconds: 1_800, cold_byte_seconds: 4_200 },
+      ...{ partition_seconds: 180, object_requests: 13 },
+    });
+    expect(of(OTHER)).toEqual({ object_requests: 1 });
+  });
+
+  it('goes on from records that knew two meters only', async () => {
+    const runtime = steppedRuntime();
+    const store = new MemoryLogStore();
+    const log = await store.open(USAGE_TOTALS_LOG);
+    const name = Buffer.from(CLUSTER);
+    const record = new Writer(128)
+      .u8(1)
+      .u8(1)
+      .varlong(runtime.nowMs() - (runtime.nowMs() % 60_000))
+      .bytes(Buffer.alloc(16, 7))
+      .varlong(0)
+      .uvarint(2);
+    // A storage set: 500,000 byte milliseconds, 300 of its seconds closed, no node time; and one of MQTT behind it.
+    record.uvarint(0).u8(0x83).u8(3).u8(name.length).bytes(name).varlong(500_000).varlong(0).varlong(300).varlong(0);
+    record.uvarint(1).u8(0x9f).u8(0).u8(name.length).bytes(name);
+    for (let i = 0; i < 10; i++) record.varlong(i < 5 ? 9 : 0);
+    log.append({ baseOffset: 0, nextOffset: 1, timestampMs: 0, bytes: record.toBuffer() });
+    await store.flush();
+    const { ledger, process } = await boot(store, runtime);
+    ledger.start();
+    expect(ledger.epoch).toBe(Buffer.alloc(16, 7).toString('hex'));
+    process.levels.set(CLUSTER, levels);
+    runtime.advance(1_000);
+    const open = ledger.openWindow().usage.map(({ protocol, meter, value }) => [protocol, meter, value]);
+    expect(open).toContainEqual(['storage', 'stored_byte_seconds', '300']);
+    expect(open).toContainEqual(['storage', 'cold_byte_seconds', '70']);
+    expect(open).toContainEqual(['mqtt', 'messages_in', '9']);
+    await ledger.stop();
+    const again = await boot(store, runtime);
+    expect(again.ledger.epoch).toBe(ledger.epoch);
+  });
+});

@@ -2,7 +2,7 @@ import type { ClusterId, OpenUsageReply, UsageProtocol, UsageWindow } from '@rob
 import type { Log, LogStore } from '@robustmq/store';
 import { WireError, type Cancel, type Runtime } from '@robustmq/wire';
 import { NodeError } from './node-error.ts';
-import { applyRecord, CounterSet, encodeRecord } from './usage-record.ts';
+import { applyRecord, CounterSet, encodeRecord, STORAGE_SLOT } from './usage-record.ts';
 
 /** Names of the ledger's own logs in the node's medium. No namespace can have one: they are not stream names. */
 export const USAGE_TOTALS_LOG = 'usage-totals';
@@ -30,6 +30,15 @@ export interface LiveCounters {
   readonly bytesOut: number;
 }
 
+/** What a namespace stores now; hot bytes lie on the medium as well. Requests count since this process began. */
+export interface StorageLevels {
+  readonly hotBytes: number;
+  readonly warmBytes: number;
+  readonly coldBytes: number;
+  readonly partitions: number;
+  readonly objectRequests: number;
+}
+
 /** Where the ledger reads from. All visits are synchronous. */
 export interface UsageSource {
   /** Counters that may have moved since the last call: what is touched per flush. */
@@ -38,7 +47,7 @@ export interface UsageSource {
   visitAll(
     visit: (namespaceId: string, protocol: UsageProtocol, counters: LiveCounters, connectionMs: number) => void,
   ): void;
-  visitStored(visit: (namespaceId: string, storedBytes: number) => void): void;
+  visitStorage(visit: (namespaceId: string, stored: StorageLevels) => void): void;
   /** Namespaces that pay for the node's running time. */
   visitDedicated(visit: (namespaceId: string) => void): void;
 }
@@ -93,6 +102,8 @@ export class UsageLedger {
   readonly #sets = new Map<string, Fed>();
   /** By counters object, so that one which comes back is never counted twice. */
   readonly #counted = new WeakMap<LiveCounters, Counted>();
+  /** What of this process's requests to object storage is in the totals. */
+  readonly #objectRequests = new Map<string, number>();
   #epoch = '';
   #windowStartMs = 0;
   #levelsAtMs: number;
@@ -315,13 +326,28 @@ export class UsageLedger {
     if (elapsedMs <= 0) return;
     this.#levelsAtMs += elapsedMs;
     const elapsed = BigInt(elapsedMs);
-    source.visitStored((namespaceId, storedBytes) => {
-      if (storedBytes > 0)
-        this.#set(namespaceId, 'storage').set.totals[0]! += BigInt(Math.floor(storedBytes)) * elapsed;
-    });
+    source.visitStorage((namespaceId, stored) => this.#addStorage(namespaceId, stored, elapsed));
     source.visitDedicated((namespaceId) => {
-      this.#set(namespaceId, 'storage').set.totals[1]! += elapsed;
+      this.#set(namespaceId, 'storage').set.totals[STORAGE_SLOT.node]! += elapsed;
     });
+  }
+
+  #addStorage(namespaceId: string, levels: StorageLevels, elapsedMs: bigint): void {
+    const { hotBytes, warmBytes, coldBytes, partitions, objectRequests } = levels;
+    const counted = this.#objectRequests.get(namespaceId) ?? 0;
+    if (warmBytes + coldBytes + hotBytes + partitions + (objectRequests - counted) === 0) return;
+    const { totals } = this.#set(namespaceId, 'storage').set;
+    const integrate = (slot: number, level: number): void => {
+      totals[slot]! += BigInt(Math.floor(level)) * elapsedMs;
+    };
+    // What is stored, without the copies in memory: the sum of the two tiers below it, to the byte.
+    integrate(STORAGE_SLOT.stored, Math.floor(warmBytes) + Math.floor(coldBytes));
+    integrate(STORAGE_SLOT.hot, hotBytes);
+    integrate(STORAGE_SLOT.warm, warmBytes);
+    integrate(STORAGE_SLOT.cold, coldBytes);
+    integrate(STORAGE_SLOT.partitions, partitions);
+    totals[STORAGE_SLOT.objectRequests]! += BigInt(Math.max(0, objectRequests - counted));
+    this.#objectRequests.set(namespaceId, objectRequests);
   }
 
   #feed(namespaceId: string, protocol: UsageProtocol, counters: LiveCounters): Fed {

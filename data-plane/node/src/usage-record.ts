@@ -23,7 +23,16 @@ const CONNECTION_SLOTS: readonly Slot[] = [
 const STORAGE_SLOTS: readonly Slot[] = [
   { meter: 'stored_byte_seconds', rawPerUnit: 1000n },
   { meter: 'node_seconds', rawPerUnit: 1000n },
+  { meter: 'hot_byte_seconds', rawPerUnit: 1000n },
+  { meter: 'warm_byte_seconds', rawPerUnit: 1000n },
+  { meter: 'cold_byte_seconds', rawPerUnit: 1000n },
+  { meter: 'object_requests', rawPerUnit: 1n },
+  { meter: 'partition_seconds', rawPerUnit: 1000n },
 ];
+/** Slots of a storage set; new ones go to the end, and a set has no room for more than seven. */
+export const STORAGE_SLOT = { stored: 0, node: 1, hot: 2, warm: 3, cold: 4, objectRequests: 5, partitions: 6 } as const;
+/** Records of version 1 knew the first two. */
+const STORAGE_SLOTS_V1 = 2;
 export const PROTOCOLS: readonly UsageProtocol[] = ['mqtt', 'kafka', 'amqp', 'storage'];
 
 /** The counters of one cluster on one protocol. */
@@ -66,7 +75,8 @@ export interface Checkpoint {
   readonly windowsSeq: number;
 }
 
-const VERSION = 1;
+const VERSION = 2;
+const VERSION_MIN = 1;
 const KIND_DELTA = 0;
 const KIND_CHECKPOINT = 1;
 const NAMED = 0x80;
@@ -115,7 +125,7 @@ export function applyRecord(
   const reader = new Reader(bytes);
   const version = reader.u8();
   const kind = reader.u8();
-  if (version !== VERSION || kind > KIND_CHECKPOINT)
+  if (version < VERSION_MIN || version > VERSION || kind > KIND_CHECKPOINT)
     throw new WireError('out-of-range', 0, `record ${version}/${kind}`);
   const windowStartMs = reader.varlong();
   let checkpoint: Checkpoint | null = null;
@@ -123,11 +133,11 @@ export function applyRecord(
     checkpoint = { epoch: Buffer.from(reader.bytes(16)).toString('hex'), windowsSeq: reader.varlong() };
     sets.clear();
   }
-  for (let left = reader.uvarint(); left > 0; left--) applySet(reader, sets, checkpoint !== null);
+  for (let left = reader.uvarint(); left > 0; left--) applySet(reader, sets, checkpoint !== null, version);
   return { windowStartMs, checkpoint };
 }
 
-function applySet(reader: Reader, sets: Map<number, CounterSet>, whole: boolean): void {
+function applySet(reader: Reader, sets: Map<number, CounterSet>, whole: boolean, version: number): void {
   const at = reader.at;
   const index = reader.uvarint();
   const mask = reader.u8();
@@ -149,7 +159,9 @@ function applySet(reader: Reader, sets: Map<number, CounterSet>, whole: boolean)
     set.totals[i] = total;
     set.logged[i] = total;
   }
-  if (whole) for (let i = 0; i < set.closed.length; i++) set.closed[i] = readTotal(reader);
+  if (!whole) return;
+  const count = version === 1 && set.protocol === 'storage' ? STORAGE_SLOTS_V1 : set.closed.length;
+  for (let i = 0; i < count; i++) set.closed[i] = readTotal(reader);
 }
 
 /** Totals are safe integers nearly always; byte-milliseconds may outgrow them and then follow as big-endian bytes. */
