@@ -38,7 +38,8 @@ async function enter(world: RealWorld, scram: ScramClient, mechanism: string, ea
 
 describe.each(MECHANISMS)('%s', (mechanism) => {
   it.each([true, false])(
-    '[MQTT-4.12.0-2] [MQTT-4.12.0-3] [MQTT-4.12.0-5] [MQTT-3.15.2-1] lets in who knows the password, and proves that the server does (data in CONNECT: %s)',
+    '[MQTT-4.12.0-2] [MQTT-4.12.0-3] [MQTT-4.12.0-5] [MQTT-3.15.2-1] ' +
+      'lets in who knows the password, and proves that the server does (data in CONNECT: %s)',
     async (early) => {
       const world = await start();
       const scram = new ScramClient(mechanism, 'ann', 'secret');
@@ -72,27 +73,30 @@ describe.each(MECHANISMS)('%s', (mechanism) => {
     }
   });
 
-  it('[MQTT-4.12.1-1] [MQTT-4.12.1-2] proves again on the open connection; somebody else or a wrong proof ends it', async () => {
-    const world = await start();
-    for (const [name, password, end] of [
-      ['ann', 'secret', null],
-      ['ann', 'wrong', 0x87],
-      ['o=n,e', 'secret', 0x87],
-    ] as const) {
-      const { client } = await enter(world, new ScramClient(mechanism, 'ann', 'secret'), mechanism);
-      await client.ask(subscribe('a', 0));
-      const scram = new ScramClient(mechanism, name, password);
-      const [question, meanwhile] = await client.ask(auth(0x19, mechanism, scram.first()), publish('a', 'goes on'));
-      expect(question).toMatchObject({ cmd: 'auth', reasonCode: 0x18 });
-      expect(told([meanwhile!])).toEqual(['goes on']);
-      const [last] = await client.ask(auth(0x18, mechanism, scram.final(dataOf(question))));
-      if (end === null) {
-        expect(last).toMatchObject({ cmd: 'auth', reasonCode: 0, properties: { authenticationMethod: mechanism } });
-        expect(dataOf(last).toString()).toBe(scram.serverFinal());
-      } else expect(last).toMatchObject({ cmd: 'disconnect', reasonCode: end });
-      expect(client.closed).toBe(end === null ? null : 'end');
-    }
-  });
+  it(
+    '[MQTT-4.12.1-1] [MQTT-4.12.1-2] ' + 'proves again on the open connection; somebody else or a wrong proof ends it',
+    async () => {
+      const world = await start();
+      for (const [name, password, end] of [
+        ['ann', 'secret', null],
+        ['ann', 'wrong', 0x87],
+        ['o=n,e', 'secret', 0x87],
+      ] as const) {
+        const { client } = await enter(world, new ScramClient(mechanism, 'ann', 'secret'), mechanism);
+        await client.ask(subscribe('a', 0));
+        const scram = new ScramClient(mechanism, name, password);
+        const [question, meanwhile] = await client.ask(auth(0x19, mechanism, scram.first()), publish('a', 'goes on'));
+        expect(question).toMatchObject({ cmd: 'auth', reasonCode: 0x18 });
+        expect(told([meanwhile!])).toEqual(['goes on']);
+        const [last] = await client.ask(auth(0x18, mechanism, scram.final(dataOf(question))));
+        if (end === null) {
+          expect(last).toMatchObject({ cmd: 'auth', reasonCode: 0, properties: { authenticationMethod: mechanism } });
+          expect(dataOf(last).toString()).toBe(scram.serverFinal());
+        } else expect(last).toMatchObject({ cmd: 'disconnect', reasonCode: end });
+        expect(client.closed).toBe(end === null ? null : 'end');
+      }
+    },
+  );
 });
 
 describe('enhanced authentication', () => {
@@ -130,27 +134,30 @@ describe('enhanced authentication', () => {
     expect(await polite.ask({ cmd: 'disconnect', reasonCode: 0 })).toEqual([]);
     expect(polite.closed).toBe('end');
   });
-  it('[MQTT-3.15.1-1] [MQTT-3.15.2-1] refuses AUTH with flags, other methods, other reasons and out of place', async () => {
-    const world = await start();
-    const wrong: [Packet | string, number][] = [
-      ['f100', 0x81],
-      [auth(0x18, 'SCRAM-SHA-512', Buffer.from('x')), 0x82],
-      [auth(0x00, 'SCRAM-SHA-256', Buffer.from('x')), 0x82],
-      [auth(0x19, 'SCRAM-SHA-256', Buffer.from('x')), 0x82],
-      [auth(0x18, 'SCRAM-SHA-256'), 0x82],
-      [auth(0x18, 'SCRAM-SHA-256', Buffer.from('no final message')), 0x87],
-    ];
-    for (const [packet, reasonCode] of wrong) {
-      const client = await question(world);
-      const got = typeof packet === 'string' ? await client.hex(packet) : await client.ask(packet);
-      expect(got).toMatchObject([{ cmd: 'connack', reasonCode }]);
-      expect(client.closed).toBe('end');
-    }
-    const { client } = await enter(world, new ScramClient('SCRAM-SHA-256', 'ann', 'secret'), 'SCRAM-SHA-256');
-    expect(await client.ask(auth(0x18, 'SCRAM-SHA-256', Buffer.from('x')))).toMatchObject([
-      { cmd: 'disconnect', reasonCode: 0x82 },
-    ]);
-  });
+  it(
+    '[MQTT-3.15.1-1] [MQTT-3.15.2-1] ' + 'refuses AUTH with flags, other methods, other reasons and out of place',
+    async () => {
+      const world = await start();
+      const wrong: [Packet | string, number][] = [
+        ['f100', 0x81],
+        [auth(0x18, 'SCRAM-SHA-512', Buffer.from('x')), 0x82],
+        [auth(0x00, 'SCRAM-SHA-256', Buffer.from('x')), 0x82],
+        [auth(0x19, 'SCRAM-SHA-256', Buffer.from('x')), 0x82],
+        [auth(0x18, 'SCRAM-SHA-256'), 0x82],
+        [auth(0x18, 'SCRAM-SHA-256', Buffer.from('no final message')), 0x87],
+      ];
+      for (const [packet, reasonCode] of wrong) {
+        const client = await question(world);
+        const got = typeof packet === 'string' ? await client.hex(packet) : await client.ask(packet);
+        expect(got).toMatchObject([{ cmd: 'connack', reasonCode }]);
+        expect(client.closed).toBe('end');
+      }
+      const { client } = await enter(world, new ScramClient('SCRAM-SHA-256', 'ann', 'secret'), 'SCRAM-SHA-256');
+      expect(await client.ask(auth(0x18, 'SCRAM-SHA-256', Buffer.from('x')))).toMatchObject([
+        { cmd: 'disconnect', reasonCode: 0x82 },
+      ]);
+    },
+  );
   it('[MQTT-4.12.0-6] says nothing of methods to a client without one', async () => {
     const world = await start();
     const { connack } = await world.join({ username: 'ann', password: Buffer.from('secret') });

@@ -152,7 +152,8 @@ class Round {
 }
 
 it(
-  `[MQTT-4.3.2-3] [MQTT-4.3.3-5] [MQTT3-4.3.2-2] [MQTT3-4.3.3-2] crashes of the server and a network that breaks anywhere: QoS 1 at least once, QoS 2 exactly once, in order (seed ${SEED})`,
+  '[MQTT-4.3.2-3] [MQTT-4.3.3-5] [MQTT3-4.3.2-2] [MQTT3-4.3.3-2] crashes of the server and a network that breaks ' +
+    `anywhere: QoS 1 at least once, QoS 2 exactly once, in order (seed ${SEED})`,
   async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 80 }), async (steps) => {

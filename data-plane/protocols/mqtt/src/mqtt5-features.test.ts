@@ -11,27 +11,30 @@ const propertiesOf = (packet: Packet | undefined) =>
 
 describe('topic aliases towards a client', () => {
   const LONG = ['devices/one/temperature', 'devices/two/temperature', 'devices/three/temperature'];
-  it('[MQTT-3.1.2-26] [MQTT-3.3.2-11] are set once per topic and then stand for it, as many as the client allows', async () => {
-    const world = await RealWorld.start();
-    const reader = await world.join({ properties: { topicAliasMaximum: 2 } });
-    await reader.ask(subscribe('#', 1));
-    const writer = await world.join({ version: 4 });
-    const got: [string, unknown][] = [];
-    for (const topic of [...LONG, ...LONG]) {
-      await writer.ask(publish(topic, topic, 1));
-      const [packet] = publishes(reader.take());
-      got.push([packet!.topic, propertiesOf(packet)['topicAlias']]);
-      expect(String(packet!.payload)).toBe(topic);
-    }
-    expect(got).toEqual([
-      [LONG[0], 1],
-      [LONG[1], 2],
-      [LONG[2], undefined],
-      ['', 1],
-      ['', 2],
-      [LONG[2], undefined],
-    ]);
-  });
+  it(
+    '[MQTT-3.1.2-26] [MQTT-3.3.2-11] ' + 'are set once per topic and then stand for it, as many as the client allows',
+    async () => {
+      const world = await RealWorld.start();
+      const reader = await world.join({ properties: { topicAliasMaximum: 2 } });
+      await reader.ask(subscribe('#', 1));
+      const writer = await world.join({ version: 4 });
+      const got: [string, unknown][] = [];
+      for (const topic of [...LONG, ...LONG]) {
+        await writer.ask(publish(topic, topic, 1));
+        const [packet] = publishes(reader.take());
+        got.push([packet!.topic, propertiesOf(packet)['topicAlias']]);
+        expect(String(packet!.payload)).toBe(topic);
+      }
+      expect(got).toEqual([
+        [LONG[0], 1],
+        [LONG[1], 2],
+        [LONG[2], undefined],
+        ['', 1],
+        ['', 2],
+        [LONG[2], undefined],
+      ]);
+    },
+  );
   it('[MQTT-3.1.2-27] are never used with a client that allows none, of any version', async () => {
     const world = await RealWorld.start();
     for (const options of [{}, { properties: { topicAliasMaximum: 0 } }, { version: 4 as const }]) {

@@ -257,7 +257,8 @@ describe('acknowledgements', () => {
     ['topic-invalid', 0x90],
     ['message-too-large', null],
   ] as const)(
-    '[MQTT3-3.3.5-2] [MQTT-4.3.3-9] [MQTT-3.4.2-1] [MQTT-3.5.2-1] a refusal %s: 5.0 says 0x%x, 3.1.1 drops it or closes, QoS 0 is dropped',
+    '[MQTT3-3.3.5-2] [MQTT-4.3.3-9] [MQTT-3.4.2-1] [MQTT-3.5.2-1] ' +
+      'a refusal %s: 5.0 says 0x%x, 3.1.1 drops it or closes, QoS 0 is dropped',
     (refused, code) => {
       const { broker, join, server } = setUp();
       broker.refuse.publish = { refused, message: 'no' };

@@ -24,14 +24,16 @@ export interface NamedTest {
 const TITLE = /(['"`])((?:(?!\1)[^\\\n]|\\.)*\[MQTT3?-\d+\.(?:(?!\1)[^\\\n]|\\.)*)\1/g;
 const ID = /\[(MQTT3?-[\d.]+-\d+)\] ?/g;
 
-/** The tests of the folders whose titles hold statement ids. Comments do not count. */
+/** The tests of the folders whose titles hold statement ids; a title may be glued of several strings. */
 export function namedTests(): readonly NamedTest[] {
   const found: NamedTest[] = [];
   for (const folder of TEST_FOLDERS) {
     const names = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' });
     for (const name of names.filter((one) => /\.(test|e2e)\.ts$/.test(one)).sort()) {
       const file = `${folder}/${name}`;
-      const source = readFileSync(join(ROOT, file), 'utf8').replaceAll(/(^|\s)\/\/.*$/gm, '$1');
+      const source = readFileSync(join(ROOT, file), 'utf8')
+        .replaceAll(/(^|\s)\/\/.*$/gm, '$1')
+        .replaceAll(/'\s*\+\s*'/g, '');
       for (const [, , title] of source.matchAll(TITLE)) {
         const ids = [...title!.matchAll(ID)].map(([, id]) => id!);
         found.push({ file, title: title!.replaceAll(ID, '').replaceAll('|', '\\|').trim(), ids });

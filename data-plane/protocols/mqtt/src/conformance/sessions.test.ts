@@ -10,76 +10,94 @@ const ack = (cmd: 'puback' | 'pubrec' | 'pubcomp', packet: Packet, reasonCode?: 
   ({ cmd, messageId: packet.messageId, ...(reasonCode === undefined ? {} : { reasonCode }) }) as Packet;
 
 describe.each(VERSIONS)('a session of level %s', (version) => {
-  it('[MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.1.2-23] [MQTT-3.2.2-3] [MQTT-4.5.0-1] [MQTT3-3.1.2-4] [MQTT3-3.1.2-5] [MQTT3-3.2.2-2] [MQTT3-3.2.2-3] [MQTT3-4.1.0-1] [MQTT3-4.5.0-1] outlives its connection and collects what is published', async () => {
-    const world = await RealWorld.start();
-    const first = await world.join(lasting(version, 's'));
-    expect(first.connack.sessionPresent).toBe(false);
-    await first.ask(subscribe('a/+', 2));
-    first.cut();
-    const writer = await world.join();
-    await writer.ask(publish('a/1', 'one', 1), publish('b', 'no', 1), publish('a/2', 'two', 2));
-    const second = await world.join(lasting(version, 's'));
-    expect(second.connack.sessionPresent).toBe(true);
-    expect(told(second.take())).toEqual(['one', 'two']);
-  });
+  it(
+    '[MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.1.2-23] [MQTT-3.2.2-3] [MQTT-4.5.0-1] [MQTT3-3.1.2-4] ' +
+      '[MQTT3-3.1.2-5] [MQTT3-3.2.2-2] [MQTT3-3.2.2-3] [MQTT3-4.1.0-1] [MQTT3-4.5.0-1] ' +
+      'outlives its connection and collects what is published',
+    async () => {
+      const world = await RealWorld.start();
+      const first = await world.join(lasting(version, 's'));
+      expect(first.connack.sessionPresent).toBe(false);
+      await first.ask(subscribe('a/+', 2));
+      first.cut();
+      const writer = await world.join();
+      await writer.ask(publish('a/1', 'one', 1), publish('b', 'no', 1), publish('a/2', 'two', 2));
+      const second = await world.join(lasting(version, 's'));
+      expect(second.connack.sessionPresent).toBe(true);
+      expect(told(second.take())).toEqual(['one', 'two']);
+    },
+  );
 
-  it('[MQTT-3.1.2-4] [MQTT-3.1.4-4] [MQTT-3.2.2-2] [MQTT3-3.1.2-6] [MQTT3-3.1.4-3] [MQTT3-3.2.2-1] clean start discards subscriptions and messages', async () => {
-    const world = await RealWorld.start();
-    const first = await world.join(lasting(version, 's'));
-    await first.ask(subscribe('a', 1));
-    first.cut();
-    const writer = await world.join();
-    await writer.ask(publish('a', 'lost', 1));
-    const second = await world.join({ ...lasting(version, 's'), clean: true });
-    expect(second.connack.sessionPresent).toBe(false);
-    await writer.ask(publish('a', 'lost too', 1));
-    expect(second.take()).toEqual([]);
-    second.cut();
-    const third = await world.join(lasting(version, 's'));
-    expect(third.take()).toEqual([]);
-  });
+  it(
+    '[MQTT-3.1.2-4] [MQTT-3.1.4-4] [MQTT-3.2.2-2] [MQTT3-3.1.2-6] [MQTT3-3.1.4-3] [MQTT3-3.2.2-1] ' +
+      'clean start discards subscriptions and messages',
+    async () => {
+      const world = await RealWorld.start();
+      const first = await world.join(lasting(version, 's'));
+      await first.ask(subscribe('a', 1));
+      first.cut();
+      const writer = await world.join();
+      await writer.ask(publish('a', 'lost', 1));
+      const second = await world.join({ ...lasting(version, 's'), clean: true });
+      expect(second.connack.sessionPresent).toBe(false);
+      await writer.ask(publish('a', 'lost too', 1));
+      expect(second.take()).toEqual([]);
+      second.cut();
+      const third = await world.join(lasting(version, 's'));
+      expect(third.take()).toEqual([]);
+    },
+  );
 
-  it('[MQTT3-3.1.2-7] [MQTT-4.1.0-1] retained messages stay when a session ends; a session stays while it is connected', async () => {
-    const world = await RealWorld.start();
-    const client = await world.join({ version, clientId: 's' });
-    await client.ask(publish('r', 'kept', 1, { retain: true }), subscribe('a', 0));
-    await world.advance(10_000_000);
-    expect(told(await client.ask(publish('a', 'still here')))).toEqual(['still here']);
-    client.cut();
-    await world.join({ version, clientId: 's', clean: true });
-    const other = await world.join();
-    expect(told(await other.ask(subscribe('r', 0)))).toEqual(['suback', 'kept']);
-  });
+  it(
+    '[MQTT3-3.1.2-7] [MQTT-4.1.0-1] ' +
+      'retained messages stay when a session ends; a session stays while it is connected',
+    async () => {
+      const world = await RealWorld.start();
+      const client = await world.join({ version, clientId: 's' });
+      await client.ask(publish('r', 'kept', 1, { retain: true }), subscribe('a', 0));
+      await world.advance(10_000_000);
+      expect(told(await client.ask(publish('a', 'still here')))).toEqual(['still here']);
+      client.cut();
+      await world.join({ version, clientId: 's', clean: true });
+      const other = await world.join();
+      expect(told(await other.ask(subscribe('r', 0)))).toEqual(['suback', 'kept']);
+    },
+  );
 
-  it('[MQTT-4.4.0-1] [MQTT-3.3.1-1] [MQTT-4.3.2-3] [MQTT-4.3.3-3] [MQTT-4.3.3-5] [MQTT-4.3.3-6] [MQTT3-4.4.0-1] [MQTT3-3.3.1-1] [MQTT3-2.3.1-3] [MQTT3-4.6.0-1] [MQTT3-4.3.3-1] sends again what was not acknowledged, in order, with DUP and its ids, and PUBREL where PUBREC came', async () => {
-    const world = await RealWorld.start();
-    const first = await world.join(lasting(version, 's'));
-    await first.ask(subscribe('a', 2));
-    const writer = await world.join();
-    await writer.ask(
-      publish('a', '1', 1),
-      publish('a', '2', 2, { messageId: 2 }),
-      publish('a', '3', 2, { messageId: 3 }),
-    );
-    const got = first.take() as IPublishPacket[];
-    expect(told(got)).toEqual(['1', '2', '3']);
-    expect(got.map(({ dup }) => dup)).toEqual([false, false, false]);
-    const rel = await first.ask(ack('pubrec', got[1]!));
-    expect(rel).toMatchObject([{ cmd: 'pubrel', messageId: got[1]!.messageId }]);
-    first.cut();
-    await world.settle();
-    const second = await world.join(lasting(version, 's'));
-    const again = second.take();
-    expect(again.map((p) => [p.cmd, p.messageId])).toEqual([
-      ['publish', got[0]!.messageId],
-      ['pubrel', got[1]!.messageId],
-      ['publish', got[2]!.messageId],
-    ]);
-    expect(again.filter((p) => p.cmd === 'publish').map((p) => p.dup)).toEqual([true, true]);
-    // nothing is repeated while the connection lasts
-    await world.advance(1_000_000);
-    expect(second.take()).toEqual([]);
-  });
+  it(
+    '[MQTT-4.4.0-1] [MQTT-3.3.1-1] [MQTT-4.3.2-3] [MQTT-4.3.3-3] [MQTT-4.3.3-5] [MQTT-4.3.3-6] ' +
+      '[MQTT3-4.4.0-1] [MQTT3-3.3.1-1] [MQTT3-2.3.1-3] [MQTT3-4.6.0-1] [MQTT3-4.3.3-1] ' +
+      'sends again what was not acknowledged, in order, with DUP and its ids, and PUBREL where PUBREC came',
+    async () => {
+      const world = await RealWorld.start();
+      const first = await world.join(lasting(version, 's'));
+      await first.ask(subscribe('a', 2));
+      const writer = await world.join();
+      await writer.ask(
+        publish('a', '1', 1),
+        publish('a', '2', 2, { messageId: 2 }),
+        publish('a', '3', 2, { messageId: 3 }),
+      );
+      const got = first.take() as IPublishPacket[];
+      expect(told(got)).toEqual(['1', '2', '3']);
+      expect(got.map(({ dup }) => dup)).toEqual([false, false, false]);
+      const rel = await first.ask(ack('pubrec', got[1]!));
+      expect(rel).toMatchObject([{ cmd: 'pubrel', messageId: got[1]!.messageId }]);
+      first.cut();
+      await world.settle();
+      const second = await world.join(lasting(version, 's'));
+      const again = second.take();
+      expect(again.map((p) => [p.cmd, p.messageId])).toEqual([
+        ['publish', got[0]!.messageId],
+        ['pubrel', got[1]!.messageId],
+        ['publish', got[2]!.messageId],
+      ]);
+      expect(again.filter((p) => p.cmd === 'publish').map((p) => p.dup)).toEqual([true, true]);
+      // nothing is repeated while the connection lasts
+      await world.advance(1_000_000);
+      expect(second.take()).toEqual([]);
+    },
+  );
 
   it('the same over a restart of the server, also of subscriptions, wills under way and received ids', async () => {
     const world = await RealWorld.start();
@@ -137,32 +155,41 @@ describe.each(VERSIONS)('a will of level %s', (version) => {
     await watcher.ask(subscribe('w', 2, { rap: true }));
     return watcher;
   };
-  it('[MQTT-3.1.2-7] [MQTT-3.1.2-8] [MQTT-3.1.2-12] [MQTT-3.1.2-14] [MQTT-3.1.2-15] [MQTT3-3.1.2-8] [MQTT3-3.1.2-14] [MQTT3-3.1.2-16] [MQTT3-3.1.2-17] is published when the connection breaks, at its QoS, retained if it says so', async () => {
-    for (const qos of [0, 1, 2] as const) {
-      for (const retain of [false, true]) {
-        const world = await RealWorld.start();
-        const watcher = await watch(world);
-        (await world.join({ version, will: will({ qos, retain }) })).cut();
-        await world.settle();
-        expect(watcher.take()).toMatchObject([{ topic: 'w', payload: Buffer.from('bye'), qos, retain }]);
-        const late = await world.join();
-        expect(told(await late.ask(subscribe('w', 0)))).toEqual(retain ? ['suback', 'bye'] : ['suback']);
+  it(
+    '[MQTT-3.1.2-7] [MQTT-3.1.2-8] [MQTT-3.1.2-12] [MQTT-3.1.2-14] [MQTT-3.1.2-15] [MQTT3-3.1.2-8] ' +
+      '[MQTT3-3.1.2-14] [MQTT3-3.1.2-16] [MQTT3-3.1.2-17] ' +
+      'is published when the connection breaks, at its QoS, retained if it says so',
+    async () => {
+      for (const qos of [0, 1, 2] as const) {
+        for (const retain of [false, true]) {
+          const world = await RealWorld.start();
+          const watcher = await watch(world);
+          (await world.join({ version, will: will({ qos, retain }) })).cut();
+          await world.settle();
+          expect(watcher.take()).toMatchObject([{ topic: 'w', payload: Buffer.from('bye'), qos, retain }]);
+          const late = await world.join();
+          expect(told(await late.ask(subscribe('w', 0)))).toEqual(retain ? ['suback', 'bye'] : ['suback']);
+        }
       }
-    }
-  });
-  it('[MQTT-3.14.4-3] [MQTT-3.1.2-10] [MQTT3-3.1.2-10] [MQTT3-3.1.2-12] [MQTT3-3.14.4-3] is gone after DISCONNECT, and after it was published once', async () => {
-    const world = await RealWorld.start();
-    const watcher = await watch(world);
-    const polite = await world.join({ ...lasting(version, 'p'), will: will() });
-    await polite.ask({ cmd: 'disconnect' });
-    (await world.join(lasting(version, 'p'))).cut();
-    await world.settle();
-    expect(watcher.take()).toEqual([]);
-    (await world.join({ ...lasting(version, 'q'), will: will() })).cut();
-    (await world.join(lasting(version, 'q'))).cut();
-    await world.advance(5_000);
-    expect(told(watcher.take())).toEqual(['bye']);
-  });
+    },
+  );
+  it(
+    '[MQTT-3.14.4-3] [MQTT-3.1.2-10] [MQTT3-3.1.2-10] [MQTT3-3.1.2-12] [MQTT3-3.14.4-3] ' +
+      'is gone after DISCONNECT, and after it was published once',
+    async () => {
+      const world = await RealWorld.start();
+      const watcher = await watch(world);
+      const polite = await world.join({ ...lasting(version, 'p'), will: will() });
+      await polite.ask({ cmd: 'disconnect' });
+      (await world.join(lasting(version, 'p'))).cut();
+      await world.settle();
+      expect(watcher.take()).toEqual([]);
+      (await world.join({ ...lasting(version, 'q'), will: will() })).cut();
+      (await world.join(lasting(version, 'q'))).cut();
+      await world.advance(5_000);
+      expect(told(watcher.take())).toEqual(['bye']);
+    },
+  );
 });
 
 describe('a will with a delay', () => {
@@ -176,14 +203,17 @@ describe('a will with a delay', () => {
     await watcher.ask(subscribe('w', 1));
     return { world, watcher };
   };
-  it('[MQTT-3.1.3-10] [MQTT-3.1.2-8] is published when the delay has passed, with its user properties in order', async () => {
-    const { world, watcher } = await start();
-    (await world.join(delayed(10))).cut();
-    await world.advance(9_000);
-    expect(watcher.take()).toEqual([]);
-    await world.advance(2_000);
-    expect(watcher.take()).toMatchObject([{ properties: { userProperties: { z: ['1', '2'], a: '3' } } }]);
-  });
+  it(
+    '[MQTT-3.1.3-10] [MQTT-3.1.2-8] ' + 'is published when the delay has passed, with its user properties in order',
+    async () => {
+      const { world, watcher } = await start();
+      (await world.join(delayed(10))).cut();
+      await world.advance(9_000);
+      expect(watcher.take()).toEqual([]);
+      await world.advance(2_000);
+      expect(watcher.take()).toMatchObject([{ properties: { userProperties: { z: ['1', '2'], a: '3' } } }]);
+    },
+  );
   it('[MQTT-3.1.3-9] is held back by a reconnect in time', async () => {
     const { world, watcher } = await start();
     (await world.join(delayed(10))).cut();

@@ -9,42 +9,56 @@ const filters = (...rows: [string, 0 | 1 | 2][]): Packet =>
 const publishes = (packets: readonly Packet[]) => packets.filter((p): p is IPublishPacket => p.cmd === 'publish');
 
 describe.each(VERSIONS)('SUBSCRIBE of level %s', (version) => {
-  it('[MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-2.2.1-6] [MQTT-3.8.4-5] [MQTT-3.8.4-6] [MQTT-3.8.4-7] [MQTT-3.9.3-1] [MQTT-3.9.3-2] [MQTT3-3.8.4-1] [MQTT3-3.8.4-2] [MQTT3-2.3.1-7] [MQTT3-3.8.4-4] [MQTT3-3.8.4-5] [MQTT3-3.9.3-1] [MQTT3-3.9.3-2] one SUBACK has the id and a code for every filter in order', async () => {
-    const world = await RealWorld.start();
-    const client = await world.join({ version });
-    const got = await client.ask(filters(['a', 2], ['b/#/c', 1], ['c', 0], ['d', 1]));
-    const failure = version === 5 ? 0x8f : 0x80;
-    expect(got).toMatchObject([{ cmd: 'suback', messageId: 3, granted: [2, failure, 0, 1] }]);
-    const topics = ['a', 'c', 'd'];
-    expect(told(await client.ask(...topics.map((topic) => publish(topic, topic))))).toEqual(topics);
-  });
+  it(
+    '[MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-2.2.1-6] [MQTT-3.8.4-5] [MQTT-3.8.4-6] [MQTT-3.8.4-7] ' +
+      '[MQTT-3.9.3-1] [MQTT-3.9.3-2] [MQTT3-3.8.4-1] [MQTT3-3.8.4-2] [MQTT3-2.3.1-7] [MQTT3-3.8.4-4] ' +
+      '[MQTT3-3.8.4-5] [MQTT3-3.9.3-1] [MQTT3-3.9.3-2] ' +
+      'one SUBACK has the id and a code for every filter in order',
+    async () => {
+      const world = await RealWorld.start();
+      const client = await world.join({ version });
+      const got = await client.ask(filters(['a', 2], ['b/#/c', 1], ['c', 0], ['d', 1]));
+      const failure = version === 5 ? 0x8f : 0x80;
+      expect(got).toMatchObject([{ cmd: 'suback', messageId: 3, granted: [2, failure, 0, 1] }]);
+      const topics = ['a', 'c', 'd'];
+      expect(told(await client.ask(...topics.map((topic) => publish(topic, topic))))).toEqual(topics);
+    },
+  );
 
-  it('[MQTT-3.8.4-3] [MQTT-3.8.4-4] [MQTT3-3.8.4-3] the same filter again replaces the subscription, sends what is retained again and loses nothing', async () => {
-    const world = await RealWorld.start();
-    const reader = await world.join(lasting(version, 's'));
-    const writer = await world.join();
-    await writer.ask(publish('a', 'kept', 1, { retain: true }));
-    expect(told(await reader.ask(subscribe('a', 2)))).toEqual(['suback', 'kept']);
-    writer.bytes(writer.encode(publish('a', '1', 1)));
-    reader.bytes(reader.encode(subscribe('a', 0)));
-    writer.bytes(writer.encode(publish('a', '2', 1)));
-    await world.settle();
-    const got = reader.take();
-    expect(told(got).sort()).toEqual(['1', '2', 'kept', 'suback']);
-    expect(publishes(got).find((p) => String(p.payload) === '2')?.qos).toBe(0);
-  });
+  it(
+    '[MQTT-3.8.4-3] [MQTT-3.8.4-4] [MQTT3-3.8.4-3] ' +
+      'the same filter again replaces the subscription, sends what is retained again and loses nothing',
+    async () => {
+      const world = await RealWorld.start();
+      const reader = await world.join(lasting(version, 's'));
+      const writer = await world.join();
+      await writer.ask(publish('a', 'kept', 1, { retain: true }));
+      expect(told(await reader.ask(subscribe('a', 2)))).toEqual(['suback', 'kept']);
+      writer.bytes(writer.encode(publish('a', '1', 1)));
+      reader.bytes(reader.encode(subscribe('a', 0)));
+      writer.bytes(writer.encode(publish('a', '2', 1)));
+      await world.settle();
+      const got = reader.take();
+      expect(told(got).sort()).toEqual(['1', '2', 'kept', 'suback']);
+      expect(publishes(got).find((p) => String(p.payload) === '2')?.qos).toBe(0);
+    },
+  );
 
-  it('[MQTT-3.8.3-1] [MQTT3-3.8.3-1] [MQTT-3.10.3-1] [MQTT3-3.10.3-1] [MQTT-4.7.3-2] [MQTT3-4.7.3-2] filters are UTF-8 strings without U+0000', async () => {
-    const world = await RealWorld.start();
-    const properties = version === 5 ? '00' : '';
-    const length = version === 5 ? '07' : '06';
-    for (const text of ['ff', '00']) {
-      const [sub, unsub] = [await world.join({ version }), await world.join({ version })];
-      await sub.hex(`82 ${length} 0001 ${properties} 0001 ${text} 00`);
-      await unsub.hex(`a2 ${version === 5 ? '06' : '05'} 0001 ${properties} 0001 ${text}`);
-      expect([sub.closed, unsub.closed]).toEqual(['end', 'end']);
-    }
-  });
+  it(
+    '[MQTT-3.8.3-1] [MQTT3-3.8.3-1] [MQTT-3.10.3-1] [MQTT3-3.10.3-1] [MQTT-4.7.3-2] [MQTT3-4.7.3-2] ' +
+      'filters are UTF-8 strings without U+0000',
+    async () => {
+      const world = await RealWorld.start();
+      const properties = version === 5 ? '00' : '';
+      const length = version === 5 ? '07' : '06';
+      for (const text of ['ff', '00']) {
+        const [sub, unsub] = [await world.join({ version }), await world.join({ version })];
+        await sub.hex(`82 ${length} 0001 ${properties} 0001 ${text} 00`);
+        await unsub.hex(`a2 ${version === 5 ? '06' : '05'} 0001 ${properties} 0001 ${text}`);
+        expect([sub.closed, unsub.closed]).toEqual(['end', 'end']);
+      }
+    },
+  );
 
   it('[MQTT-4.7.3-1] [MQTT3-4.7.3-1] an empty filter ends the connection', async () => {
     const client = await (await RealWorld.start()).join({ version });
@@ -54,16 +68,21 @@ describe.each(VERSIONS)('SUBSCRIBE of level %s', (version) => {
 });
 
 describe.each(VERSIONS)('UNSUBSCRIBE of level %s', (version) => {
-  it('[MQTT-3.10.4-1] [MQTT-3.10.4-2] [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6] [MQTT-3.11.3-1] [MQTT-3.11.3-2] [MQTT3-3.10.4-1] [MQTT3-3.10.4-2] [MQTT3-3.10.4-4] [MQTT3-3.10.4-5] [MQTT3-3.10.4-6] ends exactly the equal filters, with one UNSUBACK in any case', async () => {
-    const world = await RealWorld.start();
-    const client = await world.join({ version });
-    await client.ask(filters(['a/+', 0], ['a/b', 0], ['A/b', 0], ['c', 0]));
-    const got = await client.ask(unsubscribe('a/+', 'a/#', 'c', 'A/+'));
-    expect(got).toMatchObject([{ cmd: 'unsuback', messageId: 2 }]);
-    if (version === 5) expect(got).toMatchObject([{ granted: [0, 0x11, 0, 0x11] }]);
-    expect(told(await client.ask(publish('a/x', 'no'), publish('a/b', 'yes'), publish('c', 'no')))).toEqual(['yes']);
-    expect(await client.ask(unsubscribe('never'))).toMatchObject([{ cmd: 'unsuback', messageId: 2 }]);
-  });
+  it(
+    '[MQTT-3.10.4-1] [MQTT-3.10.4-2] [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6] [MQTT-3.11.3-1] ' +
+      '[MQTT-3.11.3-2] [MQTT3-3.10.4-1] [MQTT3-3.10.4-2] [MQTT3-3.10.4-4] [MQTT3-3.10.4-5] ' +
+      '[MQTT3-3.10.4-6] ends exactly the equal filters, with one UNSUBACK in any case',
+    async () => {
+      const world = await RealWorld.start();
+      const client = await world.join({ version });
+      await client.ask(filters(['a/+', 0], ['a/b', 0], ['A/b', 0], ['c', 0]));
+      const got = await client.ask(unsubscribe('a/+', 'a/#', 'c', 'A/+'));
+      expect(got).toMatchObject([{ cmd: 'unsuback', messageId: 2 }]);
+      if (version === 5) expect(got).toMatchObject([{ granted: [0, 0x11, 0, 0x11] }]);
+      expect(told(await client.ask(publish('a/x', 'no'), publish('a/b', 'yes'), publish('c', 'no')))).toEqual(['yes']);
+      expect(await client.ask(unsubscribe('never'))).toMatchObject([{ cmd: 'unsuback', messageId: 2 }]);
+    },
+  );
 
   it('[MQTT-3.10.4-3] [MQTT3-3.10.4-3] deliveries under way are completed, also over a reconnect', async () => {
     const world = await RealWorld.start();
@@ -194,26 +213,33 @@ describe('shared subscriptions', () => {
 });
 
 describe('the end of an MQTT 5 connection', () => {
-  it('[MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT-3.14.2-1] [MQTT-3.14.2-2] [MQTT-3.14.1-1] nothing follows the DISCONNECT of the server, which carries no expiry', async () => {
-    const world = await RealWorld.start();
-    const client = await world.join(lasting(5, 's'));
-    await client.ask(subscribe('a', 0));
-    client.bytes(Buffer.concat([Buffer.from('e100', 'hex'), client.encode({ cmd: 'pingreq' }, publish('a', 'x'))]));
-    await (await world.join()).ask(publish('a', 'y'));
-    const got = client.take();
-    expect(got).toMatchObject([{ cmd: 'disconnect', reasonCode: 0x81 }]);
-    expect((got[0] as { properties?: object }).properties).not.toHaveProperty('sessionExpiryInterval');
-    expect(client.closed).toBe('end');
-  });
-  it('[MQTT-3.14.2-3] [MQTT-3.2.2-19] reason strings are left out where the client would not take the packet', async () => {
-    const world = await RealWorld.start();
-    const client = await world.join({ properties: { maximumPacketSize: 30 } });
-    const got = await client.hex('c100');
-    expect(got).toMatchObject([{ cmd: 'disconnect', reasonCode: 0x81 }]);
-    expect((got[0] as { properties?: object }).properties?.hasOwnProperty('reasonString') ?? false).toBe(false);
-    const refused = world.dial(5);
-    const connecting = world.connectPacket({ clientId: 'x'.repeat(2_000), properties: { maximumPacketSize: 30 } });
-    expect(await refused.ask(connecting)).toMatchObject([{ cmd: 'connack', reasonCode: 0x85 }]);
-    expect(refused.raw.length).toBeLessThanOrEqual(30);
-  });
+  it(
+    '[MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT-3.14.2-1] [MQTT-3.14.2-2] [MQTT-3.14.1-1] ' +
+      'nothing follows the DISCONNECT of the server, which carries no expiry',
+    async () => {
+      const world = await RealWorld.start();
+      const client = await world.join(lasting(5, 's'));
+      await client.ask(subscribe('a', 0));
+      client.bytes(Buffer.concat([Buffer.from('e100', 'hex'), client.encode({ cmd: 'pingreq' }, publish('a', 'x'))]));
+      await (await world.join()).ask(publish('a', 'y'));
+      const got = client.take();
+      expect(got).toMatchObject([{ cmd: 'disconnect', reasonCode: 0x81 }]);
+      expect((got[0] as { properties?: object }).properties).not.toHaveProperty('sessionExpiryInterval');
+      expect(client.closed).toBe('end');
+    },
+  );
+  it(
+    '[MQTT-3.14.2-3] [MQTT-3.2.2-19] ' + 'reason strings are left out where the client would not take the packet',
+    async () => {
+      const world = await RealWorld.start();
+      const client = await world.join({ properties: { maximumPacketSize: 30 } });
+      const got = await client.hex('c100');
+      expect(got).toMatchObject([{ cmd: 'disconnect', reasonCode: 0x81 }]);
+      expect((got[0] as { properties?: object }).properties?.hasOwnProperty('reasonString') ?? false).toBe(false);
+      const refused = world.dial(5);
+      const connecting = world.connectPacket({ clientId: 'x'.repeat(2_000), properties: { maximumPacketSize: 30 } });
+      expect(await refused.ask(connecting)).toMatchObject([{ cmd: 'connack', reasonCode: 0x85 }]);
+      expect(refused.raw.length).toBeLessThanOrEqual(30);
+    },
+  );
 });
