@@ -1,8 +1,8 @@
 import { BatchBuilder, Journal, type RecordView, type StreamName } from '@robustmq/journal';
-import { MemoryLogStore } from '@robustmq/store';
 import { ManualRuntime } from '@robustmq/wire';
 import { describe, expect, it } from 'vitest';
 import { replayRecords } from './keyed-stream.ts';
+import { MemoryLogStore } from './testing/failing-stores.ts';
 
 describe('replayRecords', () => {
   it('steps over a batch that cannot be decoded and visits what lies behind it', async () => {

@@ -218,7 +218,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     }
     if (this.authorization.apply(acl)) this.index.invalidateAll();
     this.bans.apply(blacklist);
-    if (record.suspended != null) this.connections.disconnect('suspended', () => true);
+    if (this.#suspended !== null) this.connections.disconnect('suspended', () => true);
     this.#revoke(credentials, before);
     this.isStorageFull = this.usage.storedBytes >= record.quotas.storageBytesMax;
     const nowMs = this.runtime.nowMs();
@@ -264,6 +264,10 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     });
   }
 
+  /** Why nobody is let in; null = the namespace is not suspended. */
+  get #suspended(): string | null {
+    return this.#record.suspended?.reason ?? null;
+  }
   get name(): string {
     return this.#record.name;
   }
@@ -302,8 +306,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
       return refuse('bad-credentials');
     }
     const { principal, method, expiresAtMs } = proven;
-    const { suspended } = this.#record;
-    if (suspended != null) return refuse('suspended', suspended.reason);
+    if (this.#suspended !== null) return refuse('suspended', this.#suspended);
     const refusal = this.connections.refusal();
     if (refusal !== null) return refusal;
     return { namespace: this, principal, method, ...(Number.isFinite(expiresAtMs) ? { expiresAtMs } : {}) };
@@ -319,7 +322,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   }
   #connect(info: ConnectionInfo): OpenConnection | Refusal {
     if (this.isClosed) return refuse('unavailable');
-    if (this.#record.suspended != null) return refuse('suspended', this.#record.suspended.reason);
+    if (this.#suspended !== null) return refuse('suspended', this.#suspended);
     const nowMs = this.runtime.nowMs();
     const { protocol, clientId, remoteAddress } = info;
     const ban = this.#banOf(info, nowMs);
