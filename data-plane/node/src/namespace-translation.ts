@@ -7,7 +7,7 @@ import {
   type NamespaceObserved,
   type NamespaceSpec,
   type TopicSpec,
-} from '@robustmq/contracts';
+} from '@robustmq/contracts/data-plane';
 import { standaloneQuotas, type StandaloneConfig } from './config.ts';
 
 /** The one place where the control plane's words become the broker's and back. */

@@ -51,7 +51,8 @@ export function handleSaslAuthenticate(
   }
   const { challenge, admission } = step;
   const expiresAtMs = admission?.expiresAtMs;
-  const leftMs = expiresAtMs === undefined ? 0 : Math.max(1, expiresAtMs - call.server.runtime.nowMs());
+  const runsOut = expiresAtMs !== undefined && Number.isFinite(expiresAtMs);
+  const leftMs = runsOut ? Math.max(1, expiresAtMs - call.server.runtime.nowMs()) : 0;
   call.reply({
     errorCode: ERROR.NONE,
     errorMessage: null,

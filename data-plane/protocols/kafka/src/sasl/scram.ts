@@ -28,6 +28,8 @@ export class ScramExchange {
   #gs2Header = '';
   #clientFirstBare = '';
   #serverFirst = '';
+  /** The client's nonce and ours behind it. */
+  #nonces = '';
   #serverKey: Buffer = Buffer.alloc(0);
 
   constructor(mechanism: ScramMechanism, random: Buffer) {
@@ -50,7 +52,8 @@ export class ScramExchange {
     this.#gs2Header = text.slice(0, text.length - bare.length);
     this.#clientFirstBare = bare;
     this.#serverKey = Buffer.from(verifier.serverKey, 'base64');
-    this.#serverFirst = `r=${nonce}${this.#nonce},s=${verifier.salt},i=${verifier.iterations}`;
+    this.#nonces = nonce + this.#nonce;
+    this.#serverFirst = `r=${this.#nonces},s=${verifier.salt},i=${verifier.iterations}`;
     return Buffer.from(this.#serverFirst);
   }
 
@@ -60,7 +63,8 @@ export class ScramExchange {
     if (match === null) return null;
     const [, withoutProof = '', binding = '', nonce = '', proof = ''] = match;
     if (Buffer.from(binding, 'base64').toString('utf8') !== this.#gs2Header) return null;
-    if (!this.#serverFirst.startsWith(`r=${nonce},`)) return null;
+    // librdkafka before 2.3 puts its own nonce before the whole one; Apache Kafka looks at the end only, too
+    if (this.#nonces === '' || !nonce.endsWith(this.#nonces)) return null;
     const authMessage = `${this.#clientFirstBare},${this.#serverFirst},${withoutProof}`;
     return { username: this.#username, authMessage, clientProof: Buffer.from(proof, 'base64') };
   }
