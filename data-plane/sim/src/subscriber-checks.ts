@@ -136,7 +136,7 @@ export function groupHasEverythingAcknowledged(
   members: readonly { readonly plan: MqttClientPlan; readonly checks: SubscriberChecks }[],
 ): void {
   const plan = members[0]?.plan;
-  if (plan?.filter == null) return;
+  if (plan === undefined || plan.filter === null) return;
   const since = Math.min(...members.map(({ checks }) => checks.standsSince));
   for (const message of facts.acknowledged()) {
     const { namespace, topic, qos, sentAt, text, mayBeLost } = message;

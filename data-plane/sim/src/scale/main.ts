@@ -25,7 +25,7 @@ for (const name of names) {
   mkdirSync(parent, { recursive: true });
   const directory = mkdtempSync(join(parent, 'robustmq-scale-'));
   try {
-    console.log(JSON.stringify({ name, ...(await measure(name, directory, sizes)) }));
+    process.stdout.write(`${JSON.stringify({ name, ...(await measure(name, directory, sizes)) })}\n`);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

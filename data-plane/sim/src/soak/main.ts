@@ -9,9 +9,9 @@ const directory = mkdtempSync(join(parent, 'robustmq-soak-'));
 const began = performance.now();
 try {
   const result = await killRounds(directory, Number(rounds), Number(seed));
-  console.log(`${JSON.stringify(result)} in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  process.stdout.write(`${JSON.stringify(result)} in ${((performance.now() - began) / 1000).toFixed(1)} s\n`);
   process.exitCode = result.violations.length === 0 ? 0 : 1;
 } finally {
   if (process.exitCode === 0) rmSync(directory, { recursive: true, force: true });
-  else console.log(`the directory is kept: ${directory}`);
+  else process.stdout.write(`the directory is kept: ${directory}\n`);
 }

@@ -1,5 +1,5 @@
 import { openLogStore, openObjectStore, type ObjectStore } from '@robustmq/store';
-import { BatchBuilder, Journal, type StreamName, type StreamPolicy } from '@robustmq/journal';
+import { Journal, type BatchBuilder, type StreamName, type StreamPolicy } from '@robustmq/journal';
 import type { Cancel, Runtime } from '@robustmq/wire';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
