@@ -17,7 +17,7 @@ const ROOMS = {
   db: ['contracts'],
   api: ['contracts', 'db'],
   client: ['contracts'],
-  cli: ['client', 'contracts'],
+  cli: ['client', 'contracts', 'rating'],
   rating: ['contracts'],
   billing: ['rating', 'contracts', 'db'],
   portal: ['client', 'contracts'],

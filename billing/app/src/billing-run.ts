@@ -128,6 +128,28 @@ export class BillingRun {
     if (state.status === 'paid') await this.paid(tenantId, invoiceId, new Date());
   }
 
+  /** Where the tenant changes cards and tax ids. Throws `conflict` without a payment provider. */
+  async portalUrl(tenantId: string): Promise<string> {
+    const { gateway } = this.#options;
+    if (!gateway.portalUrl)
+      throw new BillingError('conflict', 'invoices are paid by bank transfer here: there is no card');
+    return gateway.portalUrl(await this.#customer(tenantId));
+  }
+
+  /** An invoice was voided here: the provider's copy follows. */
+  async voided(tenantId: string, invoiceId: string): Promise<void> {
+    const { database, gateway } = this.#options;
+    const customerId = await this.#customer(tenantId);
+    const { row, invoice } = await database.withTenant(tenantId, async (tx) => ({
+      row: await tx.invoice.findUniqueOrThrow({ where: { id: invoiceId } }),
+      invoice: await readInvoice(tx, tenantId, invoiceId),
+    }));
+    if (row.gatewayId === null || row.gateway !== gateway.kind) return;
+    const revision = row.gatewayRevision;
+    await gateway.voidInvoice({ tenantId, customerId, invoice, gatewayId: row.gatewayId, revision });
+    await this.#note(tenantId, invoiceId, { gatewayStatus: 'synced' });
+  }
+
   async #customer(tenantId: string): Promise<string> {
     const { database, gateway } = this.#options;
     const account = await database.withTenant(tenantId, (tx) => lockedAccount(tx, tenantId));

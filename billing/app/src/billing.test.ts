@@ -10,10 +10,13 @@ import { PRICE_LIST } from '@robustmq/rating';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BillingRun } from './billing-run.ts';
 import { billingServer, listenOnSocket } from './http-server.ts';
 import { previewInvoice } from './invoice-preview.ts';
 import { monthOf } from './period.ts';
+import { OfflineGateway } from './payment-gateway.ts';
 import { seedPrices } from './prices.ts';
+import { SELLER } from './testing/harness.ts';
 
 const TOKEN = 'an internal token for tests';
 const NOW = new Date('2026-11-22T10:00:00.000Z');
@@ -24,6 +27,7 @@ describe('billing on a real database', { timeout: 30_000 }, () => {
   let server: TestDatabase;
   let database: Database;
   let app: FastifyInstance;
+  let run: BillingRun;
   let agentId: string;
   let clusters = 0;
   let seq = 0;
@@ -32,7 +36,8 @@ describe('billing on a real database', { timeout: 30_000 }, () => {
     server = await startTestDatabase();
     database = await Database.open({ url: server.url, connectionsMax: 3 });
     await seedPrices(database);
-    app = billingServer({ database, internalToken: TOKEN, now: () => NOW, log });
+    run = new BillingRun({ database, gateway: new OfflineGateway(), seller: SELLER, log });
+    app = billingServer({ database, internalToken: TOKEN, now: () => NOW, run, log });
     const tokenHash = createHash('sha256').update('join').digest('hex');
     const later = new Date(Date.now() + 60_000);
     await database.agents.mintJoinToken(tokenHash, 'local', later);
@@ -156,14 +161,14 @@ describe('billing on a real database', { timeout: 30_000 }, () => {
   it('listens on a socket of its own user alone, in place of a dead one, not of a living one', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'rmq billing-'));
     const path = join(dir, 'run', 'billing.sock');
-    const first = billingServer({ database, internalToken: TOKEN, now: () => NOW, log });
+    const first = billingServer({ database, internalToken: TOKEN, now: () => NOW, run, log });
     await listenOnSocket(first, path);
     expect(statSync(path).mode & 0o777).toBe(0o600);
     const status = await new Promise((resolve) =>
       request({ socketPath: path, path: '/health' }, (reply) => resolve(reply.resume().statusCode)).end(),
     );
     expect(status).toBe(200);
-    const second = billingServer({ database, internalToken: TOKEN, now: () => NOW, log });
+    const second = billingServer({ database, internalToken: TOKEN, now: () => NOW, run, log });
     await expect(listenOnSocket(second, path)).rejects.toMatchObject({ code: 'socket-in-use' });
     await first.close();
     rmSync(dir, { recursive: true });

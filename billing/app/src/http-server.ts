@@ -5,11 +5,15 @@ import { dirname } from 'node:path';
 import type { Database } from '@robustmq/db';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { RatingError } from '@robustmq/rating';
 import { BillingError } from './billing-error.ts';
 import { previewInvoice } from './invoice-preview.ts';
+import type { BillingRun } from './billing-run.ts';
+import { moneyRoutes } from './money-routes.ts';
+import { ACTIONS, REPORTS } from './operator.ts';
 import { currentPrices } from './prices.ts';
 
-const BODY_BYTES_MAX = 64 * 1024;
+const BODY_BYTES_MAX = 2 ** 20;
 const REQUEST_TIMEOUT_MS = 15_000;
 
 /** What the server is made of; `now` is the clock that decides which month it is. */
@@ -17,9 +21,14 @@ export interface BillingServerOptions {
   readonly database: Database;
   readonly internalToken: string;
   readonly now: () => Date;
+  readonly run: BillingRun;
+  /** Takes a payment provider's webhook: raw body and signature header; absent without a provider. */
+  readonly webhook?: ((body: string, signature: string) => Promise<void>) | undefined;
   readonly log: FastifyBaseLogger;
 }
 
+/** A provider's delivery as it came in: the signature covers the raw bytes. */
+const Webhook = z.object({ body: z.base64(), signature: z.string().max(2_000) });
 const Params = z.object({ tenantId: z.uuid() });
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
@@ -27,11 +36,20 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
  * Billing's internal HTTP interface. Its one caller is the control plane's API, which has authenticated the person and
  * checked the role; here only the shared token counts. Errors are `{ code, message }`.
  */
-export function billingServer({ database, internalToken, now, log }: BillingServerOptions): FastifyInstance {
+export function billingServer({
+  database,
+  internalToken,
+  now,
+  run,
+  webhook,
+  log,
+}: BillingServerOptions): FastifyInstance {
   const app = Fastify({ loggerInstance: log, bodyLimit: BODY_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS });
   const expected = digest(`Bearer ${internalToken}`);
 
   app.setErrorHandler((error, request, reply) => {
+    if (error instanceof RatingError)
+      return reply.code(400).send({ code: 'validation-failed', message: error.message });
     if (error instanceof BillingError) {
       if (error.status >= 500) request.log.error({ err: error }, 'request failed');
       return reply.code(error.status).send({ code: error.code, message: error.message });
@@ -57,6 +75,24 @@ export function billingServer({ database, internalToken, now, log }: BillingServ
       const params = Params.safeParse(request.params);
       if (!params.success) throw new BillingError('not-found', 'there is no such tenant');
       return previewInvoice(database, params.data.tenantId, now());
+    });
+    moneyRoutes(internal, { database, run, now });
+    const rooms = { database, run, now };
+    internal.get('/internal/operator/:report', async (request) => {
+      const { report } = request.params as { report: string };
+      if (!Object.hasOwn(REPORTS, report)) throw new BillingError('not-found', 'there is no such report');
+      return REPORTS[report as keyof typeof REPORTS](rooms, request.query as Record<string, unknown>);
+    });
+    internal.post('/internal/operator/:action', async (request) => {
+      const { action } = request.params as { action: string };
+      if (!Object.hasOwn(ACTIONS, action)) throw new BillingError('not-found', 'there is no such action');
+      return (await ACTIONS[action as keyof typeof ACTIONS](rooms, request.body)) ?? {};
+    });
+    internal.post('/internal/webhook', async (request) => {
+      if (!webhook) throw new BillingError('not-found', 'there is no payment provider');
+      const { body, signature } = Webhook.parse(request.body);
+      await webhook(Buffer.from(body, 'base64').toString('utf8'), signature);
+      return {};
     });
   });
   return app;

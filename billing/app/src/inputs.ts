@@ -1,6 +1,8 @@
 import { InvoiceLine, type InvoiceInputs } from '@robustmq/contracts';
 import type { TenantTx } from '@robustmq/db';
-import { correctionLines, makeStatement, rate, type PriceVersion, type Statement } from '@robustmq/rating';
+import { correctionsOf, statementOf, type PriceVersion } from '@robustmq/rating';
+
+export { statementOf };
 import { phasesOf, taxesOf, type AccountRow } from './account.ts';
 import { discountsAt, spendable } from './credits.ts';
 import { monthOf, type BillingPeriod } from './period.ts';
@@ -64,7 +66,6 @@ const asStored = (prices: readonly PriceVersion[]): InvoiceInputs['prices'] =>
   prices.map((price) =>
     'tiers' in price ? { ...price, tiers: price.tiers.map((tier) => ({ ...tier })) } : { ...price },
   );
-const asPrices = (prices: InvoiceInputs['prices']): PriceVersion[] => prices as unknown as PriceVersion[];
 
 /** Issued periods of the last months whose usage is not what was billed. */
 async function corrected(tx: TenantTx, options: InputOptions, clusters: readonly PlannedCluster[]) {
@@ -107,18 +108,4 @@ async function billedFor(tx: TenantTx, options: InputOptions, period: BillingPer
     orderBy: [{ identity: 'asc' }],
   });
   return rows.map((row) => lineOf(row, currency));
-}
-
-const correctionsOf = (one: InvoiceInputs['corrected'][number], currency: string): InvoiceLine[] => {
-  const prices = asPrices(one.prices);
-  const rated = rate({ prices, quantities: one.quantities, period: one.period, currency }).lines;
-  // nothing was billed for a period that had no usage: its first usage is an adjustment all the same
-  return correctionLines(rated, one.billed, one.period.from.slice(0, 7));
-};
-
-/** The bill that follows from its inputs, and from nothing else: billing and `invoice verify` both make it here. */
-export function statementOf(inputs: InvoiceInputs): Statement {
-  const { currency } = inputs;
-  const corrections = inputs.corrected.flatMap((one) => correctionsOf(one, currency));
-  return makeStatement({ ...inputs, prices: asPrices(inputs.prices), corrections });
 }

@@ -33,6 +33,8 @@ export interface PaymentGateway {
   /** Compares once more and finalises; throws `gateway-differs` rather than charge something else. */
   finalizeInvoice(invoice: GatewayInvoice): Promise<GatewayState>;
   voidInvoice(invoice: GatewayInvoice): Promise<GatewayState>;
+  /** A short-lived address where the customer changes cards and tax ids; absent where there is no such place. */
+  portalUrl?(customerId: string): Promise<string>;
 }
 
 /** Without a provider: invoices are sent by people and marked paid by the operator. */

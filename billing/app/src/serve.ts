@@ -1,47 +1,77 @@
+import { Party } from '@robustmq/contracts';
 import { Database } from '@robustmq/db';
 import { pino } from 'pino';
 import { z } from 'zod';
 import { BillingError } from './billing-error.ts';
+import { BillingRun } from './billing-run.ts';
 import { billingServer, claimSocket, listenOnSocket } from './http-server.ts';
+import { OfflineGateway } from './payment-gateway.ts';
 import { seedPrices } from './prices.ts';
+import { stripeClient, StripeGateway } from './stripe-gateway.ts';
+import { stripeWebhook } from './stripe-webhook.ts';
 
 const STOP_MS_MAX = 4_500;
 const CONNECTIONS_MAX = 4;
+/** Pause between two runs over all tenants, in milliseconds: budgets and suspensions act within a minute. */
+const RUN_PAUSE_MS = 15_000;
 
 const Environment = z.object({
   DATABASE_URL: z.string().min(1),
   ROBUSTMQ_BILLING_SOCKET: z.string().min(1),
   ROBUSTMQ_INTERNAL_TOKEN: z.string().min(16),
+  STRIPE_SECRET_KEY: z.string().min(1).optional(),
+  STRIPE_WEBHOOK_SECRET: z.string().min(1).optional(),
+  /** JSON of who invoices are from: name, address lines, tax id, e-mail. */
+  ROBUSTMQ_BILLING_SELLER: z.string().default('{"name":"RobustMQ Cloud"}'),
 });
+type Environment = z.infer<typeof Environment>;
 
-function readEnvironment(env: NodeJS.ProcessEnv): z.infer<typeof Environment> {
-  const parsed = Environment.safeParse(env);
+function readEnvironment(env: NodeJS.ProcessEnv): Environment {
+  const filled = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = Environment.safeParse(filled);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   throw new BillingError('config-invalid', `${issue.path.join('.')} is missing or wrong: ${issue.message}`);
 }
 
+function sellerOf(text: string): Party {
+  try {
+    return Party.parse(JSON.parse(text));
+  } catch (error) {
+    throw new BillingError('config-invalid', 'ROBUSTMQ_BILLING_SELLER is not JSON of {name, address, taxId, email}', {
+      cause: error,
+    });
+  }
+}
+
 async function main(): Promise<void> {
   const env = readEnvironment(process.env);
   const log = pino({ name: 'billing' });
+  const seller = sellerOf(env.ROBUSTMQ_BILLING_SELLER);
   // First of all: whoever waits for the socket must not take a dead one for a ready billing.
   await claimSocket(env.ROBUSTMQ_BILLING_SOCKET);
   const database = await Database.open({ url: env.DATABASE_URL, connectionsMax: CONNECTIONS_MAX });
   await seedPrices(database);
+  const now = () => new Date();
+  const stripe = env.STRIPE_SECRET_KEY === undefined ? undefined : stripeClient({ secretKey: env.STRIPE_SECRET_KEY });
+  const gateway = stripe ? new StripeGateway(stripe) : new OfflineGateway();
+  const run = new BillingRun({ database, gateway, seller, log });
+  const secret = env.STRIPE_WEBHOOK_SECRET;
+  const webhook = stripe && secret !== undefined ? stripeWebhook({ database, stripe, secret, run, now }) : undefined;
   const app = billingServer({
-    database,
-    internalToken: env.ROBUSTMQ_INTERNAL_TOKEN,
-    now: () => new Date(),
+    ...{ database, internalToken: env.ROBUSTMQ_INTERNAL_TOKEN, now, run, webhook },
     log: log.child({}, { level: 'warn' }),
   });
-  let stopping = false;
+  const stopped = new AbortController();
+  let running: Promise<void> = Promise.resolve();
   const stop = (why: string): void => {
-    if (stopping) return;
-    stopping = true;
+    if (stopped.signal.aborted) return;
+    stopped.abort();
     log.info({ why }, 'stopping');
     setTimeout(() => process.exit(0), STOP_MS_MAX).unref();
     void app
       .close()
+      .then(() => running)
       .then(() => database.close())
       .finally(() => process.exit(0));
   };
@@ -49,7 +79,15 @@ async function main(): Promise<void> {
   process.on('SIGINT', () => stop('SIGINT'));
   if (process.connected) process.on('disconnect', () => stop('launcher gone'));
   await listenOnSocket(app, env.ROBUSTMQ_BILLING_SOCKET);
-  log.info({ socket: env.ROBUSTMQ_BILLING_SOCKET }, 'billing is ready');
+  log.info({ socket: env.ROBUSTMQ_BILLING_SOCKET, gateway: gateway.kind }, 'billing is ready');
+  const again = (): void => {
+    if (stopped.signal.aborted) return;
+    running = run
+      .all(new Date(), stopped.signal)
+      .catch((error: unknown) => log.error({ err: error }, 'the billing run failed'))
+      .finally(() => void setTimeout(again, RUN_PAUSE_MS).unref());
+  };
+  setTimeout(again, RUN_PAUSE_MS).unref();
 }
 
 main().catch((error: unknown) => {

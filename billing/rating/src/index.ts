@@ -25,3 +25,5 @@ export {
   type Tax,
 } from './statement.ts';
 export { formatDecimal, parseDecimal, rational, readableDecimal, roundHalfAway, type Rational } from './rational.ts';
+export { correctionsOf, statementOf } from './invoice-statement.ts';
+export { verifyInvoice, type VerifyReport } from './verify.ts';
