@@ -3,7 +3,7 @@ import { CloudUnderTest } from './cloud.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    sharedCloud: { home: string; env: Record<string, string> };
+    sharedCloud: { home: string; env: Record<string, string>; startedMs: number };
   }
 }
 
@@ -12,6 +12,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const cloud = await CloudUnderTest.make();
   const tookMs = await cloud.start();
   process.stdout.write(`shared cloud ready after ${tookMs} ms\n`);
-  project.provide('sharedCloud', { home: cloud.home, env: cloud.env as Record<string, string> });
+  project.provide('sharedCloud', { home: cloud.home, env: cloud.env as Record<string, string>, startedMs: tookMs });
   return () => cloud.dispose();
 }

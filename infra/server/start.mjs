@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const NODE_MAJOR_MIN = 20;
+/** An installed release (infra/install): its packages are there and everything is built. */
+const IS_RELEASE = existsSync(join(ROOT, 'release.json'));
 
 export function fail(sentence) {
   process.stderr.write(`robust-server: ${sentence}\n`);
@@ -67,6 +69,7 @@ function fingerprint(folders) {
 
 /** Installs what package-lock.json says, unless exactly that is installed. */
 export function install() {
+  if (IS_RELEASE) return;
   const stamp = join(ROOT, 'node_modules/.robustmq-installed');
   const wanted = digestOf([readFileSync(join(ROOT, 'package-lock.json'), 'utf8'), process.arch]);
   if (readStamp(stamp) === wanted) return;
@@ -79,6 +82,7 @@ export function install() {
 
 /** Builds the API and the portal and makes generated code, when any source of theirs changed. */
 export function build() {
+  if (IS_RELEASE) return;
   const stamp = join(ROOT, 'node_modules/.robustmq-built');
   const wanted = fingerprint([
     'control-plane/contracts',
