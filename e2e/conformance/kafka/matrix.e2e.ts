@@ -6,6 +6,7 @@ import { API_NAMES, matrixOf } from './matrix-document.ts';
 import { RequestTap } from './request-tap.ts';
 import { PASSWORD, StandaloneNode, USER } from './standalone-node.ts';
 
+const HEARTBEAT = 12;
 const DOCUMENT = `${ROOT}docs/conformance/kafka.md`;
 
 /** Everything stock clients do, through somebody who notes what they sent: the document is made of that. */
@@ -120,12 +121,14 @@ describe('the Kafka conformance matrix', () => {
     const [offsets] = await admin.fetchOffsets({ groupId: 'kj-offsets', topics: ['kj'] });
     expect(offsets!.partitions.find(({ partition }) => partition === 0)!.offset).toBe('3');
 
-    const consumer = kafka.consumer({ groupId: 'kj-group', maxWaitTimeInMs: 100, readUncommitted: false });
+    const settings = { maxWaitTimeInMs: 100, heartbeatInterval: 50, readUncommitted: false };
+    const consumer = kafka.consumer({ groupId: 'kj-group', ...settings });
     const seen: string[] = [];
     await consumer.connect();
     await consumer.subscribe({ topic: 'kj', fromBeginning: true });
     await consumer.run({ eachMessage: async ({ message }) => void seen.push(message.value!.toString()) });
     await eventually('what was committed arrives', 60_000, () => seen.length >= 10);
+    await eventually('a heartbeat', 60_000, () => tap.seen.get('kafkajs 2.2')!.has(HEARTBEAT));
     const described = await admin.describeGroups(['kj-group']);
     expect(described.groups[0]!.state).toBe('Stable');
     await consumer.disconnect();

@@ -4,8 +4,7 @@ import { ROUTES } from './api-table.ts';
 import { MessageWriter } from './codec.ts';
 import { KafkaConnection, type Route } from './connection.ts';
 import { DEFAULT_LIMITS, type KafkaLimits } from './limits.ts';
-import { hasStoredTransactions } from './transactions/transaction-coordinator.ts';
-import { World } from './world.ts';
+import { hasStoredState, type LiveGroup, World } from './world.ts';
 
 /** Where clients of a namespace find this node. */
 export interface Advertised {
@@ -87,15 +86,21 @@ export class KafkaServer {
   }
 
   /**
-   * Takes up what a crash left of a namespace's transactions before anybody connects: what was decided is completed, what
-   * is open ends by its timeout. To be called for each namespace when the process starts.
+   * Takes up what is stored of a namespace's transactions and groups before anybody connects: what was decided is
+   * completed, what is open and who does not come back end by their timeouts. To be called for each namespace when the
+   * process starts.
    */
   resume(namespace: Namespace): void {
-    if (!hasStoredTransactions(namespace)) return;
+    if (!hasStoredState(namespace)) return;
     this.worldOf(namespace);
     const entry = this.#worlds.get(namespace.id)!;
     entry.connections--;
     entry.idleSinceMs = this.runtime.monotonicMs();
+  }
+
+  /** Groups of a namespace that have members now. */
+  liveGroups(namespaceId: string): readonly LiveGroup[] {
+    return this.#worlds.get(namespaceId)?.world.liveGroups() ?? [];
   }
 
   /** A connection joins the world of its namespace; `forget` takes it out again. */

@@ -4,6 +4,7 @@ import { ClientQuotas } from './client-quotas.ts';
 import { FetchSessions } from './fetch-sessions.ts';
 import { ConsumerGroups } from './groups/consumer-groups.ts';
 import { GroupCoordinator } from './groups/coordinator.ts';
+import { assignedPartitions } from './groups/stored-group.ts';
 import { ERROR, type ErrorCode } from './errors.ts';
 import type { KafkaLimits } from './limits.ts';
 import { ProducerStates } from './producer-states.ts';
@@ -12,6 +13,30 @@ import { TransactionCoordinator } from './transactions/transaction-coordinator.t
 /** OffsetCommit carries a member epoch from this version on (KIP-848). */
 const MEMBER_EPOCH_SINCE = 9;
 const PRODUCER_ID_BITS_HIGH = 0x1f_ffff;
+
+/** A group with members, for people to look at. */
+export interface LiveGroup {
+  readonly name: string;
+  readonly state: string;
+  readonly protocolType: string;
+  readonly members: readonly {
+    readonly memberId: string;
+    readonly clientId: string;
+    readonly host: string;
+    readonly partitions: number;
+  }[];
+}
+
+/** State that outlives a process and must be taken up by the next without waiting for a client. */
+const RESUMED_KINDS = ['kafka-transactions', 'kafka-groups', 'kafka-consumer-groups'];
+
+/** Whether a crash or a stop left anything to take up. */
+export function hasStoredState(namespace: Namespace): boolean {
+  return RESUMED_KINDS.some((kind) => {
+    const [first] = namespace.keyed(kind).entries();
+    return first !== undefined;
+  });
+}
 
 /**
  * What this room keeps for one namespace: its groups, transactions and idempotent producers. Found by namespace id only, so
@@ -74,6 +99,36 @@ export class World {
   mayDeleteOffsets(groupId: string): ErrorCode {
     if (this.groups.hasMembersIn(groupId) || this.consumerGroups.get(groupId) !== undefined) return ERROR.NONE;
     return this.namespace.offsets.groups().includes(groupId) ? ERROR.NONE : ERROR.GROUP_ID_NOT_FOUND;
+  }
+
+  /** Groups with members, of either protocol. */
+  liveGroups(): LiveGroup[] {
+    const classic = this.groups.ids().map((groupId) => {
+      const { groupState, protocolType, members } = this.groups.describe(groupId);
+      return {
+        name: groupId,
+        state: groupState as string,
+        protocolType,
+        members: members.map(({ memberId, clientId, clientHost, memberAssignment }) => ({
+          memberId,
+          clientId,
+          host: clientHost,
+          partitions: assignedPartitions(memberAssignment),
+        })),
+      };
+    });
+    const newer = this.consumerGroups.list().map(({ groupId, state, members }) => ({
+      name: groupId,
+      state: state as string,
+      protocolType: 'consumer',
+      members: [...members.values()].map(({ memberId, clientId, clientHost, assigned }) => ({
+        memberId,
+        clientId,
+        host: clientHost,
+        partitions: assigned.size,
+      })),
+    }));
+    return [...classic, ...newer];
   }
 
   /** Whether it must stay although nobody is connected. */

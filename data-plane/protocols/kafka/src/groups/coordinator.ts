@@ -132,6 +132,11 @@ export class GroupCoordinator {
     return listed;
   }
 
+  /** Groups that have members now. */
+  ids(): readonly string[] {
+    return [...this.#groups.keys()];
+  }
+
   describe(groupId: string): DescribedGroup {
     const group = this.#groups.get(groupId);
     if (group === undefined) {

@@ -51,3 +51,25 @@ export function subscribedTopics(metadata: Buffer): string[] {
     throw error;
   }
 }
+
+/**
+ * How many partitions an assignment holds: version int16 · ARRAY of (topic STRING · partitions ARRAY of int32) · …
+ * (ConsumerProtocolAssignment). 0 for bytes of another format.
+ */
+export function assignedPartitions(assignment: Buffer): number {
+  try {
+    const r = new Reader(assignment);
+    r.i16();
+    let total = 0;
+    for (let left = r.i32(); left > 0; left--) {
+      r.skip(r.u16());
+      const partitions = r.i32();
+      r.skip(partitions * 4);
+      total += partitions;
+    }
+    return total;
+  } catch (error) {
+    if (error instanceof WireError) return 0;
+    throw error;
+  }
+}

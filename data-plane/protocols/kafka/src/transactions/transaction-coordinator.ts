@@ -15,12 +15,6 @@ const KIND = 'kafka-transactions';
 /** Timeouts are looked for, and ends that failed are tried again, this often. */
 const SWEEP_PERIOD_MS = 1_000;
 
-/** Whether a coordinator of the namespace would find transactions of before. */
-export function hasStoredTransactions(namespace: Namespace): boolean {
-  const [first] = namespace.keyed(KIND).entries();
-  return first !== undefined;
-}
-
 /** What InitProducerId gives. */
 export interface InitOutcome {
   readonly errorCode: ErrorCode;
