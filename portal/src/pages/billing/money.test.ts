@@ -54,8 +54,8 @@ describe('what a plan costs', () => {
       'Connections: $1.20 per million connection-minutes, 1 million connection-minutes free a month',
     ],
     [
-      price('stored_byte_seconds', 'Stored data', 'million GiB-seconds', '2.6784', '0.03'),
-      'Stored data: $0.0778 per GiB stored for 30 days, 1.03 GiB stored free a month',
+      price('warm_byte_seconds', 'Stored data, warm', 'million GiB-seconds', '2.6784', '0.03'),
+      'Stored data, warm: $0.0778 per GiB stored for 30 days, 1.03 GiB stored free a month',
     ],
     [price('connection_seconds', 'Connections', 'million connection-seconds', '0', '0'), 'Connections: free'],
   ])('%j', (given, text) => {

@@ -46,7 +46,9 @@ export interface PlanPrice {
 const FAMILIAR: Readonly<Record<string, { readonly unit: string; readonly size: number }>> = {
   node_seconds: { unit: 'hour', size: 1 / 3.6 },
   connection_seconds: { unit: 'million connection-minutes', size: 1 / 60 },
-  stored_byte_seconds: { unit: 'GiB stored for 30 days', size: 1 / 2.592 },
+  warm_byte_seconds: { unit: 'GiB stored for 30 days', size: 1 / 2.592 },
+  cold_byte_seconds: { unit: 'GiB stored for 30 days', size: 1 / 2.592 },
+  partition_seconds: { unit: 'partition for 30 days', size: 1 / 2.592 },
 };
 
 /** `Data in: $0.06 per GiB, 1 GiB free a month`. Rounded where the familiar unit is not the rated one. */
