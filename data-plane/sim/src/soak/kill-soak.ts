@@ -1,6 +1,7 @@
 import { decodeRecords, readNextOffset, type Stream } from '@robustmq/journal';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { KEYS, keyAt, MACHINE, openSoak, SOAK_STREAMS, valueAt, type Soaked } from './soak-streams.ts';
 
@@ -59,7 +60,9 @@ async function oneLife(
   told: Told,
   violations: string[],
 ): Promise<void> {
-  const child = spawn(process.execPath, [LOAD, directory, String(seed)], { stdio: ['ignore', 'pipe', 'pipe'] });
+  // Compiling its modules would be most of a short life.
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(directory, 'compiled') };
+  const child = spawn(process.execPath, [LOAD, directory, String(seed)], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let left = lines;
   let rest = '';
   let complaint = '';

@@ -5,8 +5,12 @@
  * `T <stream> <offset>` the trim was acknowledged.
  */
 import { writeSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { BatchBuilder } from '@robustmq/journal';
 import { batchAt, MACHINE, openSoak, SOAK_STREAMS } from './soak-streams.ts';
+
+// A killed process does not come to it by itself.
+flushCompileCache();
 
 const [directory = '', seed = '1'] = process.argv.slice(2);
 const TRIMMED = 1;

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FileLogStore } from './file-log-store.ts';
 
 const CHILD = fileURLToPath(new URL('../testing/append-until-killed.ts', import.meta.url));
-const ROUNDS = 10;
+const ROUNDS = 5;
 const SIZES = { walBytesMax: 300_000, segmentBytesMax: 200_000 };
 
 let directory = '';
