@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { DesiredState } from '@robustmq/contracts';
+import { DesiredState } from '@robustmq/contracts/data-plane';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { AgentError } from './agent-error.ts';
 import { NodeDirectory } from './node-directory.ts';
