@@ -41,22 +41,32 @@ function breaksAround(tx: Prisma.TransactionClient, windows: readonly UsageWindo
       FROM unnest(${column('clusterId')}::uuid[], ${column('nodeId')}::text[], ${column('nodeEpoch')}::text[],
         ${column('protocol')}::text[], ${column('meter')}::text[], ${column('fromMs')}::bigint[],
         ${column('toMs')}::bigint[]) AS s(cluster_id, node_id, node_epoch, protocol, meter, from_ms, to_ms)
+    ), edged AS MATERIALIZED (
+      -- one step in the primary key to each side: what is in between is all that is read, however long the series is
+      SELECT s.*, coalesce(p.window_start, s.from_at) AS first_at, coalesce(n.window_start, s.to_at) AS last_at
+      FROM spans s
+      LEFT JOIN LATERAL (
+        SELECT p.window_start FROM usage_windows p
+        WHERE p.node_id = s.node_id AND p.node_epoch = s.node_epoch AND p.cluster_id = s.cluster_id
+          AND p.protocol = s.protocol AND p.meter = s.meter AND p.window_start < s.from_at
+        ORDER BY p.node_id DESC, p.node_epoch DESC, p.cluster_id DESC, p.protocol DESC, p.meter DESC, p.window_start DESC
+        LIMIT 1) p ON true
+      LEFT JOIN LATERAL (
+        SELECT n.window_start FROM usage_windows n
+        WHERE n.node_id = s.node_id AND n.node_epoch = s.node_epoch AND n.cluster_id = s.cluster_id
+          AND n.protocol = s.protocol AND n.meter = s.meter AND n.window_start > s.to_at
+        ORDER BY n.node_id, n.node_epoch, n.cluster_id, n.protocol, n.meter, n.window_start
+        LIMIT 1) n ON true
     ), chain AS (
       SELECT s.*, w.window_start, w.value, w.cumulative,
         lag(w.cumulative, 1, 0) OVER (PARTITION BY s.node_id, s.node_epoch, s.cluster_id, s.protocol, s.meter
                                       ORDER BY w.window_start) AS before
-      FROM spans s CROSS JOIN LATERAL (
+      FROM edged s CROSS JOIN LATERAL (
         SELECT w.window_start, w.value, w.cumulative FROM usage_windows w
-        WHERE (w.node_id, w.node_epoch, w.cluster_id, w.protocol, w.meter) =
-              (s.node_id, s.node_epoch, s.cluster_id, s.protocol, s.meter)
-          AND w.window_start >= coalesce((
-            SELECT max(p.window_start) FROM usage_windows p
-            WHERE (p.node_id, p.node_epoch, p.cluster_id, p.protocol, p.meter) =
-                  (s.node_id, s.node_epoch, s.cluster_id, s.protocol, s.meter) AND p.window_start < s.from_at), s.from_at)
-          AND w.window_start <= coalesce((
-            SELECT min(n.window_start) FROM usage_windows n
-            WHERE (n.node_id, n.node_epoch, n.cluster_id, n.protocol, n.meter) =
-                  (s.node_id, s.node_epoch, s.cluster_id, s.protocol, s.meter) AND n.window_start > s.to_at), s.to_at)
+        WHERE w.node_id = s.node_id AND w.node_epoch = s.node_epoch AND w.cluster_id = s.cluster_id
+          AND w.protocol = s.protocol AND w.meter = s.meter
+          AND w.window_start >= s.first_at AND w.window_start <= s.last_at
+        OFFSET 0
       ) w
     )
     SELECT node_id AS "nodeId", node_epoch AS "nodeEpoch", cluster_id::text AS "clusterId", protocol, meter,

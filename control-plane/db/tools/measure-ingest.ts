@@ -10,7 +10,7 @@ import { Database, prepareDatabase, startPostgres } from '../src/index.ts';
 import { freePort } from '../src/testing/test-database.ts';
 
 const SIZES = process.argv.slice(2).map(Number);
-const BATCHES = 40;
+const BATCHES = 20;
 const BATCH = 1_000;
 const CLUSTERS = 20;
 const METERS = ['ingress_bytes', 'egress_bytes', 'messages_in', 'messages_out', 'connection_seconds'] as const;
@@ -44,8 +44,8 @@ async function grow(from: number, to: number): Promise<void> {
     await owner.query(
       `INSERT INTO usage_windows (tenant_id, cluster_id, agent_id, node_id, node_epoch, protocol, meter, window_start, seq,
         value, cumulative, payload_hash, signature)
-      SELECT $1::uuid, ($2::uuid[])[1 + n % ${CLUSTERS}], $3::uuid, 'old-' || n % 50, 'epoch', 'mqtt',
-        ($4::text[])[1 + (n / 1000) % 5], timestamptz '2026-01-01Z' + n / 5000 * interval '1 minute', n, 1000, n * 1000,
+      SELECT $1::uuid, ($2::uuid[])[1 + n % ${CLUSTERS}], $3::uuid, 'old-' || n % 5000, 'epoch', 'mqtt',
+        ($4::text[])[1 + (n / 1000) % 5], timestamptz '2026-01-01Z' + n / 5000 * interval '1 minute', n + 1, 1000, (n + 1)::numeric * 1000,
         md5(n::text) || md5(n::text), repeat('s', 88)
       FROM generate_series($5::int, $6::int) n ON CONFLICT DO NOTHING`,
       [tenantId, clusterIds, agentId, METERS, at, Math.min(to, at + 1_000_000) - 1],
@@ -77,7 +77,6 @@ function batch(): UsageWindow[] {
 
 let size = 0;
 for (const rows of [0, ...SIZES]) {
-  const grownAt = Date.now();
   await grow(size, rows);
   size = rows;
   for (let warm = 0; warm < 3; warm += 1) await database.metering.ingest(agentId, batch(), new Date());
@@ -90,11 +89,13 @@ for (const rows of [0, ...SIZES]) {
     if (accepted !== BATCH) throw new Error(`only ${accepted} windows were taken`);
   }
   times.sort((a, b) => a - b);
-  const [{ count }] = (await owner.query<{ count: string }>('SELECT count(*) FROM usage_windows')).rows as [{ count: string }];
+  const [{ count }] = (await owner.query<{ count: string }>('SELECT count(*) FROM usage_windows')).rows as [
+    { count: string },
+  ];
   const median = times[BATCHES / 2]!;
   process.stdout.write(
-    `${count} rows (grown in ${Math.round((grownAt === 0 ? 0 : Date.now() - grownAt) / 1000)} s): ${median.toFixed(1)} ms per batch of ${BATCH}, ` +
-      `${Math.round((BATCH / median) * 1000)} windows/s, ${times.at(-2)!.toFixed(1)} ms at p95\n`,
+    `${count} rows: ${median.toFixed(1)} ms per batch of ${BATCH}, ` +
+      `${Math.round((BATCH / median) * 1000)} windows/s, ${times.at(-1)!.toFixed(1)} ms at worst\n`,
   );
 }
 await database.close();
