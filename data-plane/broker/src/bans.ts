@@ -59,9 +59,11 @@ export class Bans {
   readonly #failures = new WindowCounts();
   #listed: readonly Ban[] = [];
   #byValue = new Map<string, Ban>();
-  #prefixes: readonly Ban[] = [];
-  #blocks: readonly { readonly ban: Ban; readonly addresses: AddressSet }[] = [];
+  /** Lengths of the listed prefixes of client ids; each is in `#byValue`. */
+  #prefixLengths: ReadonlySet<number> = new Set();
+  #blocks: readonly Ban[] = [];
   #addresses = new AddressSet();
+  #blacklist: readonly BlacklistEntry[] = [];
 
   constructor(store: KeyedStore) {
     this.#store = store;
@@ -71,17 +73,23 @@ export class Bans {
     }
   }
 
-  /** Takes over the tenant's list. */
-  apply(blacklist: readonly BlacklistEntry[]): void {
+  /** Takes over the tenant's list; returns whether anything changed. */
+  apply(blacklist: readonly BlacklistEntry[]): boolean {
+    if (JSON.stringify(blacklist) === JSON.stringify(this.#blacklist)) return false;
+    this.#blacklist = blacklist;
     this.#listed = blacklist.map(({ kind, value, reason, until }) => {
       return { kind, value, reason, untilMs: until === null ? Infinity : Date.parse(until) };
     });
     this.#byValue = new Map();
-    for (const ban of this.#listed) this.#byValue.set(keyOf(ban.kind, ban.value), ban);
-    this.#prefixes = this.#listed.filter(({ kind }) => kind === 'client-id-prefix');
-    const blocks = this.#listed.filter(({ kind }) => kind === 'address');
-    this.#addresses = new AddressSet(blocks.map(({ value }) => value));
-    this.#blocks = blocks.map((ban) => ({ ban, addresses: new AddressSet([ban.value]) }));
+    for (const ban of this.#listed) {
+      const key = keyOf(ban.kind, ban.value);
+      if ((this.#byValue.get(key)?.untilMs ?? 0) < ban.untilMs) this.#byValue.set(key, ban);
+    }
+    const prefixes = this.#listed.filter(({ kind }) => kind === 'client-id-prefix');
+    this.#prefixLengths = new Set(prefixes.map(({ value }) => value.length));
+    this.#blocks = this.#listed.filter(({ kind }) => kind === 'address');
+    this.#addresses = new AddressSet(this.#blocks.map(({ value }) => value));
+    return true;
   }
 
   /** Why somebody is kept out; null = they are not. */
@@ -89,17 +97,18 @@ export class Bans {
     const isOn = (ban: Ban | undefined): ban is Ban => ban !== undefined && ban.untilMs > nowMs;
     const keys = [keyOf('address', remoteAddress)];
     if (clientId !== null) keys.push(keyOf('client-id', clientId));
+    for (const length of clientId === null ? [] : this.#prefixLengths) {
+      if (length <= clientId!.length) keys.push(keyOf('client-id-prefix', clientId!.slice(0, length)));
+    }
     if (user !== null) keys.push(keyOf('user', user), keyOf('user-at-address', `${user}@${remoteAddress}`));
     for (const key of keys) {
       const ban = [this.#byValue.get(key), this.#imposed.get(key)].find(isOn);
       if (ban !== undefined) return ban;
     }
-    if (this.#addresses.has(remoteAddress)) {
-      const block = this.#blocks.find(({ ban, addresses }) => isOn(ban) && addresses.has(remoteAddress));
-      if (block !== undefined) return block.ban;
-    }
-    if (clientId === null) return null;
-    return this.#prefixes.find((ban) => isOn(ban) && clientId.startsWith(ban.value)) ?? null;
+    if (!this.#addresses.has(remoteAddress)) return null;
+    // somebody is kept out who comes from here: whose block it is, is looked for then
+    const isHit = (ban: Ban): boolean => isOn(ban) && new AddressSet([ban.value]).has(remoteAddress);
+    return this.#blocks.find(isHit) ?? null;
   }
 
   /** A client id connected; the ban that came of it, if one did. */

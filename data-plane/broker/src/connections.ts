@@ -66,6 +66,8 @@ export class Connections {
   #tokens: number;
   #filledMs: number;
   #serial = 0;
+  /** Those whose proof runs out at some time. */
+  readonly #expiring = new Set<OpenConnection>();
 
   constructor(
     namespace: Namespace & { readonly record: NamespaceRecord },
@@ -117,11 +119,21 @@ export class Connections {
     this.#tokens--;
     const connection = new OpenConnection(this.#namespace, info, this.#usage.protocols[info.protocol], this);
     this.#open.add(connection);
+    if (info.admission?.expiresAtMs !== undefined) this.#expiring.add(connection);
     this.#usage.opened(info.protocol, this.#runtime.monotonicMs());
     return connection;
   }
   closed(connection: OpenConnection): void {
+    this.#expiring.delete(connection);
     if (this.#open.delete(connection)) this.#usage.closed(connection.info.protocol, this.#runtime.monotonicMs());
+  }
+  /** Asks those to go whose proof has run out. */
+  expire(nowMs: number): void {
+    for (const connection of this.#expiring) {
+      if (connection.info.admission!.expiresAtMs! > nowMs) continue;
+      this.#expiring.delete(connection);
+      connection.info.disconnect('credential-revoked');
+    }
   }
   /** Asks every connection that `which` picks to go. Returns how many. */
   disconnect(reason: DisconnectReason, which: (info: ConnectionInfo) => boolean): number {

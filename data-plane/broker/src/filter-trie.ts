@@ -85,6 +85,8 @@ export class FilterTrie<T> {
   /** Whether any filter could match a topic name whose first level is this one. May say yes too often, never no. */
   mayMatchFirstLevel(level: string): boolean {
     const root = this.#root;
+    // wildcards in the first level do not match names beginning with $ [MQTT-4.7.2-1]
+    if (level.startsWith('$')) return root.children?.has(level) ?? false;
     return root.hashValues !== null || (root.children?.has('+') ?? false) || (root.children?.has(level) ?? false);
   }
 }

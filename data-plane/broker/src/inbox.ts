@@ -18,6 +18,12 @@ const IDS_SHIFT = 8;
 /** Times an inbox remembers for the limit of age; more are thinned out. */
 const MARKS_MAX = 64;
 
+/** Everything below `sequence` was owed by then. */
+interface Mark {
+  readonly sequence: number;
+  readonly atMs: number;
+}
+
 const NO_FLOATS = new Float64Array(0);
 const NO_INTEGERS = new Uint32Array(0);
 
@@ -78,7 +84,7 @@ export class SessionInbox implements Inbox {
   #isUnordered = false;
   #lastStoreOffset = -1;
   /** Sequence numbers below were owed by then: for the limit of age. */
-  #marks: { readonly sequence: number; readonly atMs: number }[] = [];
+  #marks: Mark[] | null = null;
   /** null = no subscription has an id. */
   #idSets: (readonly number[] | null)[] | null = null;
   #idSetIndex: Map<string, number> | null = null;
@@ -266,13 +272,15 @@ export class SessionInbox implements Inbox {
   }
   /** Drops what was owed before `beforeMs` and no reader was given. Returns how many; called now and then, with the time. */
   dropOld(nowMs: number, beforeMs: number): number {
-    const last = this.#marks.at(-1);
+    let marks = this.#marks ?? [];
+    const last = marks.at(-1);
     if (last === undefined || last.sequence < this.#tail) {
-      if (this.#marks.length === MARKS_MAX) this.#marks = this.#marks.filter((_, i) => i % 2 === 1);
-      this.#marks.push({ sequence: this.#tail, atMs: nowMs });
+      if (marks.length === MARKS_MAX) marks = marks.filter((_, i) => i % 2 === 1);
+      marks.push({ sequence: this.#tail, atMs: nowMs });
     }
     let below = 0;
-    while (this.#marks.length > 0 && this.#marks[0]!.atMs <= beforeMs) below = this.#marks.shift()!.sequence;
+    while (marks.length > 0 && marks[0]!.atMs <= beforeMs) below = marks.shift()!.sequence;
+    this.#marks = marks;
     let dropped = 0;
     for (let sequence = Math.max(this.#head, this.#takenHigh); sequence < below; sequence++) {
       if (!this.#has(sequence)) continue;

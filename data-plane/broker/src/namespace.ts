@@ -217,10 +217,11 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
       this.index.invalidateAll();
     }
     if (this.authorization.apply(acl)) this.index.invalidateAll();
-    this.bans.apply(blacklist);
+    const isListChanged = this.bans.apply(blacklist);
     if (this.#suspended !== null) this.connections.disconnect('suspended', () => true);
     this.#revoke(credentials, before);
     this.isStorageFull = this.usage.storedBytes >= record.quotas.storageBytesMax;
+    if (!isListChanged) return;
     const nowMs = this.runtime.nowMs();
     this.connections.disconnect('banned', (info) => this.#banOf(info, nowMs) !== null);
   }
@@ -413,7 +414,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     const nowMs = this.runtime.nowMs();
     this.bans.sweep(nowMs);
     this.slow.sweep(nowMs);
-    this.connections.disconnect('credential-revoked', ({ admission }) => (admission?.expiresAtMs ?? Infinity) <= nowMs);
+    this.connections.expire(nowMs);
     for (const topic of this.topics.list()) for (const partition of topic.partitions) partition.prune();
     this.inboxes.compact();
     this.inboxes.trimStore();
