@@ -18,10 +18,10 @@ export * from './rest/money.ts';
 export * from './rest/operator.ts';
 export * from './rest/settings.ts';
 export * from './rest/live.ts';
+export * from './rest/people.ts';
 export * from './permissions.ts';
 
-/** File URL of the agent link's protobuf definition. */
-export const AGENT_LINK_PROTO = new URL('../proto/agent-link.proto', import.meta.url);
+export { AGENT_LINK_PROTO } from './data-plane.ts';
 export * from './routes.ts';
 export * from './route-examples.ts';
 export * from './openapi.ts';

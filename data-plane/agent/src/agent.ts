@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AgentEndpoints } from '@robustmq/contracts';
+import type { AgentEndpoints } from '@robustmq/contracts/data-plane';
 import type { Logger } from 'pino';
 import { AgentError, sentenceOf } from './agent-error.ts';
 import type { AgentConfig } from './agent-config.ts';

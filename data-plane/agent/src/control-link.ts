@@ -1,4 +1,4 @@
-import { usageWindowText, type NamespaceObserved, type UsageWindow } from '@robustmq/contracts';
+import { usageWindowText, type NamespaceObserved, type UsageWindow } from '@robustmq/contracts/data-plane';
 import type { Logger } from 'pino';
 import { AgentError, sentenceOf } from './agent-error.ts';
 import { backoffMs, jittered, pause } from './backoff.ts';

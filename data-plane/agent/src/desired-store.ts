@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createPublicKey, randomBytes, verify } from 'node:crypto';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DesiredState } from '@robustmq/contracts';
+import { DesiredState } from '@robustmq/contracts/data-plane';
 import { z } from 'zod';
 import { AgentError } from './agent-error.ts';
 import { readFileIfAny, replaceFile } from './durable-file.ts';

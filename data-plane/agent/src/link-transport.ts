@@ -10,7 +10,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { AGENT_LINK_PROTO } from '@robustmq/contracts';
+import { AGENT_LINK_PROTO } from '@robustmq/contracts/data-plane';
 import { AgentError } from './agent-error.ts';
 
 const CALL_TIMEOUT_MS = 15_000;

@@ -6,7 +6,7 @@ import {
   OpenUsageReply,
   UsageBatchReply,
   type NamespaceSpec,
-} from '@robustmq/contracts';
+} from '@robustmq/contracts/data-plane';
 import type { z } from 'zod';
 import { AgentError } from './agent-error.ts';
 

@@ -1,4 +1,4 @@
-import type { DesiredState, NamespaceObserved } from '@robustmq/contracts';
+import type { DesiredState, NamespaceObserved } from '@robustmq/contracts/data-plane';
 import type { Logger } from 'pino';
 import { AgentError, sentenceOf } from './agent-error.ts';
 import { applyStep, type StepTarget } from './apply.ts';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { NodeHealth } from '@robustmq/contracts';
+import type { NodeHealth } from '@robustmq/contracts/data-plane';
 import { z } from 'zod';
 import { AgentError } from './agent-error.ts';
 import { pause } from './backoff.ts';

@@ -1,4 +1,4 @@
-import type { DesiredState } from '@robustmq/contracts';
+import type { DesiredState } from '@robustmq/contracts/data-plane';
 import { describe, expect, it } from 'vitest';
 import { DRAIN_PORTS, planNode, SHARED_NODE, type ObservedNode, type Step } from './plan.ts';
 import { clusterId, namespaceSpec } from './testing/fixtures.ts';

@@ -1,4 +1,4 @@
-import type { DesiredState, NamespaceObserved, NamespaceSpec } from '@robustmq/contracts';
+import type { DesiredState, NamespaceObserved, NamespaceSpec } from '@robustmq/contracts/data-plane';
 
 /** Id of the node that every agent runs. */
 export const SHARED_NODE = 'shared';

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DesiredState } from '@robustmq/contracts';
+import type { DesiredState } from '@robustmq/contracts/data-plane';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { applyStep } from './apply.ts';
 import { listNodeDirectories, NodeDirectory } from './node-directory.ts';

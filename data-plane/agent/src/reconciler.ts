@@ -1,4 +1,4 @@
-import type { NamespaceObserved, NamespaceSpec } from '@robustmq/contracts';
+import type { NamespaceObserved, NamespaceSpec } from '@robustmq/contracts/data-plane';
 import type { Logger } from 'pino';
 import { sentenceOf } from './agent-error.ts';
 import type { Certificates } from './certificates.ts';

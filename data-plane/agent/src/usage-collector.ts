@@ -1,4 +1,4 @@
-import type { UsageWindow } from '@robustmq/contracts';
+import type { UsageWindow } from '@robustmq/contracts/data-plane';
 import { AgentError } from './agent-error.ts';
 import type { NodeAdminClient } from './node-admin-client.ts';
 import type { UsageSpool } from './usage-spool.ts';

@@ -1,4 +1,4 @@
-import type { UsageWindow } from '@robustmq/contracts';
+import type { UsageWindow } from '@robustmq/contracts/data-plane';
 import type { Logger } from 'pino';
 import { sentenceOf } from './agent-error.ts';
 import { backoffMs, pause } from './backoff.ts';

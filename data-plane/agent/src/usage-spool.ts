@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, stat, truncate, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { UsageWindow } from '@robustmq/contracts';
+import { UsageWindow } from '@robustmq/contracts/data-plane';
 import { AgentError } from './agent-error.ts';
 import { readFileIfAny, replaceFile, syncDirectory } from './durable-file.ts';
 

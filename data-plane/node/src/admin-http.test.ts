@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { DEFAULT_QUOTAS, type NamespaceObserved, type NamespaceSpec } from '@robustmq/contracts';
+import { DEFAULT_QUOTAS, type NamespaceObserved, type NamespaceSpec } from '@robustmq/contracts/data-plane';
 import { SILENT_LOG } from '@robustmq/wire';
 import { AdminServer, socketPathIn, SOCKET_PATH_BYTES_MAX, type AdminTarget } from './admin-http.ts';
 import { NodeError } from './node-error.ts';

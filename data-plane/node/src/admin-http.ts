@@ -11,7 +11,7 @@ import {
   type NodeHealth,
   type OpenUsageReply,
   type UsageBatchReply,
-} from '@robustmq/contracts';
+} from '@robustmq/contracts/data-plane';
 import type { Runtime } from '@robustmq/wire';
 import { http } from './http-module.ts';
 import { NodeError } from './node-error.ts';

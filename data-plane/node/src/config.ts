@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { ClusterSettings, DEFAULT_QUOTAS, Quotas, TopicName } from '@robustmq/contracts';
+import { ClusterSettings, DEFAULT_QUOTAS, Quotas, TopicName } from '@robustmq/contracts/data-plane';
 import { knownKeysOnly } from './known-keys.ts';
 import { filePath, Listeners, listenersOf, resolvedFrom, type ListenerConfig } from './listener-config.ts';
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Kafka, ConfigResourceTypes, logLevel } from 'kafkajs';
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { DEFAULT_QUOTAS, NamespaceObserved } from '@robustmq/contracts';
+import { DEFAULT_QUOTAS, NamespaceObserved } from '@robustmq/contracts/data-plane';
 import { freePort, Scratch, SpawnedNode, type AdminClient } from './testing/spawned-node.ts';
 
 const CLUSTER = '01975c00-0000-7000-8000-000000000002';

@@ -1,7 +1,13 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { ClusterSettings, DEFAULT_QUOTAS, NODE_VIEWS, type NodeView, type NodeViewReply } from '@robustmq/contracts';
+import {
+  ClusterSettings,
+  DEFAULT_QUOTAS,
+  NODE_VIEWS,
+  type NodeView,
+  type NodeViewReply,
+} from '@robustmq/contracts/data-plane';
 import { freePort, Scratch, SpawnedNode, type AdminClient } from './testing/spawned-node.ts';
 
 const CLUSTER = '01975c00-0000-7000-8000-000000000003';

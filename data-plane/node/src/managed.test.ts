@@ -10,7 +10,7 @@ import {
   OpenUsageReply,
   UsageBatchReply,
   type UsageWindow,
-} from '@robustmq/contracts';
+} from '@robustmq/contracts/data-plane';
 import { AdminClient, freePort, Scratch, SpawnedNode } from './testing/spawned-node.ts';
 
 const CLUSTER = '01975c00-0000-7000-8000-000000000001';

@@ -1,5 +1,11 @@
 import { isFilter, isRefusal, type BrokerNode, type NamespaceViews, type Partition } from '@robustmq/broker';
-import { NODE_VIEWS, NodeViewName, type NodeView, type NodeViewQuery, type NodeViewReply } from '@robustmq/contracts';
+import {
+  NODE_VIEWS,
+  NodeViewName,
+  type NodeView,
+  type NodeViewQuery,
+  type NodeViewReply,
+} from '@robustmq/contracts/data-plane';
 import { NodeError } from './node-error.ts';
 
 /**

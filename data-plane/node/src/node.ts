@@ -7,7 +7,7 @@ import type {
   NodeHealth,
   OpenUsageReply,
   UsageBatchReply,
-} from '@robustmq/contracts';
+} from '@robustmq/contracts/data-plane';
 import { Journal } from '@robustmq/journal';
 import { KafkaServer } from '@robustmq/kafka';
 import { Meta, MetaError } from '@robustmq/meta';
@@ -18,7 +18,6 @@ import packageJson from '../package.json' with { type: 'json' };
 import type { AdminTarget } from './admin-http.ts';
 import type { NodeConfig, TieringConfig } from './config.ts';
 import { NodeMetrics } from './metrics.ts';
-import { answerView } from './namespace-views.ts';
 import { fromSpec, toObserved } from './namespace-translation.ts';
 import { explained } from './failure-sentence.ts';
 import { openObjectStorage, type ObjectStorage } from './object-storage.ts';
@@ -226,8 +225,10 @@ export class Node implements AdminTarget {
   namespaces(): readonly NamespaceObserved[] {
     return this.observations().map(toObserved);
   }
-  view(clusterId: string, view: string, query: unknown): Promise<unknown> {
-    return answerView(this.#graph.broker, clusterId, view, query);
+  async view(clusterId: string, view: string, query: unknown): Promise<unknown> {
+    // Loaded by the first look: most nodes are looked at rarely.
+    const { answerView } = await import('./namespace-views.ts');
+    return answerView(this.#graph.broker, clusterId, view, query, (id) => this.#kafka.liveGroups(id));
   }
   observations(): readonly NamespaceObservation[] {
     return this.#graph.broker.namespaces();

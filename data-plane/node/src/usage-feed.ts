@@ -1,5 +1,5 @@
 import { PROTOCOLS, type BrokerNode } from '@robustmq/broker';
-import type { UsageProtocol } from '@robustmq/contracts';
+import type { UsageProtocol } from '@robustmq/contracts/data-plane';
 import type { Runtime } from '@robustmq/wire';
 import type { ProtocolSample } from './metrics.ts';
 import type { LiveCounters, StorageLevels, UsageSource } from './usage-ledger.ts';

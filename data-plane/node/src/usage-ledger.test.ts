@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { UsageWindow, type UsageProtocol } from '@robustmq/contracts';
+import { UsageWindow, type UsageProtocol } from '@robustmq/contracts/data-plane';
 import { MemoryLogStore, type LogStore } from '@robustmq/store';
 import { Writer } from '@robustmq/wire';
 import { RecordedStore } from './testing/recorded-store.ts';

@@ -1,4 +1,4 @@
-import type { ClusterId, OpenUsageReply, UsageProtocol, UsageWindow } from '@robustmq/contracts';
+import type { ClusterId, OpenUsageReply, UsageProtocol, UsageWindow } from '@robustmq/contracts/data-plane';
 import type { Log, LogStore } from '@robustmq/store';
 import { WireError, type Cancel, type Runtime } from '@robustmq/wire';
 import { NodeError } from './node-error.ts';

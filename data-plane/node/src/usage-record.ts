@@ -1,4 +1,4 @@
-import type { Meter, UsageProtocol } from '@robustmq/contracts';
+import type { Meter, UsageProtocol } from '@robustmq/contracts/data-plane';
 import { Reader, WireError, Writer } from '@robustmq/wire';
 
 /**

@@ -168,7 +168,7 @@ export class Cloud {
     const agentDir = join(home, 'agent');
     const operator = { authorization: `Bearer ${secrets.operatorToken}` };
     const joined = existsSync(join(agentDir, 'agent.json'));
-    const agent = this.#child('agent', 'data-plane/agent/src/main.ts', {
+    const agent = this.#child('agent', 'data-plane/agent/src/main.mjs', {
       ...this.#settings.env,
       ROBUSTMQ_HOME: home,
       ROBUSTMQ_BIND: bind,

@@ -15,7 +15,7 @@ const USAGE = `Usage: robust-server <command>
 
 const SCRIPTS: Record<string, string> = {
   standalone: '../../../data-plane/node/src/main.mjs',
-  agent: '../../../data-plane/agent/src/main.ts',
+  agent: '../../../data-plane/agent/src/main.mjs',
 };
 
 async function start(run: (cloud: Cloud) => Promise<void>): Promise<void> {

@@ -10,7 +10,12 @@ import {
   type ServiceDefinition,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { AGENT_LINK_PROTO, type NamespaceObserved, type NamespaceSpec, type UsageWindow } from '@robustmq/contracts';
+import {
+  AGENT_LINK_PROTO,
+  type NamespaceObserved,
+  type NamespaceSpec,
+  type UsageWindow,
+} from '@robustmq/contracts/data-plane';
 import type { AgentFrame, ControlFrame, ViewReply } from '../link-transport.ts';
 import { freePorts } from './fixtures.ts';
 

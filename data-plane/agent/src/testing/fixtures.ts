@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { DEFAULT_QUOTAS, NamespaceSpec, type UsageWindow } from '@robustmq/contracts';
+import { DEFAULT_QUOTAS, NamespaceSpec, type UsageWindow } from '@robustmq/contracts/data-plane';
 import { claimPorts } from '@robustmq/contracts/testing';
 import { pino } from 'pino';
 import type { NodePorts } from '../plan.ts';
