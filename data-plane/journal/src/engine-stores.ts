@@ -60,6 +60,7 @@ export class EngineStores implements LogStore {
     this.#onMain.delete(name);
   }
   async flush(): Promise<void> {
+    if (this.#places.size === 0) return this.#main.flush();
     await Promise.all([this.#main.flush(), ...[...this.#others.values()].map((store) => store.flush())]);
   }
   async close(): Promise<void> {

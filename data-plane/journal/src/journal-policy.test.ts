@@ -100,6 +100,21 @@ describe('metering', () => {
 });
 
 describe('an engine for each stream', () => {
+  it('has memory beside any main medium, and knows the main one by its kind', async () => {
+    const store = await FileLogStore.open({ directory: '/main', disk: new SimulatedDisk(() => 0.5) });
+    const journal = journalOver({ store });
+    const [here, memory] = await Promise.all([
+      journal.open(NAME, { ...KEEP, engine: 'file' }),
+      journal.open(OTHER, { ...KEEP, engine: 'memory' }),
+    ]);
+    await Promise.all([fill(here, 3), fill(memory, 4)]);
+    expect(store.list()).toEqual([NAME]);
+    expect(await memory.read(0, 1e6)).toHaveLength(4);
+    const rocks = journal.open('ns2:n19:x' as StreamName, { ...KEEP, engine: 'rocksdb' });
+    await expect(rocks).rejects.toMatchObject({ code: 'engine-unknown' });
+    await journal.close();
+  });
+
   it('makes a stream where its policy says, finds it there again, and acknowledges by its medium', async () => {
     const disks = [new SimulatedDisk(() => 0.5), new SimulatedDisk(() => 0.5)] as const;
     const start = async (): Promise<Journal> => {

@@ -1,4 +1,5 @@
-import { StoreError, type LogStore, type ObjectStore } from '@robustmq/store';
+import { FileLogStore, MemoryLogStore, RocksDbLogStore, StoreError } from '@robustmq/store';
+import type { LogStore, ObjectStore } from '@robustmq/store';
 import type { Cancel, Runtime } from '@robustmq/wire';
 import { Commit } from './commit.ts';
 import { JournalError } from './journal-error.ts';
@@ -26,9 +27,9 @@ const TIERING_STOP_MS = 2000;
 export interface JournalOptions {
   /** The main medium: whatever no policy places elsewhere, and what the journal keeps for itself. */
   readonly store: LogStore;
-  /** The name policies have for `store`. */
+  /** The name policies have for `store`; absent = what it is. */
   readonly engine?: string;
-  /** Further media by the names policies have for them. The journal closes them with `store`. */
+  /** Further media by the names policies have for them, closed with `store`. There is always a `memory`. */
   readonly engines?: Readonly<Record<string, LogStore>>;
   readonly runtime: Runtime;
   /** Bytes of newest batches kept readable without the store, over all streams. Default 64 MiB. */
@@ -60,6 +61,8 @@ export interface JournalOptions {
 export class Journal {
   readonly #store: EngineStores;
   readonly #mainEngine: string | undefined;
+  /** The main medium was said to keep nothing. */
+  readonly #isVolatile: boolean;
   readonly #runtime: Runtime;
   readonly #host: StreamHost;
   readonly #streams = new Map<StreamName, StreamOwner>();
@@ -88,8 +91,9 @@ export class Journal {
   #closing = false;
 
   constructor(options: JournalOptions) {
-    this.#store = new EngineStores(options.store, options.engines ?? {});
-    this.#mainEngine = options.engine;
+    this.#store = new EngineStores(options.store, { memory: new MemoryLogStore(), ...options.engines });
+    this.#isVolatile = options.engine === 'memory';
+    this.#mainEngine = options.engine ?? engineOf(options.store);
     this.#runtime = options.runtime;
     this.#stable.settle(null);
     this.#tiering = new Tiering({ ...options, store: this.#store });
@@ -246,7 +250,8 @@ export class Journal {
       const { log, objects } = await this.#tiering.open(name);
       stream = new StreamOwner(name, policy, log, this.#host);
       stream.objects = objects;
-      stream.isVolatile = (this.#store.engineOf(name) ?? this.#mainEngine) === 'memory';
+      const engine = this.#store.engineOf(name);
+      stream.isVolatile = engine === undefined ? this.#isVolatile : engine === 'memory';
       this.#streams.set(name, stream);
     }
     this.#apply(stream, policy);
@@ -390,4 +395,11 @@ export class Journal {
   readonly #callbackFailed = (error: unknown): void => {
     this.#runtime.log.error({ error }, 'a callback of the journal threw');
   };
+}
+
+/** The name an engine goes by in policies; undefined for one that is wrapped. */
+function engineOf(store: LogStore): string | undefined {
+  if (store instanceof FileLogStore) return 'file';
+  if (store instanceof RocksDbLogStore) return 'rocksdb';
+  return store instanceof MemoryLogStore ? 'memory' : undefined;
 }
