@@ -15,21 +15,24 @@ export class StandaloneNode {
   readonly #directory = mkdtempSync(join(tmpdir(), 'robustmq-kafka-'));
   #child: ChildProcess | null = null;
 
-  private constructor(port: number, advertisedPort: number) {
+  private constructor(port: number, advertisedPort: number, settings: object) {
     this.port = port;
     this.advertisedPort = advertisedPort;
     const config = {
       dataDir: join(this.#directory, 'data'),
       listeners: { kafka: { port, advertisedHost: '127.0.0.1', advertisedPort } },
-      namespaces: [{ name: 'main', default: true, credentials: [{ username: USER, password: PASSWORD }] }],
+      namespaces: [{ name: 'main', default: true, credentials: [{ username: USER, password: PASSWORD }], settings }],
     };
     writeFileSync(join(this.#directory, 'node.yaml'), JSON.stringify(config));
   }
 
-  /** With `tapped`, clients are led through a port of their own where somebody listens in. */
-  static async make(tapped = false): Promise<StandaloneNode> {
+  /**
+   * With `tapped`, clients are led through a port of their own where somebody listens in. `settings` are the cluster's, as
+   * in the configuration file.
+   */
+  static async make(tapped = false, settings: object = {}): Promise<StandaloneNode> {
     const [port, tap] = (await claimPorts(2)) as [number, number];
-    return new StandaloneNode(port, tapped ? tap : port);
+    return new StandaloneNode(port, tapped ? tap : port, settings);
   }
 
   async start(): Promise<void> {
