@@ -1,4 +1,4 @@
-import type { StreamPolicy } from '@robustmq/journal';
+import { JournalError, type StreamPolicy } from '@robustmq/journal';
 import { MetaError, type TopicRecord } from '@robustmq/meta';
 import { BindingTable } from './binding-table.ts';
 import type { CreateTopic, Refusal, TopicChange, Topics } from './broker-types.ts';
@@ -88,7 +88,15 @@ export class NamespaceTopics implements Topics {
       if (error instanceof MetaError) return refuse(error.code === 'topic-exists' ? 'topic-exists' : 'topic-invalid');
       throw error;
     }
-    return this.#serve(record);
+    try {
+      return await this.#serve(record);
+    } catch (error) {
+      if (!(error instanceof JournalError) || error.code !== 'engine-unknown') throw error;
+      // no stream of it exists: it is taken back, or the next start would miss them
+      const { name } = record;
+      await this.#host.meta.propose({ kind: 'remove-topic', namespaceId: this.#host.record.id, name });
+      return refuse('topic-invalid', error.message);
+    }
   }
 
   /** Makes the topic, or gives an existing one what is different in `spec`. Fewer partitions than there are do not count. */

@@ -120,10 +120,15 @@ describe('topics', () => {
     expect(node.namespace().publish(runOf('x/1', ['m']), live.connection).commit).not.toBeNull();
     expect(node.namespace().publish(runOf('t', ['m'], 0), live.connection).commit).toBeNull();
     await settled(node);
-    const again = await TestNode.start(node.store);
+    const again = await TestNode.start(node.store, node.runtime);
     const found = again.namespace().topics.get('t')!;
     expect(found).toMatchObject({ idHex: topic.idHex, retentionMs: 60_000, cleanup: 'compact' });
     expect(found.partitions.map(({ endOffset }) => endOffset).sort()).toEqual([0, 0, 1]);
+    // an engine the node has not: nothing is left of the topic
+    const strange = { name: 'e', partitions: 1, engine: 'rocksdb' } as const;
+    expect(await again.namespace().topics.create(strange)).toMatchObject({ refused: 'topic-invalid' });
+    expect(isRefusal((await again.namespace().topics.create({ ...strange, engine: 'memory' })) as object)).toBe(false);
+    await again.namespace().topics.remove('e');
     const quotas = { ...UNLIMITED_QUOTAS, partitionsMax: 3 };
     const desired = { name: 't', partitions: 1, retentionMs: 5_000, bindings: ['y'] };
     await again.broker.applyNamespace(config({ quotas, topics: [desired] }));
