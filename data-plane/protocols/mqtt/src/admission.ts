@@ -89,8 +89,9 @@ function follow(connection: MqttConnection, step: AuthenticationStep): void {
     return;
   }
   const { admission, serverFinal } = step;
-  if (!connection.attached) {
+  if (connect !== null) {
     attach(connection, { connect, clientId, admission, serverFinal });
+    connection.authenticating = { authentication, connect: null, clientId };
     return;
   }
   connection.reauthenticating = false;

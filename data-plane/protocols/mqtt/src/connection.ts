@@ -55,7 +55,8 @@ export interface Attached {
 /** A CONNECT with an authentication method. */
 export interface Authenticating {
   readonly authentication: EnhancedAuthentication;
-  readonly connect: Connect;
+  /** null once it is answered. */
+  readonly connect: Connect | null;
   readonly clientId: string;
 }
 

@@ -169,5 +169,5 @@ it(
       { seed: SEED, numRuns: ROUNDS },
     );
   },
-  Math.max(60_000, ROUNDS * 200),
+  Math.max(120_000, ROUNDS * 200),
 );
