@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type * as Yaml from 'yaml';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { NodeError } from './node-error.ts';
 import { keysAt } from './known-keys.ts';
 

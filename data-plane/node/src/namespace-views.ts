@@ -6,6 +6,7 @@ import {
   type NodeViewQuery,
   type NodeViewReply,
 } from '@robustmq/contracts/data-plane';
+import type { LiveGroup } from '@robustmq/kafka';
 import { NodeError } from './node-error.ts';
 
 /**
@@ -17,13 +18,6 @@ type Namespace = NonNullable<ReturnType<BrokerNode['byId']>>;
 /** Bytes of JSON one answer may have. */
 export const VIEW_BYTES_MAX = 1_048_576;
 
-/** A group with members, as its coordinator sees it. */
-export interface LiveGroup {
-  readonly name: string;
-  readonly state: string;
-  readonly protocolType: string;
-  readonly members: readonly { memberId: string; clientId: string; host: string; partitions: number }[];
-}
 /** Groups of a namespace that have a coordinator now; absent = only what was committed is known. */
 export type LiveGroups = (namespaceId: string) => readonly LiveGroup[];
 
