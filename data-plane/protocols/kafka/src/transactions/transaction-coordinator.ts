@@ -35,6 +35,8 @@ export class TransactionCoordinator {
   readonly #newProducerId: () => number;
   readonly #store: KeyedStore;
   readonly #transactions = new Map<string, Transaction>();
+  /** Open transactions with offsets, by group. */
+  readonly #byGroup = new Map<string, Set<Transaction>>();
   #cancelSweep: Cancel | null = null;
 
   constructor(namespace: Namespace, runtime: Runtime, limits: KafkaLimits, newProducerId: () => number) {
@@ -109,6 +111,7 @@ export class TransactionCoordinator {
     if (transaction.isOpen && transaction.groups.has(groupId)) return ERROR.NONE;
     this.#begin(transaction);
     transaction.groups.set(groupId, new Map());
+    this.#enlistGroup(groupId, transaction);
     return this.#stored(transaction);
   }
 
@@ -154,8 +157,8 @@ export class TransactionCoordinator {
 
   /** Whether a transaction that is not over has an offset for this partition (KIP-447). */
   hasPendingOffset(groupId: string, topic: string, index: number): boolean {
-    for (const { groups, isOpen, isEnding } of this.#transactions.values()) {
-      if ((isOpen || isEnding) && groups.get(groupId)?.has(partitionKey(topic, index)) === true) return true;
+    for (const { groups } of this.#byGroup.get(groupId) ?? []) {
+      if (groups.get(groupId)?.has(partitionKey(topic, index)) === true) return true;
     }
     return false;
   }
@@ -203,6 +206,17 @@ export class TransactionCoordinator {
     }
     if (transaction.producerEpoch !== claim.producerEpoch) return ERROR.PRODUCER_FENCED;
     return transaction.busy || transaction.isEnding ? ERROR.CONCURRENT_TRANSACTIONS : transaction;
+  }
+
+  #enlistGroup(groupId: string, transaction: Transaction): void {
+    const known = this.#byGroup.get(groupId);
+    if (known === undefined) this.#byGroup.set(groupId, new Set([transaction]));
+    else known.add(transaction);
+  }
+  #delistGroup(groupId: string, transaction: Transaction): void {
+    const known = this.#byGroup.get(groupId);
+    known?.delete(transaction);
+    if (known?.size === 0) this.#byGroup.delete(groupId);
   }
 
   #begin(transaction: Transaction): void {
@@ -255,6 +269,7 @@ export class TransactionCoordinator {
       transaction.busy = false;
     }
     transaction.state = commits ? 'CompleteCommit' : 'CompleteAbort';
+    for (const groupId of transaction.groups.keys()) this.#delistGroup(groupId, transaction);
     transaction.partitions.clear();
     transaction.groups.clear();
     transaction.startedMs = -1;
@@ -284,6 +299,8 @@ export class TransactionCoordinator {
       return;
     }
     this.#transactions.set(id, transaction);
+    if (!transaction.isOpen && !transaction.isEnding) return;
+    for (const groupId of transaction.groups.keys()) this.#enlistGroup(groupId, transaction);
     if (transaction.isEnding) void this.#complete(transaction);
   }
 
