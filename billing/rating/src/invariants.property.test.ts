@@ -307,7 +307,7 @@ describe('money invariants', () => {
     const wrong: object[] = [
       { unitPrice: '-1' },
       { unitPrice: '0.123456789012345' },
-      { currency: 'XXX' },
+      { currency: 'QQQ' },
       { included: '-1' },
     ];
     for (const more of wrong) expect(() => checkPrice({ ...price!, ...more } as PriceVersion)).toThrow();

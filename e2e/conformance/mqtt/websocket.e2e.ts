@@ -71,7 +71,7 @@ describe('MQTT over WebSocket', () => {
 
   it('[MQTT-6.0.0-1] [MQTT3-6.0.0-1] a text frame ends the connection', async () => {
     const { socket, bytes, closed } = await dial(['mqtt']);
-    socket.send(connect());
+    socket.send(new Uint8Array(connect()));
     await eventually('CONNACK', 60_000, () => bytes().toString('hex') === CONNACK);
     socket.send('text');
     await eventually('the end', 60_000, closed);
