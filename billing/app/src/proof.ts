@@ -1,4 +1,4 @@
-import type { InvoiceProof, SignedWindow, type Invoice } from '@robustmq/contracts';
+import type { InvoiceProof, SignedWindow, Invoice } from '@robustmq/contracts';
 import { agentKeys, type Database } from '@robustmq/db';
 import type { z } from 'zod';
 import { BillingError } from './billing-error.ts';

@@ -1,4 +1,4 @@
-import type { Plan, type InvoiceInputs, type InvoiceProof, type SignedWindow } from '@robustmq/contracts';
+import type { Plan, InvoiceInputs, InvoiceProof, SignedWindow } from '@robustmq/contracts';
 import { statementOf } from './invoice-statement.ts';
 
 /** What `verifyInvoice` found. `problems` is empty when the invoice follows from its signed windows to the last unit. */
