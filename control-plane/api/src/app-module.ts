@@ -15,6 +15,9 @@ import { OperatorController } from './agents/operator-controller.ts';
 import { AuthController } from './auth/auth-controller.ts';
 import { JwtStrategy } from './auth/jwt-strategy.ts';
 import { KeyRing } from './auth/key-ring.ts';
+import { Mailer } from './auth/mailer.ts';
+import { PeopleController } from './auth/people-controller.ts';
+import { SecondFactor } from './auth/second-factor.ts';
 import { LoginThrottle } from './auth/login-throttle.ts';
 import { Sessions } from './auth/sessions.ts';
 import { BillingLink } from './billing/billing-link.ts';
@@ -46,13 +49,18 @@ import { Reconcile } from './provisioning/reconcile.ts';
 import type { Settings } from './settings.ts';
 import { ApiKeysController } from './tenants/api-keys-controller.ts';
 import { AuditController } from './tenants/audit-controller.ts';
+import { InvitationsController } from './tenants/invitations-controller.ts';
+import { RolesController } from './tenants/roles-controller.ts';
 import { TenantsController } from './tenants/tenants-controller.ts';
 import { SETTINGS } from './tokens.ts';
 
 const CONTROLLERS: Type[] = [
   AuthController,
+  PeopleController,
+  InvitationsController,
   TenantsController,
   ApiKeysController,
+  RolesController,
   AuditController,
   ClustersController,
   ClusterLifeController,
@@ -73,6 +81,10 @@ const CONTROLLERS: Type[] = [
 const PROVIDERS: Provider[] = [
   JwtStrategy,
   Sessions,
+  Mailer,
+  SecondFactor,
+  // sign-up mails through it
+  PeopleController,
   TenantWrite,
   BillingLink,
   AgentIdentity,

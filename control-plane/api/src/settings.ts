@@ -21,6 +21,12 @@ const PortRange = z
 const Environment = z.object({
   DATABASE_URL: z.string({ error: 'is needed' }),
   REDIS_URL: z.string().optional(),
+  SMTP_URL: z
+    .string()
+    .regex(/^smtps?:\/\//, 'must begin with smtp:// or smtps://')
+    .optional(),
+  ROBUSTMQ_MAIL_FROM: z.string().optional(),
+  ROBUSTMQ_PUBLIC_URL: z.url('must be an address').optional(),
   ROBUSTMQ_HOME: z.string().default(join(homedir(), '.robustmq')),
   ROBUSTMQ_BIND: z.string().default('127.0.0.1'),
   ROBUSTMQ_HTTP_PORT: port.default(8080),
@@ -40,6 +46,11 @@ export interface Settings {
   readonly databaseUrl: string;
   /** BullMQ on Redis instead of PostgreSQL. */
   readonly redisUrl: string | undefined;
+  /** Where mails go out; without it they wait in the operator's outbox. */
+  readonly smtpUrl?: string | undefined;
+  readonly mailFrom?: string | undefined;
+  /** The portal's address as people reach it, for links in mails. */
+  readonly publicUrl?: string | undefined;
   readonly bind: string;
   readonly httpPort: number;
   readonly agentPort: number;
@@ -70,6 +81,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   return {
     databaseUrl: env.DATABASE_URL,
     redisUrl: env.REDIS_URL,
+    ...{ smtpUrl: env.SMTP_URL, mailFrom: env.ROBUSTMQ_MAIL_FROM, publicUrl: env.ROBUSTMQ_PUBLIC_URL },
     bind: env.ROBUSTMQ_BIND,
     httpPort: env.ROBUSTMQ_HTTP_PORT,
     agentPort: env.ROBUSTMQ_AGENT_PORT,

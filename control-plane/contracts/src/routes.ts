@@ -24,9 +24,11 @@ import {
   UpdateMemberBody,
 } from './rest/tenants.ts';
 import { Usage, UsageQuery } from './rest/usage.ts';
+import { ACCESS_ROUTES } from './routes/access.ts';
 import { CLUSTER_LIFE_ROUTES } from './routes/clusters.ts';
 import { LIVE_ROUTES } from './routes/live.ts';
 import { MONEY_ROUTES } from './routes/money.ts';
+import { PEOPLE_ROUTES } from './routes/people.ts';
 import type { Route } from './routes/route.ts';
 import { SETTINGS_ROUTES } from './routes/settings.ts';
 import { TOPIC_ROUTES } from './routes/topics.ts';
@@ -129,6 +131,7 @@ export const ROUTES = {
     path: `${at}/members/{userId}`,
     tag: 'members',
     access: { permission: 'member:write' },
+    stepUp: true,
     params: tenant.extend({ userId: UserId }),
     body: UpdateMemberBody,
     status: 200,
@@ -163,6 +166,7 @@ export const ROUTES = {
     path: `${at}/api-keys`,
     tag: 'api-keys',
     access: { permission: 'api-key:write' },
+    stepUp: true,
     params: tenant,
     body: CreateApiKeyBody,
     status: 201,
@@ -235,6 +239,7 @@ export const ROUTES = {
     path: inCluster,
     tag: 'clusters',
     access: { permission: 'cluster:delete' },
+    stepUp: true,
     params: cluster,
     status: 202,
     response: Cluster,
@@ -275,6 +280,8 @@ export const ROUTES = {
     response: nothing,
     summary: 'Revokes a credential and cuts its connections',
   },
+  ...PEOPLE_ROUTES,
+  ...ACCESS_ROUTES,
   ...CLUSTER_LIFE_ROUTES,
   ...TOPIC_ROUTES,
   ...SETTINGS_ROUTES,

@@ -5,6 +5,7 @@ import { Identity } from './identity.ts';
 import { Metering } from './metering.ts';
 import { Money } from './money.ts';
 import { Notices } from './notices.ts';
+import { People } from './people.ts';
 import { inScope, type ScopeOptions, type TenantTx } from './tenant-tx.ts';
 import { WorkQueue } from './work.ts';
 
@@ -55,6 +56,7 @@ export class DatabaseError extends Error {
 /** The control plane's database. There is no other way to a tenant's rows than `withTenant`. */
 export class Database {
   readonly identity: Identity;
+  readonly people: People;
   readonly agents: Agents;
   readonly metering: Metering;
   readonly money: Money;
@@ -66,6 +68,7 @@ export class Database {
     this.#client = client;
     this.notices = new Notices(url);
     this.identity = new Identity(client);
+    this.people = new People(client);
     this.agents = new Agents(client);
     this.metering = new Metering(client);
     this.money = new Money(client);

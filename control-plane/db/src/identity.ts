@@ -14,20 +14,33 @@ export interface TenantOfUser {
   readonly id: string;
   readonly name: string;
   readonly role: string;
+  /** Permissions of a role the tenant made; empty for built-in ones. */
+  readonly custom: readonly string[];
 }
 
 export interface PresentedApiKey {
   readonly id: string;
   readonly tenantId: string;
   readonly role: string;
+  readonly scopes: readonly string[];
+  readonly addresses: readonly string[];
   readonly keyHash: string;
+  readonly previousHash: string | null;
+  readonly previousUntil: Date | null;
   readonly expiresAt: Date | null;
   readonly lastUsedAt: Date | null;
 }
 
 /** `reused`: the token had been exchanged before, and its whole family is revoked now. */
 export type RefreshResult =
-  { readonly kind: 'rotated'; readonly userId: string } | { readonly kind: 'unknown' } | { readonly kind: 'reused' };
+  | {
+      readonly kind: 'rotated';
+      readonly userId: string;
+      readonly familyId: string;
+      readonly authenticatedAt: Date;
+    }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'reused' };
 
 export class AddressTakenError extends Error {}
 
@@ -85,16 +98,28 @@ export class Identity {
     return inScope(this.#client, { setting: 'app.user_id', value: userId }, async (tx) => {
       const rows = await tx.membership.findMany({
         where: { userId },
-        include: { tenant: { select: { name: true } } },
+        include: { tenant: { select: { name: true } }, customRole: { select: { permissions: true } } },
         orderBy: { createdAt: 'asc' },
       });
-      return rows.map((row) => ({ id: row.tenantId, name: row.tenant.name, role: row.role }));
+      return rows.map((row) => ({
+        id: row.tenantId,
+        name: row.tenant.name,
+        role: row.role,
+        custom: row.customRole?.permissions ?? [],
+      }));
     });
   }
 
   /** Starts a family of refresh tokens. */
-  async startRefreshFamily(userId: string, tokenHash: string, expiresAt: Date): Promise<void> {
-    await this.#client.refreshToken.create({ data: { userId, tokenHash, expiresAt, familyId: randomUUID() } });
+  async startRefreshFamily(
+    userId: string,
+    tokenHash: string,
+    expiresAt: Date,
+    from: { readonly ip: string | null; readonly userAgent: string | null } = { ip: null, userAgent: null },
+  ): Promise<string> {
+    const familyId = randomUUID();
+    await this.#client.refreshToken.create({ data: { userId, tokenHash, expiresAt, familyId, ...from } });
+    return familyId;
   }
 
   /**
@@ -117,9 +142,13 @@ export class Identity {
         return { kind: 'reused' };
       }
       await tx.refreshToken.create({
-        data: { familyId: token.familyId, userId: token.userId, tokenHash: nextHash, expiresAt },
+        data: {
+          ...{ familyId: token.familyId, userId: token.userId, tokenHash: nextHash, expiresAt },
+          ...{ ip: token.ip, userAgent: token.userAgent, authenticatedAt: token.authenticatedAt },
+        },
       });
-      return { kind: 'rotated', userId: token.userId };
+      const { familyId, authenticatedAt } = token;
+      return { kind: 'rotated', userId: token.userId, familyId, authenticatedAt };
     });
   }
 
@@ -143,7 +172,10 @@ export class Identity {
     return inScope(this.#client, { setting: 'app.api_key_prefix', value: prefix }, (tx) =>
       tx.apiKey.findUnique({
         where: { prefix },
-        select: { id: true, tenantId: true, role: true, keyHash: true, expiresAt: true, lastUsedAt: true },
+        select: {
+          ...{ id: true, tenantId: true, role: true, scopes: true, addresses: true, keyHash: true },
+          ...{ previousHash: true, previousUntil: true, expiresAt: true, lastUsedAt: true },
+        },
       }),
     );
   }

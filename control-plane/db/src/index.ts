@@ -37,6 +37,14 @@ export {
   type Metering,
   type UsageGap,
 } from './metering.ts';
+export {
+  MAIL_ATTEMPTS_MAX,
+  type MailRow,
+  type People,
+  type PersonRow,
+  type PresentedInvitation,
+  type TokenKind,
+} from './people.ts';
 export type { Notices, NoticeChannel } from './notices.ts';
 export { agentKeys, type Money } from './money.ts';
 export { WorkQueue, WORK_BACKOFF_MS_MAX, type DueWork, type WorkKind } from './work.ts';

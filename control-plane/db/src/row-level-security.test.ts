@@ -8,6 +8,9 @@ import { uuidv7 } from './uuid.ts';
 const WITHOUT_TENANT: Record<string, string> = {
   users: 'people belong to no tenant; read by identity.ts alone',
   refresh_tokens: 'belong to people',
+  single_use_tokens: 'belong to people',
+  recovery_codes: 'belong to people',
+  mails: 'belong to people; the text is sealed',
   agents: 'belong to the platform; read by agents.ts alone',
   join_tokens: 'belong to the platform',
   agent_sessions: 'belong to the platform',
@@ -26,6 +29,9 @@ const RIGHTS: Record<string, string> = {
   tenants: 'SIU',
   memberships: 'SIUD',
   custom_roles: 'SIUD',
+  invitations: 'SIUD',
+  webhooks: 'SIUD',
+  webhook_deliveries: 'SIUD',
   api_keys: 'SIUD',
   clusters: 'SIU',
   credentials: 'SIUD',
@@ -111,6 +117,17 @@ function rowOf(table: string, ids: Ids, n: number): Record<string, unknown> {
     tenants: { id: n === 0 ? ids.tenant : uuidv7(), name: 't' },
     memberships: { tenant_id: ids.tenant, user_id: ids.user, role: 'owner' },
     api_keys: { id: uuidv7(), tenant_id: ids.tenant, name: 'k', role: 'viewer', prefix: uuidv7(), key_hash: 'x' },
+    invitations: {
+      ...{ id: uuidv7(), tenant_id: ids.tenant, email: 'x', role: 'viewer', token_hash: uuidv7(), invited_by: 'x' },
+      expires_at: at,
+    },
+    webhooks: {
+      ...{ id: n === 0 ? ids.cluster : uuidv7(), tenant_id: ids.tenant, url: 'x', events: [] },
+      sealed_secret: Buffer.from('x'),
+    },
+    webhook_deliveries: {
+      ...{ id: uuidv7(), tenant_id: ids.tenant, webhook_id: ids.cluster, event: 'x', payload: '{}' },
+    },
     custom_roles: { id: uuidv7(), tenant_id: ids.tenant, name: `r${n}`, permissions: [] },
     clusters: {
       ...{ id: n === 0 ? ids.cluster : uuidv7(), tenant_id: ids.tenant, name: `c${n}`, key: `c-${uuidv7()}` },

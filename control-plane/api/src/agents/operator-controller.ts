@@ -3,6 +3,7 @@ import { AgentEndpoints, CreateJoinTokenBody, type JoinTokenCreated, type Operat
 import { Database } from '@robustmq/db';
 import type { FastifyRequest } from 'fastify';
 import { KeyRing } from '../auth/key-ring.ts';
+import { Mailer } from '../auth/mailer.ts';
 import { newJoinToken, sameText } from '../auth/tokens.ts';
 import { ProblemError } from '../http/problem-error.ts';
 import { Unlisted } from '../http/route.ts';
@@ -23,7 +24,15 @@ export class OperatorController {
   readonly #pokes: AgentPokes;
   readonly #settings: Settings;
   readonly #startedAt = Date.now();
-  constructor(database: Database, keys: KeyRing, pokes: AgentPokes, @Inject(SETTINGS) settings: Settings) {
+  readonly #mailer: Mailer;
+  constructor(
+    database: Database,
+    keys: KeyRing,
+    pokes: AgentPokes,
+    mailer: Mailer,
+    @Inject(SETTINGS) settings: Settings,
+  ) {
+    this.#mailer = mailer;
     this.#database = database;
     this.#keys = keys;
     this.#pokes = pokes;
@@ -40,6 +49,13 @@ export class OperatorController {
     const expiresAt = new Date(Date.now() + ttlSeconds * 1000);
     await this.#database.agents.mintJoinToken(this.#keys.digest(token), region, expiresAt);
     return { token, expiresAt: expiresAt.toISOString() };
+  }
+
+  /** Mails to people, newest first: where no SMTP server is set, this is how they are read. */
+  @Get('mails')
+  async mails(@Req() request: FastifyRequest) {
+    this.#check(request);
+    return { items: await this.#mailer.outbox(200) };
   }
 
   @Get('agents')

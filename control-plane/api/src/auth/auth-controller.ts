@@ -5,7 +5,15 @@ import { Input, Route } from '../http/route.ts';
 import type { RouteInput, RouteOutput } from '../http/route.ts';
 import { LoginThrottle } from './login-throttle.ts';
 import { hashPassword, NOBODY, passwordMatches } from './passwords.ts';
+import { PeopleController } from './people-controller.ts';
+import { SecondFactor } from './second-factor.ts';
 import { Sessions } from './sessions.ts';
+import { refuseBreached } from './breached-passwords.ts';
+
+const fromOf = ({ ip, userAgent }: { readonly ip: string; readonly userAgent?: string | null }) => ({
+  ip,
+  userAgent: userAgent ?? null,
+});
 
 /** Sign-up, sessions and who am I. */
 @Controller()
@@ -13,7 +21,17 @@ export class AuthController {
   readonly #database: Database;
   readonly #sessions: Sessions;
   readonly #throttle: LoginThrottle;
-  constructor(database: Database, sessions: Sessions, throttle: LoginThrottle) {
+  readonly #people: PeopleController;
+  readonly #factor: SecondFactor;
+  constructor(
+    database: Database,
+    sessions: Sessions,
+    throttle: LoginThrottle,
+    people: PeopleController,
+    factor: SecondFactor,
+  ) {
+    this.#people = people;
+    this.#factor = factor;
     this.#database = database;
     this.#sessions = sessions;
     this.#throttle = throttle;
@@ -22,13 +40,15 @@ export class AuthController {
   @Route('signup')
   async signup(@Input() input: RouteInput<'signup'>): Promise<RouteOutput<'signup'>> {
     const { email, password, tenantName } = input.body;
+    refuseBreached(password, email, '/password');
     const passwordHash = await hashPassword(password);
     try {
       const { userId } = await this.#database.identity.signUp({
         ...{ email, passwordHash, tenantName },
         ...{ ip: input.ip, requestId: input.requestId },
       });
-      return await this.#sessions.start({ id: userId, email });
+      await this.#people.mailVerification(userId, email);
+      return await this.#sessions.start({ id: userId, email }, fromOf(input));
     } catch (error) {
       if (error instanceof AddressTakenError)
         throw new ProblemError('conflict', { detail: 'This e-mail address has an account: log in instead.' });
@@ -48,8 +68,13 @@ export class AuthController {
       this.#throttle.failed(email);
       throw new ProblemError('invalid-login');
     }
+    const person = await this.#database.people.person(user.id);
+    if (person?.totpConfirmedAt) {
+      if (input.body.code === undefined) throw new ProblemError('mfa-code-required');
+      await this.#factor.check(person, input.body.code);
+    }
     this.#throttle.succeeded(email);
-    return this.#sessions.start(user);
+    return this.#sessions.start(user, fromOf(input));
   }
 
   @Route('refresh')
@@ -71,10 +96,11 @@ export class AuthController {
     if (principal.type !== 'user')
       throw new ProblemError('forbidden', { detail: 'An API key belongs to a tenant, not to a person.' });
     const [user, tenants] = await Promise.all([
-      this.#database.identity.user(principal.id),
+      this.#database.people.person(principal.id),
       this.#sessions.tenantsOf(principal.id),
     ]);
     if (!user) throw new ProblemError('unauthenticated');
-    return { user: { id: user.id, email: user.email }, tenants };
+    const factors = { emailVerified: user.emailVerifiedAt !== null, mfa: user.totpConfirmedAt !== null };
+    return { user: { id: user.id, email: user.email, ...factors }, tenants };
   }
 }

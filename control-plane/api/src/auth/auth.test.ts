@@ -21,8 +21,10 @@ describe('sign-up and login', () => {
   it('makes person, tenant and owner in one go', async () => {
     const me = await api.call<Me>('GET', '/v1/me', { token: owner.token });
     expect(me.body).toEqual({
-      user: { id: owner.userId, email: owner.email },
-      tenants: [{ id: owner.tenantId, name: 'Acme', role: 'owner' }],
+      user: { id: owner.userId, email: owner.email, emailVerified: false, mfa: false },
+      tenants: [
+        { id: owner.tenantId, name: 'Acme', role: 'owner', permissions: expect.arrayContaining(['tenant:own']) },
+      ],
     });
   });
 

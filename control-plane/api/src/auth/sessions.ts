@@ -18,10 +18,14 @@ export class Sessions {
   }
 
   /** A new session with a new family of refresh tokens. */
-  async start(user: Pick<UserRow, 'id' | 'email'>): Promise<Session> {
+  async start(
+    user: Pick<UserRow, 'id' | 'email'>,
+    from: { readonly ip: string | null; readonly userAgent: string | null },
+  ): Promise<Session> {
     const refreshToken = newRefreshToken();
-    await this.#database.identity.startRefreshFamily(user.id, this.#keys.digest(refreshToken), refreshExpiry());
-    return this.#session(user, refreshToken);
+    const hash = this.#keys.digest(refreshToken);
+    const familyId = await this.#database.identity.startRefreshFamily(user.id, hash, refreshExpiry(), from);
+    return this.#session(user, refreshToken, familyId, new Date());
   }
 
   /** The next session of a family; undefined when the token is unknown, expired, revoked or was used before. */
@@ -35,7 +39,7 @@ export class Sessions {
     );
     if (result.kind !== 'rotated') return undefined;
     const user = await this.#database.identity.user(result.userId);
-    return user ? this.#session(user, next) : undefined;
+    return user ? this.#session(user, next, result.familyId, result.authenticatedAt) : undefined;
   }
 
   /** Ends a family; the access tokens of its sessions run out by themselves. */
@@ -49,20 +53,33 @@ export class Sessions {
       id: TenantId.parse(row.id),
       name: row.name,
       role: Role.parse(row.role),
-      permissions: [...permissionsOf(Role.parse(row.role))],
+      permissions: [...permissionsOf(Role.parse(row.role), row.custom)],
     }));
   }
 
-  async #session(user: Pick<UserRow, 'id' | 'email'>, refreshToken: string): Promise<Session> {
+  /** A short token that says who, in which session, and when they last proved it. */
+  accessToken(userId: string, sessionId: string | undefined, authenticatedAt: Date): Promise<string> {
+    return this.#jwt.signAsync(
+      {
+        ...(sessionId === undefined ? {} : { sid: sessionId }),
+        auth_time: Math.floor(authenticatedAt.getTime() / 1000),
+      },
+      {
+        ...{ subject: userId, issuer: ISSUER, audience: AUDIENCE_API, algorithm: ALGORITHM },
+        ...{ expiresIn: ACCESS_TOKEN_SECONDS, secret: this.#keys.jwtKey },
+      },
+    );
+  }
+
+  async #session(
+    user: Pick<UserRow, 'id' | 'email'>,
+    refreshToken: string,
+    sessionId: string,
+    authenticatedAt: Date,
+  ): Promise<Session> {
     const [tenants, accessToken] = await Promise.all([
       this.tenantsOf(user.id),
-      this.#jwt.signAsync(
-        {},
-        {
-          ...{ subject: user.id, issuer: ISSUER, audience: AUDIENCE_API, algorithm: ALGORITHM },
-          ...{ expiresIn: ACCESS_TOKEN_SECONDS, secret: this.#keys.jwtKey },
-        },
-      ),
+      this.accessToken(user.id, sessionId, authenticatedAt),
     ]);
     const who = { id: UserId.parse(user.id), email: user.email };
     return { accessToken, expiresIn: ACCESS_TOKEN_SECONDS, refreshToken, user: who, tenants };

@@ -27,6 +27,9 @@ export function base62(length: number): string {
 /** A new refresh token; only its digest is stored. */
 export const newRefreshToken = (): string => `rmqr_${base62(43)}`;
 
+/** A token of a mail: verify, reset, invite. */
+export const newMailToken = (): string => `rmqm_${base62(43)}`;
+
 /** A new agent join token. */
 export const newJoinToken = (): string => `rmqj_${base62(43)}`;
 
@@ -35,8 +38,11 @@ const API_KEY = /^rmq_([0-9A-Za-z]{8})_([0-9A-Za-z]{43})$/;
 /** `rmq_<prefix>_<secret>`: the prefix finds the row and tells keys apart, the secret has 256 bits. */
 export function newApiKey(): { readonly key: string; readonly prefix: string } {
   const prefix = base62(8);
-  return { key: `rmq_${prefix}_${base62(43)}`, prefix };
+  return { key: newSecret(prefix), prefix };
 }
+
+/** Another key of the same prefix: a rotation. */
+export const newSecret = (prefix: string): string => `rmq_${prefix}_${base62(43)}`;
 
 /** The prefix of a well-formed API key. */
 export const apiKeyPrefix = (key: string): string | undefined => API_KEY.exec(key)?.[1];

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { BlockList, isIPv6 } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
@@ -21,7 +22,15 @@ import { ROUTE_METADATA, UNLISTED_METADATA } from './route.ts';
 import { refuseUnstorable, validated } from './validation.ts';
 
 /** Who asks for what, before anything of the request is looked at. */
-type Asker = Pick<Caller, 'route' | 'principal' | 'params' | 'ip' | 'requestId'>;
+type Asker = Pick<Caller, 'route' | 'principal' | 'params' | 'ip' | 'requestId' | 'userAgent'>;
+
+/** Role and permissions in one tenant. */
+interface Standing {
+  readonly role: Role;
+  readonly permissions: ReadonlySet<Permission>;
+  /** Whether the person has a second factor; undefined for keys. */
+  readonly mfa?: boolean;
+}
 
 /** `lastUsedAt` of an API key is written at most this often, in milliseconds. */
 const LAST_USED_EVERY_MS = 60_000;
@@ -55,15 +64,18 @@ export class AccessGuard extends AuthGuard('jwt') {
     const request = context.switchToHttp().getRequest<CheckedRequest>();
     const principal = route.access === 'public' ? undefined : await this.#principal(context, request);
     const params = pathParams(route, request);
-    const who: Asker = { route: name, principal, params, ip: request.ip, requestId: request.id };
-    const role = typeof route.access === 'object' ? await this.#roleIn(params['tenantId']!, principal!) : undefined;
-    const permissions: ReadonlySet<Permission> = role === undefined ? new Set() : permissionsOf(role);
+    const userAgent = request.headers['user-agent']?.slice(0, 300) ?? null;
+    const who: Asker = { route: name, principal, params, ip: request.ip, requestId: request.id, userAgent };
+    const standing = typeof route.access === 'object' ? await this.#roleIn(params['tenantId']!, principal!) : undefined;
+    const role = standing?.role;
+    const permissions = standing?.permissions ?? new Set<Permission>();
     if (typeof route.access === 'object' && !permissions.has(route.access.permission)) {
       await this.#auditDenied(route, who);
       throw new ProblemError('forbidden', {
         detail: `This needs the permission ${route.access.permission}, which your role ${role} does not have.`,
       });
     }
+    if (route.stepUp && standing?.mfa === true && principal?.type === 'user') refuseStale(principal.authenticatedAt);
     refuseUnstorable(request.body);
     const key = idempotencyKey(route, request);
     const once = { idempotencyKey: key, requestHash: key === undefined ? '' : requestHash(request) };
@@ -77,39 +89,51 @@ export class AccessGuard extends AuthGuard('jwt') {
   /** An API key or an access token. Whatever is wrong with it, the answer is the same. */
   async #principal(context: ExecutionContext, request: CheckedRequest): Promise<Principal> {
     const bearer = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-    if (bearer?.startsWith('rmq_')) return this.#apiKey(bearer);
+    if (bearer?.startsWith('rmq_')) return this.#apiKey(bearer, request.ip);
     await super.canActivate(context);
     return (request as CheckedRequest & { user: Principal }).user;
   }
 
-  async #apiKey(key: string): Promise<Principal> {
+  async #apiKey(key: string, ip: string): Promise<Principal> {
     const prefix = apiKeyPrefix(key);
     const row = prefix === undefined ? null : await this.#database.identity.findApiKey(prefix);
-    const matches = sameText(this.#keys.digest(key), row?.keyHash ?? '');
-    if (!row || !matches || (row.expiresAt && row.expiresAt <= new Date())) throw unauthenticated();
     const now = new Date();
+    const digest = this.#keys.digest(key);
+    const old = row?.previousUntil && row.previousUntil > now ? row.previousHash : null;
+    const matches = sameText(digest, row?.keyHash ?? '') || sameText(digest, old ?? '');
+    if (!row || !matches || (row.expiresAt && row.expiresAt <= now)) throw unauthenticated();
+    if (row.addresses.length > 0 && !isWithin(ip, row.addresses)) throw unauthenticated();
     if (!row.lastUsedAt || now.getTime() - row.lastUsedAt.getTime() > LAST_USED_EVERY_MS) {
       await this.#database.withTenant(row.tenantId, (tx) =>
-        tx.apiKey.updateMany({ where: { id: row.id }, data: { lastUsedAt: now } }),
+        tx.apiKey.updateMany({ where: { id: row.id }, data: { lastUsedAt: now, lastUsedIp: ip } }),
       );
     }
-    return { type: 'api-key', id: row.id, tenantId: row.tenantId, role: Role.parse(row.role) };
+    const role = Role.parse(row.role);
+    return { type: 'api-key', id: row.id, tenantId: row.tenantId, role, permissions: keyPermissions(role, row.scopes) };
   }
 
   /** The caller's role in the tenant; `not-found` when they have none, as when there is no such tenant. */
-  async #roleIn(tenantId: string, principal: Principal): Promise<Role> {
+  async #roleIn(tenantId: string, principal: Principal): Promise<Standing> {
     if (principal.type === 'api-key') {
       if (principal.tenantId !== tenantId) throw notFound();
-      return principal.role;
+      return { role: principal.role, permissions: principal.permissions };
     }
     const membership = await this.#database.withTenant(tenantId, (tx) =>
       tx.membership.findUnique({
         where: { tenantId_userId: { tenantId, userId: principal.id } },
-        select: { role: true },
+        select: {
+          role: true,
+          customRole: { select: { permissions: true } },
+          user: { select: { totpConfirmedAt: true } },
+          tenant: { select: { mfaRequired: true } },
+        },
       }),
     );
     if (!membership) throw notFound();
-    return Role.parse(membership.role);
+    const role = Role.parse(membership.role);
+    const mfa = membership.user.totpConfirmedAt !== null;
+    if (membership.tenant.mfaRequired && !mfa) throw new ProblemError('mfa-setup-required');
+    return { role, permissions: permissionsOf(role, membership.customRole?.permissions), mfa };
   }
 
   /** A member tried a write above their role: the tenant can read that. */
@@ -131,6 +155,34 @@ export class AccessGuard extends AuthGuard('jwt') {
     if (error || !user) throw unauthenticated();
     return user;
   }
+}
+
+/** Dangerous actions want a proof of the second factor that is at most so old, in milliseconds. */
+const STEP_UP_MS = 15 * 60_000;
+
+function refuseStale(authenticatedAt: Date): void {
+  if (Date.now() - authenticatedAt.getTime() > STEP_UP_MS) throw new ProblemError('step-up-required');
+}
+
+/** A key may do what its role may, narrowed to its scopes; a `custom` key may do exactly its scopes. */
+export function keyPermissions(role: Role, scopes: readonly string[]): ReadonlySet<Permission> {
+  const scoped = permissionsOf('custom', scopes);
+  if (role === 'custom') return scoped;
+  const all = permissionsOf(role);
+  return scopes.length === 0 ? all : new Set([...all].filter((one) => scoped.has(one)));
+}
+
+/** Whether the address is in one of the CIDR blocks; an IPv4-mapped address counts as IPv4. */
+export function isWithin(address: string, blocks: readonly string[]): boolean {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
+  const list = new BlockList();
+  for (const block of blocks) {
+    const [net = '', bits] = block.split('/');
+    const family = isIPv6(net) ? 'ipv6' : 'ipv4';
+    if (bits === undefined) list.addAddress(net, family);
+    else list.addSubnet(net, Number(bits), family);
+  }
+  return list.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4');
 }
 
 const unauthenticated = (): ProblemError =>

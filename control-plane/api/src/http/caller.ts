@@ -3,8 +3,21 @@ import type { FastifyRequest } from 'fastify';
 
 /** Who makes a request. */
 export type Principal =
-  | { readonly type: 'user'; readonly id: string }
-  | { readonly type: 'api-key'; readonly id: string; readonly tenantId: string; readonly role: Role };
+  | {
+      readonly type: 'user';
+      readonly id: string;
+      /** The family of the session's refresh tokens. */
+      readonly sessionId?: string | undefined;
+      /** When the person last proved who they are. */
+      readonly authenticatedAt: Date;
+    }
+  | {
+      readonly type: 'api-key';
+      readonly id: string;
+      readonly tenantId: string;
+      readonly role: Role;
+      readonly permissions: ReadonlySet<Permission>;
+    };
 
 /** What the access guard found out about a request, for everything after it. */
 export interface Caller {
@@ -17,6 +30,7 @@ export interface Caller {
   readonly permissions: ReadonlySet<Permission>;
   readonly ip: string;
   readonly requestId: string;
+  readonly userAgent?: string | null;
   readonly idempotencyKey: string | undefined;
   /** Entity tags of If-Match; undefined when the request has none. */
   readonly ifMatch: readonly string[] | undefined;

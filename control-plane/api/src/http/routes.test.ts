@@ -47,7 +47,15 @@ beforeAll(async () => {
   Object.assign(ids, { tenantId: owner.tenantId, clusterId: cluster.id, credentialId: credential.id });
   const rule = await post(`/clusters/${cluster.id}/acl-rules`, ROUTE_EXAMPLES.createAclRule!.body as object);
   Object.assign(ids, { ruleId: rule.id, entryId: 'nobody', revision: '0', clientId: 'c', delayedId: 'd' });
-  Object.assign(ids, { groupName: 'g', invoiceId: randomUUID(), budgetId: randomUUID() });
+  const role = await post('/roles', ROUTE_EXAMPLES.createRole!.body as object);
+  Object.assign(ids, {
+    groupName: 'g',
+    roleId: role.id,
+    invitationId: randomUUID(),
+    sessionId: randomUUID(),
+    invoiceId: randomUUID(),
+    budgetId: randomUUID(),
+  });
   Object.assign(ids, { apiKeyId: key.id, topicName: 'the.topic', userId: owner.userId });
 });
 afterAll(async () => {
@@ -79,6 +87,7 @@ describe('every route of the contract', () => {
       .filter((one) => !one.startsWith('HEAD ') && !wanted.includes(one));
     expect(extra.sort()).toEqual([
       ...['GET /v1/openapi.json', 'GET /v1/operator/agents', 'GET /v1/operator/billing/:report|:action'],
+      'GET /v1/operator/mails',
       ...['POST /v1/operator/billing/:report|:action', 'POST /v1/operator/join-tokens', 'POST /v1/webhooks/stripe'],
     ]);
   });

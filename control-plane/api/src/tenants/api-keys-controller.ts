@@ -1,13 +1,15 @@
 import { Controller } from '@nestjs/common';
-import { Role, roleAllows } from '@robustmq/contracts';
+import { Role } from '@robustmq/contracts';
 import { Database } from '@robustmq/db';
 import { KeyRing } from '../auth/key-ring.ts';
-import { newApiKey } from '../auth/tokens.ts';
+import { newApiKey, newSecret } from '../auth/tokens.ts';
+import { keyPermissions } from '../http/access-guard.ts';
 import { pageOf, readCursor } from '../http/cursor.ts';
 import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
 import type { RouteInput, RouteOutput } from '../http/route.ts';
 import { TenantWrite } from '../http/tenant-write.ts';
+import { mustHave } from './roles-controller.ts';
 
 /** API keys one tenant may have. */
 const API_KEYS_MAX = 100;
@@ -42,20 +44,44 @@ export class ApiKeysController {
   async create(@Input() input: RouteInput<'createApiKey'>): Promise<RouteOutput<'createApiKey'>> {
     const { tenantId } = input.params;
     const { name, role, expiresAt } = input.body;
-    if (!roleAllows(input.role!, role))
-      throw new ProblemError('forbidden', { detail: `Only the role ${role} or above may make such a key.` });
+    const { scopes = [], addresses = [] } = input.body;
+    if (role === 'custom' && scopes.length === 0)
+      throw new ProblemError('validation-failed', {
+        errors: [{ pointer: '/scopes', detail: 'a custom key needs at least one' }],
+      });
+    mustHave(input, keyPermissions(role, scopes));
     const { key, prefix } = newApiKey();
     const { answer } = await this.#write.run(input, 'api-key.create', async (tx) => {
       if ((await tx.apiKey.count()) >= API_KEYS_MAX)
         throw new ProblemError('quota-exceeded', { detail: `A tenant has at most ${API_KEYS_MAX} API keys.` });
       const row = await tx.apiKey.create({
         data: {
-          ...{ tenantId, name, role, prefix, keyHash: this.#keys.digest(key) },
+          ...{ tenantId, name, role, prefix, scopes, addresses, keyHash: this.#keys.digest(key) },
           expiresAt: expiresAt === undefined ? null : new Date(expiresAt),
         },
       });
       const target = { type: 'api-key', id: row.id };
-      return { answer: { ...apiKeyOf(row), key }, target, detail: { name, role, prefix } };
+      return { answer: { ...apiKeyOf(row), key }, target, detail: { name, role, prefix, scopes, addresses } };
+    });
+    return answer;
+  }
+
+  @Route('rotateApiKey')
+  async rotate(@Input() input: RouteInput<'rotateApiKey'>): Promise<RouteOutput<'rotateApiKey'>> {
+    const id = input.params.apiKeyId;
+    const { overlapSeconds } = input.body;
+    const { answer } = await this.#write.run(input, 'api-key.rotate', async (tx) => {
+      const row = await tx.apiKey.findUnique({ where: { id } });
+      if (!row) throw notFound();
+      mustHave(input, keyPermissions(Role.parse(row.role), row.scopes));
+      const key = newSecret(row.prefix);
+      const previousUntil = new Date(Date.now() + overlapSeconds * 1_000);
+      const rotated = await tx.apiKey.update({
+        where: { id },
+        data: { keyHash: this.#keys.digest(key), previousHash: row.keyHash, previousUntil },
+      });
+      const target = { type: 'api-key', id };
+      return { answer: { ...apiKeyOf(rotated), key }, target, detail: { name: row.name, overlapSeconds } };
     });
     return answer;
   }
@@ -66,8 +92,7 @@ export class ApiKeysController {
     await this.#write.run(input, 'api-key.delete', async (tx) => {
       const row = await tx.apiKey.findUnique({ where: { id } });
       if (!row) throw notFound();
-      if (!roleAllows(input.role!, Role.parse(row.role)))
-        throw new ProblemError('forbidden', { detail: `Only the role ${row.role} or above may revoke this key.` });
+      mustHave(input, keyPermissions(Role.parse(row.role), row.scopes));
       await tx.apiKey.delete({ where: { id } });
       return { answer: null, target: { type: 'api-key', id }, detail: { name: row.name } };
     });
@@ -82,6 +107,10 @@ interface ApiKeyRow {
   createdAt: Date;
   expiresAt: Date | null;
   lastUsedAt: Date | null;
+  lastUsedIp: string | null;
+  scopes: string[];
+  addresses: string[];
+  previousUntil: Date | null;
 }
 
 const apiKeyOf = (row: ApiKeyRow) => ({
@@ -92,4 +121,6 @@ const apiKeyOf = (row: ApiKeyRow) => ({
   createdAt: row.createdAt.toISOString(),
   expiresAt: row.expiresAt?.toISOString() ?? null,
   lastUsedAt: row.lastUsedAt?.toISOString() ?? null,
+  ...{ lastUsedIp: row.lastUsedIp, scopes: row.scopes, addresses: row.addresses },
+  overlapUntil: row.previousUntil && row.previousUntil > new Date() ? row.previousUntil.toISOString() : null,
 });

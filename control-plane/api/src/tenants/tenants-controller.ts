@@ -1,5 +1,5 @@
 import { Controller } from '@nestjs/common';
-import { Role, roleAllows, TenantId, UserId } from '@robustmq/contracts';
+import { permissionsOf, Role, TenantId, UserId } from '@robustmq/contracts';
 import { Database, type TenantTx } from '@robustmq/db';
 import type { Caller } from '../http/caller.ts';
 import { pageOf, readCursor } from '../http/cursor.ts';
@@ -7,6 +7,7 @@ import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
 import type { RouteInput, RouteOutput } from '../http/route.ts';
 import { TenantWrite } from '../http/tenant-write.ts';
+import { mustHave } from './roles-controller.ts';
 
 /** A tenant and its members. */
 @Controller()
@@ -24,7 +25,12 @@ export class TenantsController {
       tx.tenant.findUnique({ where: { id: params.tenantId } }),
     );
     if (!row) throw notFound();
-    return { id: TenantId.parse(row.id), name: row.name, createdAt: row.createdAt.toISOString() };
+    return {
+      id: TenantId.parse(row.id),
+      name: row.name,
+      mfaRequired: row.mfaRequired,
+      createdAt: row.createdAt.toISOString(),
+    };
   }
 
   @Route('listMembers')
@@ -45,12 +51,12 @@ export class TenantsController {
   @Route('addMember')
   async add(@Input() input: RouteInput<'addMember'>): Promise<RouteOutput<'addMember'>> {
     const { tenantId } = input.params;
-    mayGrant(input, input.body.role);
     const user = await this.#database.identity.userByEmail(input.body.email);
     if (!user) throw new ProblemError('not-found', { detail: 'Nobody has an account with this e-mail address.' });
     const { answer } = await this.#write.run(input, 'member.add', async (tx) => {
+      const given = await mayGrant(tx, input, input.body);
       const made = await tx.membership.createManyAndReturn({
-        data: [{ tenantId, userId: user.id, role: input.body.role }],
+        data: [{ tenantId, userId: user.id, ...given }],
         skipDuplicates: true,
       });
       if (!made[0]) throw new ProblemError('conflict', { detail: 'This person is a member already.' });
@@ -66,14 +72,13 @@ export class TenantsController {
   @Route('updateMember')
   async update(@Input() input: RouteInput<'updateMember'>): Promise<RouteOutput<'updateMember'>> {
     const { tenantId, userId } = input.params;
-    mayGrant(input, input.body.role);
     const { answer } = await this.#write.run(input, 'member.update', async (tx) => {
       const before = await lockedMember(tx, tenantId, userId);
-      mayGrant(input, Role.parse(before.role));
+      await mayGrant(tx, input, before);
       if (before.role === 'owner' && input.body.role !== 'owner') await keepAnOwner(tx, tenantId, userId);
       const row = await tx.membership.update({
         where: { tenantId_userId: { tenantId, userId } },
-        data: { role: input.body.role },
+        data: await mayGrant(tx, input, input.body),
         include: { user: { select: { email: true } } },
       });
       const target = { type: 'member', id: userId };
@@ -87,7 +92,7 @@ export class TenantsController {
     const { tenantId, userId } = input.params;
     await this.#write.run(input, 'member.remove', async (tx) => {
       const before = await lockedMember(tx, tenantId, userId);
-      mayGrant(input, Role.parse(before.role));
+      await mayGrant(tx, input, before);
       if (before.role === 'owner') await keepAnOwner(tx, tenantId, userId);
       await tx.membership.delete({ where: { tenantId_userId: { tenantId, userId } } });
       return { answer: null, target: { type: 'member', id: userId }, detail: { role: before.role } };
@@ -95,11 +100,23 @@ export class TenantsController {
   }
 }
 
-/** Nobody gives, changes or takes away rights they do not have. */
-function mayGrant(caller: Caller, role: Role): void {
-  if (!roleAllows(caller.role!, role))
-    throw new ProblemError('forbidden', { detail: `Only the role ${role} or above may do this.` });
+/** Nobody gives, changes or takes away rights they do not have. Answers what is stored for the role. */
+export async function mayGrant(
+  tx: TenantTx,
+  caller: Pick<Caller, 'permissions'>,
+  given: { readonly role: Role | string; readonly customRoleId?: string | null | undefined },
+): Promise<{ role: Role; customRoleId: string | null }> {
+  const role = Role.parse(given.role);
+  const id = given.customRoleId ?? null;
+  if ((role === 'custom') !== (id !== null)) throw wrongRole('the role custom and customRoleId belong together');
+  const custom = id === null ? null : await tx.customRole.findUnique({ where: { id } });
+  if (id !== null && !custom) throw wrongRole('there is no such role');
+  mustHave(caller, permissionsOf(role, custom?.permissions));
+  return { role, customRoleId: id };
 }
+
+const wrongRole = (detail: string): ProblemError =>
+  new ProblemError('validation-failed', { errors: [{ pointer: '/customRoleId', detail }] });
 
 /** Membership changes of one tenant run one after the other, so two owners cannot remove each other at once. */
 async function lockedMember(tx: TenantTx, tenantId: string, userId: string) {
@@ -114,9 +131,16 @@ async function keepAnOwner(tx: TenantTx, tenantId: string, userId: string): Prom
   if (others === 0) throw new ProblemError('conflict', { detail: 'A tenant keeps at least one owner.' });
 }
 
-const memberOf = (row: { userId: string; role: string; createdAt: Date; user: { email: string } }) => ({
+const memberOf = (row: {
+  userId: string;
+  role: string;
+  customRoleId: string | null;
+  createdAt: Date;
+  user: { email: string };
+}) => ({
   userId: UserId.parse(row.userId),
   email: row.user.email,
   role: Role.parse(row.role),
+  customRoleId: row.customRoleId,
   createdAt: row.createdAt.toISOString(),
 });

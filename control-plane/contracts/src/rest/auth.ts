@@ -21,7 +21,12 @@ export const SignupBody = z.object({
 export type SignupBody = z.infer<typeof SignupBody>;
 
 /** `POST /v1/auth/login` → 200 Session; a wrong password and an unknown address answer the same 401 `invalid-login`. */
-export const LoginBody = z.object({ email: Email, password: z.string().min(1).max(256) });
+export const LoginBody = z.object({
+  email: Email,
+  password: z.string().min(1).max(256),
+  /** Six digits of the second factor, or a recovery code; asked for by `mfa-code-required`. */
+  code: z.string().trim().max(40).optional(),
+});
 export type LoginBody = z.infer<typeof LoginBody>;
 
 /** `POST /v1/auth/refresh` → 200 Session with a new refresh token; a used token revokes the whole family. */
@@ -49,5 +54,13 @@ export const Session = z.object({
 export type Session = z.infer<typeof Session>;
 
 /** `GET /v1/me` */
-export const Me = z.object({ user: z.object({ id: UserId, email: z.string() }), tenants: z.array(TenantSummary) });
+export const Me = z.object({
+  user: z.object({
+    id: UserId,
+    email: z.string(),
+    emailVerified: z.boolean().optional(),
+    mfa: z.boolean().optional(),
+  }),
+  tenants: z.array(TenantSummary),
+});
 export type Me = z.infer<typeof Me>;

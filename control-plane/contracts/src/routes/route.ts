@@ -16,6 +16,8 @@ export interface Route {
   readonly tag: string;
   readonly summary: string;
   readonly access: RouteAccess;
+  /** Dangerous: people with a second factor prove it again when that was long ago. */
+  readonly stepUp?: true;
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
