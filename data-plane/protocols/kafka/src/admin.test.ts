@@ -231,6 +231,17 @@ describe('what the ACL forbids', () => {
       ERROR.TOPIC_AUTHORIZATION_FAILED,
     );
   });
+  it('what is allowed is told as a bit field where it is asked for (KIP-430)', async () => {
+    world.blue.denied.add('delete topic t');
+    const topics = [{ topicId: '0'.repeat(32), name: 't' }];
+    const asked = { topics, includeTopicAuthorizedOperations: true, includeClusterAuthorizedOperations: true };
+    const answer = await world.ask(client, Metadata, 10, asked);
+    const bits = (...codes: number[]) => codes.reduce((sum, code) => sum | (1 << code), 0);
+    expect(answer.topics[0]!.topicAuthorizedOperations).toBe(bits(3, 4, 5, 7, 8, 10, 11));
+    expect(answer.clusterAuthorizedOperations).toBe(bits(5, 7, 8, 10, 11));
+    const unasked = { topics, includeTopicAuthorizedOperations: false, includeClusterAuthorizedOperations: false };
+    expect((await world.ask(client, Metadata, 10, unasked)).topics[0]!.topicAuthorizedOperations).toBe(-(2 ** 31));
+  });
   it('creation, deletion and joining have their errors', async () => {
     for (const rule of ['create topic n', 'delete topic t', 'read group g']) world.blue.denied.add(rule);
     const wanted = { name: 'n', numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] };

@@ -1,8 +1,10 @@
 import type { Namespace, Topic } from '@robustmq/broker';
+import { authorizedOperations } from '../authorized-operations.ts';
 import type { Call } from '../connection.ts';
 import { ERROR, type ErrorCode, REFUSAL_ERRORS } from '../errors.ts';
 import type { ApiVersions, DescribeCluster, Metadata } from '../messages/cluster.ts';
 import { type Decoded, type Encodable, ZERO_UUID } from '../schema.ts';
+import { CLUSTER } from './transactions.ts';
 
 type MetadataResponse = Encodable<typeof Metadata.response>;
 type TopicMetadata = MetadataResponse['topics'][number];
@@ -36,12 +38,23 @@ export async function handleMetadata(
     for (const one of asked) topics.push(await describeAsked(one, call, budget));
   }
   const { host, port } = call.server.advertised(call.connection.transport.listener, namespace);
+  const told = request.includeTopicAuthorizedOperations ? topics.map((topic) => withOperations(topic, call)) : topics;
+  const clusterOperations = request.includeClusterAuthorizedOperations
+    ? { clusterAuthorizedOperations: authorizedOperations(call, 'cluster', CLUSTER) }
+    : {};
   call.reply({
     brokers: [{ nodeId, host, port }],
     clusterId: call.server.clusterIdOf(namespace),
     controllerId: nodeId,
-    topics,
+    topics: told,
+    ...clusterOperations,
   });
+}
+
+/** KIP-430. */
+function withOperations(topic: TopicMetadata, call: Call): TopicMetadata {
+  if (topic.errorCode !== ERROR.NONE || topic.name === null) return topic;
+  return { ...topic, topicAuthorizedOperations: authorizedOperations(call, 'topic', topic.name) };
 }
 
 async function describeAsked(
@@ -118,5 +131,8 @@ export function handleDescribeCluster(
     clusterId: call.server.clusterIdOf(namespace),
     controllerId: nodeId,
     brokers: [{ brokerId: nodeId, host, port }],
+    ...(request.includeClusterAuthorizedOperations
+      ? { clusterAuthorizedOperations: authorizedOperations(call, 'cluster', CLUSTER) }
+      : {}),
   });
 }

@@ -1,3 +1,4 @@
+import { authorizedOperations } from '../authorized-operations.ts';
 import type { Call } from '../connection.ts';
 import { ERROR, type ErrorCode } from '../errors.ts';
 import { joinFailure } from '../groups/group.ts';
@@ -164,7 +165,11 @@ export function handleDescribeGroups(
       }
       const isUnknown = described.groupState === 'Dead' && call.version >= NOT_FOUND_SINCE;
       const errorMessage = isUnknown ? 'there is no such group of the classic protocol' : null;
-      return { errorCode: isUnknown ? ERROR.GROUP_ID_NOT_FOUND : ERROR.NONE, errorMessage, ...described };
+      const operations = request.includeAuthorizedOperations
+        ? { authorizedOperations: authorizedOperations(call, 'group', groupId) }
+        : {};
+      const errorCode = isUnknown ? ERROR.GROUP_ID_NOT_FOUND : ERROR.NONE;
+      return { errorCode, errorMessage, ...described, ...operations };
     }),
   });
 }

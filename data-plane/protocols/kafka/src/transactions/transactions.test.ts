@@ -16,6 +16,7 @@ import {
 import { batchOf } from '../testing/batch.ts';
 import type { FakeClient } from '../testing/fake-client.ts';
 import { Fixture } from '../testing/fixture.ts';
+import { PRODUCER_EPOCH_MAX } from './transaction.ts';
 import type { MemoryPartition } from '../testing/memory-broker.ts';
 
 let world: Fixture;
@@ -234,6 +235,24 @@ describe('fencing', () => {
     expect((await read(1)).abortedTransactions).toHaveLength(1);
     expect(await producer.end(true)).toBe(ERROR.PRODUCER_FENCED);
     expect(await producer.init()).toBe(0);
+  });
+  it('when the epochs are used up the producer gets another id', async () => {
+    const producer = new Producer();
+    await producer.init();
+    const store = world.blue.keyed('kafka-transactions');
+    const stored = JSON.parse(store.get('tx')!.toString()) as object;
+    store.set('tx', Buffer.from(JSON.stringify({ ...stored, e: PRODUCER_EPOCH_MAX })));
+    await restart();
+    const old = { ...producer.claim, producerEpoch: PRODUCER_EPOCH_MAX };
+    Object.assign(producer, { producerEpoch: PRODUCER_EPOCH_MAX });
+    await producer.add(0);
+    await producer.produce('open');
+    const next = new Producer();
+    expect(await next.init()).toBe(0);
+    expect(next.producerId).not.toBe(old.producerId);
+    expect(next.producerEpoch).toBe(0);
+    expect((await read(1)).abortedTransactions).toEqual([{ producerId: old.producerId, firstOffset: 0 }]);
+    expect(await producer.produce('more')).toBe(ERROR.INVALID_PRODUCER_ID_MAPPING);
   });
   it('time-outs beyond the limit are refused', async () => {
     const request = { transactionalId: 'x', transactionTimeoutMs: 900_001 };
