@@ -2,6 +2,7 @@ import type { PriceVersion } from '@robustmq/rating';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import pg from 'pg';
 import { lockedAccount, updateSubscription } from './account.ts';
+import { BillingRun } from './billing-run.ts';
 import { createBudget, deleteBudget, updateBudget, watchBudgets } from './budgets.ts';
 import { costs } from './costs.ts';
 import { createCoupon, grantCredit, redeemCoupon } from './credits.ts';
@@ -9,7 +10,7 @@ import { previewInvoice } from './invoice-preview.ts';
 import { changeInvoice, creditNote, readInvoice, releaseInvoice, voidInvoice } from './invoices.ts';
 import { post } from './ledger.ts';
 import { publishPrice } from './prices.ts';
-import { GIB, Harness } from './testing/harness.ts';
+import { GIB, Harness, SELLER, silent } from './testing/harness.ts';
 
 /** The numbers are those of the money invariants in docs/metering.md. */
 describe('periods and invoices on a real database', { timeout: 60_000 }, () => {
@@ -61,6 +62,26 @@ describe('periods and invoices on a real database', { timeout: 60_000 }, () => {
     expect(invoice!.number).toMatch(/^[0-9A-F]{8}-0001$/);
     expect(invoice!.totalMinor.toFixed(0)).toBe('800');
     expect(await h.balances(tenantId)).toEqual({ receivable: '800', revenue: '-800' });
+  });
+
+  it('3: a run that dies after any step, or runs many times at once, makes one invoice and one booking', async () => {
+    const { tenantId } = await billed();
+    await grant(tenantId, 300n, null, 'g', at('2026-11-02T00:00:00Z'));
+    const dying = new BillingRun({
+      ...{ database: h.database, seller: SELLER, log: silent },
+      gateway: {
+        kind: 'offline',
+        upsertCustomer: () => Promise.reject(new Error('died')),
+        upsertInvoice: () => Promise.reject(new Error('died')),
+        finalizeInvoice: () => Promise.reject(new Error('died')),
+        voidInvoice: () => Promise.reject(new Error('died')),
+      },
+    });
+    for (const now of [DRAFTED, ISSUED]) await Promise.all([1, 2].map(() => dying.tenant(tenantId, now)));
+    expect(await h.invoices(tenantId)).toMatchObject([{ status: 'issued', gatewayStatus: 'failed' }]);
+    await Promise.all([1, 2, 3].map(() => h.run.tenant(tenantId, ISSUED)));
+    expect(await h.invoices(tenantId)).toMatchObject([{ status: 'issued', gatewayStatus: 'synced' }]);
+    expect(await h.balances(tenantId)).toEqual({ promotion: '300', receivable: '500', revenue: '-800' });
   });
 
   it('1: lines add up to the invoice, and the database refuses one that does not', async () => {
