@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { apiKeyCommand } from './commands/api-key.ts';
+import { auditCommand } from './commands/audit.ts';
 import { budgetCommand } from './commands/budget.ts';
 import { clusterCommand } from './commands/cluster.ts';
 import { completionCommand } from './commands/completion.ts';
@@ -62,6 +63,7 @@ export function buildProgram(terminal: Terminal): Command {
     budgetCommand(kit),
     creditCommand(kit),
     apiKeyCommand(kit),
+    auditCommand(kit),
     configCommand(kit),
     completionCommand(kit, program),
   ];

@@ -15,6 +15,16 @@ export class AuditController {
     this.#database = database;
   }
 
+  @Route('exportAuditEvents')
+  async export(@Input() { params, query }: RouteInput<'exportAuditEvents'>): Promise<RouteOutput<'exportAuditEvents'>> {
+    const rows = await this.#database.withTenant(params.tenantId, (tx) =>
+      tx.auditEvent.findMany({ where: { seq: { gt: query.afterSeq } }, orderBy: { seq: 'asc' }, take: query.limit }),
+    );
+    return {
+      items: rows.map(({ id: _id, ...row }) => ({ ...row, at: row.at.toISOString(), tenantId: params.tenantId })),
+    };
+  }
+
   @Route('listAuditEvents')
   async list(@Input() { params, query }: RouteInput<'listAuditEvents'>): Promise<RouteOutput<'listAuditEvents'>> {
     const before = readCursor(query.cursor, 1)?.[0];

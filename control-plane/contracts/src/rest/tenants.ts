@@ -97,3 +97,19 @@ export const AuditEvent = z.object({
   detail: z.record(z.string(), z.unknown()),
 });
 export const AuditEventPage = pageOf(AuditEvent);
+
+/** `GET …/audit-events/export`: rows in order, with the hashes that chain them; see `robust-ctl audit verify`. */
+export const AuditExportQuery = z.object({
+  afterSeq: z.coerce.number().int().nonnegative().default(0),
+  limit: z.coerce.number().int().min(1).max(1_000).default(1_000),
+});
+export const AuditExport = z.object({
+  /** Each row as it is hashed: SHA-256 over its JSON with sorted keys, without `hash`. */
+  items: z.array(
+    z.object({
+      ...{ tenantId: TenantId, seq: z.int(), at: z.iso.datetime(), actorType: z.string(), actorId: z.string() },
+      ...{ actorIp: z.string().nullable(), action: z.string(), targetType: z.string(), targetId: z.string() },
+      ...{ result: z.string(), requestId: z.string(), detail: z.unknown(), prevHash: z.string(), hash: z.string() },
+    }),
+  ),
+});

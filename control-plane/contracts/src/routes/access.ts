@@ -1,6 +1,14 @@
 import { z } from 'zod';
 import { PageQuery } from '../rest/page.ts';
-import { ApiKeyCreated, CustomRole, RoleBody, RoleList, RotateApiKeyBody } from '../rest/tenants.ts';
+import {
+  ApiKeyCreated,
+  AuditExport,
+  AuditExportQuery,
+  CustomRole,
+  RoleBody,
+  RoleList,
+  RotateApiKeyBody,
+} from '../rest/tenants.ts';
 import { IN_TENANT, tenantParams } from './paths.ts';
 import type { Route } from './route.ts';
 
@@ -30,6 +38,11 @@ export const ACCESS_ROUTES = {
     ...{ params: role, status: 204, response: z.void() },
     summary: 'Removes a role nobody has',
     problems: ['conflict'],
+  },
+  exportAuditEvents: {
+    ...{ method: 'get', path: `${IN_TENANT}/audit-events/export`, tag: 'audit', access: { permission: 'audit:read' } },
+    ...{ params: tenantParams, query: AuditExportQuery, status: 200, response: AuditExport },
+    summary: 'The audit log in order, with the hash chain that proves it whole',
   },
   rotateApiKey: {
     ...{ method: 'post', path: `${IN_TENANT}/api-keys/{apiKeyId}/rotate`, tag: 'api-keys' },
