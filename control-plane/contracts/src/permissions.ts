@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Role } from './rest/auth.ts';
+import type { Role } from './rest/auth.ts';
 
 /** Everything a member or key can be allowed, `<noun>:<verb>`, with what it lets one do. */
 export const PERMISSIONS = {

@@ -1,5 +1,5 @@
 import { bodyOf } from '@robustmq/client';
-import { Command, Option } from 'commander';
+import { Option, type Command } from 'commander';
 import type { Context } from '../context.ts';
 import { usageFailure } from '../failure.ts';
 import { wholeNumber } from '../numbers.ts';
