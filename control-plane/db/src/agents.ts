@@ -15,6 +15,14 @@ export type EnrolResult =
   | { readonly kind: 'enrolled'; readonly agentId: string; readonly epoch: bigint; readonly region: string }
   | { readonly kind: JoinRefusal };
 
+/** Ports in a row, for one dedicated node. */
+export interface PortBlock {
+  readonly base: number;
+  readonly count: number;
+}
+/** Length of a new block; those given by earlier versions keep theirs. */
+export const PORT_BLOCK_COUNT = 8;
+
 /** How many refused port blocks are remembered before the oldest is tried again, in milliseconds. */
 export const PORT_REFUSAL_MS = 10 * 60_000;
 
@@ -229,27 +237,30 @@ export class Agents {
   }
 
   /**
-   * Gives a cluster the first free block of four ports on the agent's machine, or the one it has. Undefined when the
-   * range is used up.
+   * Gives a cluster the first free block of ports on the agent's machine, or the one it has. Undefined when the range is
+   * used up.
    */
   static async allocatePorts(
     tx: TenantTx,
     input: { readonly agentId: string; readonly clusterId: string; readonly first: number; readonly last: number },
-  ): Promise<number | undefined> {
+  ): Promise<PortBlock | undefined> {
     const { agentId, clusterId, first, last } = input;
     await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`ports:${agentId}`}, 0))`;
-    const kept = await tx.$queryRaw<{ base: number }[]>`
-      SELECT base FROM port_allocations WHERE cluster_id = ${clusterId}::uuid AND agent_id = ${agentId}::uuid`;
-    if (kept[0]) return kept[0].base;
+    const kept = await tx.$queryRaw<PortBlock[]>`
+      SELECT base, count FROM port_allocations WHERE cluster_id = ${clusterId}::uuid AND agent_id = ${agentId}::uuid`;
+    if (kept[0]) return kept[0];
     await tx.$executeRaw`
       DELETE FROM port_allocations WHERE agent_id = ${agentId}::uuid AND cluster_id IS NULL
         AND created_at < now() - make_interval(secs => ${PORT_REFUSAL_MS / 1000})`;
-    const made = await tx.$queryRaw<{ base: number }[]>`
-      INSERT INTO port_allocations (agent_id, base, cluster_id)
-      SELECT ${agentId}::uuid, b, ${clusterId}::uuid FROM generate_series(${first}::int, ${last}::int - 3, 4) b
-      WHERE NOT EXISTS (SELECT FROM port_allocations p WHERE p.agent_id = ${agentId}::uuid AND p.base = b)
-      ORDER BY b LIMIT 1 RETURNING base`;
-    return made[0]?.base;
+    const count = PORT_BLOCK_COUNT;
+    const made = await tx.$queryRaw<PortBlock[]>`
+      INSERT INTO port_allocations (agent_id, base, count, cluster_id)
+      SELECT ${agentId}::uuid, b, ${count}::int, ${clusterId}::uuid
+      FROM generate_series(${first}::int, ${last}::int - ${count}::int + 1, 4) b
+      WHERE NOT EXISTS (SELECT FROM port_allocations p WHERE p.agent_id = ${agentId}::uuid
+        AND p.base < b + ${count}::int AND b < p.base + p.count)
+      ORDER BY b LIMIT 1 RETURNING base, count`;
+    return made[0];
   }
 
   /** The machine refused the block (`reason`): nobody gets it for a while. Answers whether the cluster held it. */

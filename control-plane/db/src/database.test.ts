@@ -109,19 +109,36 @@ describe('port blocks', () => {
     const ids = await Promise.all([1, 2, 3, 4].map(() => cluster(tenantId, agentId)));
     const allocate = (clusterId: string) =>
       database.withTenant(tenantId, (tx) =>
-        Agents.allocatePorts(tx, { agentId, clusterId, first: 20_000, last: 20_011 }),
+        Agents.allocatePorts(tx, { agentId, clusterId, first: 20_000, last: 20_024 }),
       );
-    const given = await Promise.all(ids.map(allocate));
-    expect([...given].sort()).toEqual([20_000, 20_004, 20_008, undefined]);
-    const holder = ids[given.indexOf(20_004)]!;
-    expect(await allocate(holder)).toBe(20_004);
+    const given = (await Promise.all(ids.map(allocate))).map((block) => block?.base);
+    expect([...given].sort()).toEqual([20_000, 20_008, 20_016, undefined]);
+    const holder = ids[given.indexOf(20_008)]!;
+    expect(await allocate(holder)).toEqual({ base: 20_008, count: 8 });
     const refuse = (base: number) =>
       database.withTenant(tenantId, (tx) => Agents.refusePorts(tx, holder, base, 'in use'));
     expect(await refuse(20_000)).toBe(false);
-    expect(await refuse(20_004)).toBe(true);
+    expect(await refuse(20_008)).toBe(true);
     expect(await allocate(holder)).toBeUndefined();
-    await database.withTenant(tenantId, (tx) => Agents.freePorts(tx, ids[given.indexOf(20_008)]!));
-    expect(await allocate(holder)).toBe(20_008);
+    await database.withTenant(tenantId, (tx) => Agents.freePorts(tx, ids[given.indexOf(20_016)]!));
+    expect(await allocate(holder)).toEqual({ base: 20_016, count: 8 });
+  });
+
+  it('of earlier versions keep their four ports, and new ones lie beside them', async () => {
+    const { tenantId } = await database.identity.signUp(person());
+    const agentId = await enrolled();
+    const [old, fresh] = [await cluster(tenantId, agentId), await cluster(tenantId, agentId)];
+    await database.withTenant(
+      tenantId,
+      (tx) => tx.$executeRaw`
+        INSERT INTO port_allocations (agent_id, base, cluster_id) VALUES (${agentId}::uuid, 20004, ${old}::uuid)`,
+    );
+    const allocate = (clusterId: string) =>
+      database.withTenant(tenantId, (tx) =>
+        Agents.allocatePorts(tx, { agentId, clusterId, first: 20_000, last: 20_024 }),
+      );
+    expect(await allocate(old)).toEqual({ base: 20_004, count: 4 });
+    expect(await allocate(fresh)).toEqual({ base: 20_008, count: 8 });
   });
 });
 

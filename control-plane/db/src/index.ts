@@ -20,12 +20,14 @@ export {
 } from './identity.ts';
 export {
   Agents,
+  PORT_BLOCK_COUNT,
   PORT_REFUSAL_MS,
   type AgentRow,
   type ClusterRow,
   type CredentialRow,
   type EnrolResult,
   type Placement,
+  type PortBlock,
   type TopicRow,
 } from './agents.ts';
 export {

@@ -111,16 +111,14 @@ export class Agent {
 
   async #startNodes(): Promise<void> {
     const { dir, bind, publicHost, domain, sharedPorts, nodeMainPath, usageWindowMs } = this.#config;
-    const hasTls = [sharedPorts.mqtts, sharedPorts.mqttWss, sharedPorts.kafkaTls, sharedPorts.mqttQuic].some(Boolean);
-    const certificates = hasTls
-      ? await Certificates.open(join(dir, 'tls'), publicHost, domain, this.#config.certificate)
-      : undefined;
+    // also where the shared node has no listener over TLS: dedicated nodes have theirs
+    const certificates = await Certificates.open(join(dir, 'tls'), publicHost, domain, this.#config.certificate);
     this.#reconciler = new Reconciler({
       nodesDir: join(dir, 'nodes'),
       program: {
         execPath: process.execPath,
         mainPath: nodeMainPath,
-        settings: { bind, publicHost, domain, tls: certificates?.settings, usageWindowMs },
+        settings: { bind, publicHost, domain, tls: certificates.settings, usageWindowMs },
       },
       sharedPorts,
       current: () => this.#desired.current,
@@ -138,7 +136,7 @@ export class Agent {
       const { current } = this.#desired;
       // Before a desired state is known nothing may be concluded from what is not in it.
       if (current !== undefined && current.desired.version >= 1)
-        await certificates?.keep(new Set(current.desired.namespaces.map(({ key }) => key)));
+        await certificates.keep(new Set(current.desired.namespaces.map(({ key }) => key)));
     });
     this.#every(Math.min(COLLECT_MS, this.#config.usageWindowMs ?? COLLECT_MS), async () => {
       await Promise.all(this.#reconciler.lanes.map((lane) => lane.collectUsage()));

@@ -8,7 +8,7 @@ import { ensureDemo } from './demo-tenant.ts';
 import { leftoverNodePorts } from './leftover-nodes.ts';
 import { checkPorts, freePort, prepareHome, takeLock } from './preflight.ts';
 import { loadSecrets, type Secrets } from './secrets.ts';
-import type { Settings } from './settings.ts';
+import { NODE_PORTS, type Settings } from './settings.ts';
 import { StartError } from './start-error.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -38,15 +38,16 @@ export class Cloud {
     const secrets = await this.#startCore(leftoverNodePorts(this.#settings.home));
     await this.#timed('agent and shared node', () => this.#startAgent(secrets));
     const demo = await this.#timed('demo cluster', () => ensureDemo(this.#url, this.#settings.home));
-    process.stdout.write(banner(this.#portal, demo, ((Date.now() - startedAt) / 1000).toFixed(1)));
+    const seconds = ((Date.now() - startedAt) / 1000).toFixed(1);
+    process.stdout.write(banner({ portalUrl: this.#portal, demo, authorityFile: this.#authorityFile, seconds }));
     // last: the first build of the watcher restarts the API
     if (this.#settings.dev) this.#startDevelopment();
   }
 
   /** Starts database, control plane and billing, and prints how an agent joins from any machine. Throws StartError. */
   async startControlPlane(): Promise<void> {
-    const { mqttPort, mqttWsPort, kafkaPort, publicHost, agentPort } = this.#settings;
-    const secrets = await this.#startCore(new Set([mqttPort, mqttWsPort, kafkaPort]));
+    const { publicHost, agentPort } = this.#settings;
+    const secrets = await this.#startCore(new Set(NODE_PORTS.map((name) => this.#settings[name])));
     const token = await this.#joinToken({ authorization: `Bearer ${secrets.operatorToken}` });
     process.stdout.write(controlPlaneBanner(this.#portal, `${publicHost}:${agentPort}`, token));
   }
@@ -62,6 +63,15 @@ export class Cloud {
     const databaseUrl = await this.#timed('database', () => this.#startDatabase(secrets));
     await this.#timed('control plane and billing', () => this.#startControlPlane(databaseUrl, secrets));
     return secrets;
+  }
+
+  get #agentDir(): string {
+    return join(this.#settings.home, 'agent');
+  }
+
+  /** What clients over TLS are to trust; null where the certificates come from elsewhere. */
+  get #authorityFile(): string | null {
+    return this.#settings.hasOwnCertificate ? null : join(this.#agentDir, 'tls/ca.cert.pem');
   }
 
   get #portal(): string {
@@ -165,7 +175,8 @@ export class Cloud {
 
   async #startAgent(secrets: Secrets): Promise<void> {
     const { home, bind, publicHost, agentPort, mqttPort, mqttWsPort, kafkaPort } = this.#settings;
-    const agentDir = join(home, 'agent');
+    const { mqttsPort, mqttsAliasPort, mqttWssPort, kafkaTlsPort, mqttQuicPort } = this.#settings;
+    const agentDir = this.#agentDir;
     const operator = { authorization: `Bearer ${secrets.operatorToken}` };
     const joined = existsSync(join(agentDir, 'agent.json'));
     const agent = this.#child('agent', 'data-plane/agent/src/main.mjs', {
@@ -178,6 +189,11 @@ export class Cloud {
       ROBUSTMQ_MQTT_PORT: String(mqttPort),
       ROBUSTMQ_MQTT_WS_PORT: String(mqttWsPort),
       ROBUSTMQ_KAFKA_PORT: String(kafkaPort),
+      ROBUSTMQ_MQTTS_PORT: String(mqttsPort),
+      ROBUSTMQ_MQTTS_ALIAS_PORT: String(mqttsAliasPort),
+      ROBUSTMQ_MQTT_WSS_PORT: String(mqttWssPort),
+      ROBUSTMQ_KAFKA_TLS_PORT: String(kafkaTlsPort),
+      ROBUSTMQ_MQTT_QUIC_PORT: String(mqttQuicPort),
       ...(joined ? {} : { ROBUSTMQ_JOIN_TOKEN: await this.#joinToken(operator) }),
     });
     agent.start();

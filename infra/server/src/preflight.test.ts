@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -5,7 +6,7 @@ import { join } from 'node:path';
 import { claimPort } from '@robustmq/contracts/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkPorts, prepareHome, takeLock } from './preflight.ts';
-import { readSettings } from './settings.ts';
+import { NODE_PORTS, readSettings } from './settings.ts';
 
 let home: string;
 beforeEach(() => {
@@ -41,11 +42,28 @@ describe('checkPorts', () => {
     });
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-    const others = new Set([settings.httpPort, settings.agentPort, settings.mqttWsPort, settings.kafkaPort]);
+    const { httpPort, agentPort, mqttWsPort, mqttWssPort, kafkaPort, kafkaTlsPort } = settings;
+    const others = new Set([httpPort, agentPort, mqttWsPort, mqttWssPort, kafkaPort, kafkaTlsPort]);
     await expect(checkPorts(settings, false, others)).rejects.toThrow(
       `Port ${port} (MQTT) is in use: stop the program that has it, or set ROBUSTMQ_MQTT_PORT`,
     );
     await expect(checkPorts(settings, false, new Set([...others, port]))).resolves.toBeUndefined();
+    const secure = readSettings({ ROBUSTMQ_MQTT_PORT: '1993', ROBUSTMQ_MQTTS_PORT: String(port) });
+    await expect(checkPorts(secure, false, new Set([...others, 1993]))).rejects.toThrow(
+      `Port ${port} (MQTT over TLS) is in use: stop the program that has it, or set ROBUSTMQ_MQTTS_PORT`,
+    );
     await new Promise((resolve) => server.close(resolve));
+  });
+
+  it('looks at QUIC where it is: among the UDP ports', async () => {
+    const port = await claimPort();
+    const settings = readSettings({ ROBUSTMQ_MQTT_PORT: '1993', ROBUSTMQ_MQTT_QUIC_PORT: String(port) });
+    const others = new Set(NODE_PORTS.map((name) => settings[name]).filter((one) => one !== port));
+    const except = new Set([...others, settings.httpPort, settings.agentPort]);
+    await expect(checkPorts(settings, false, except)).resolves.toBeUndefined();
+    const socket = createSocket('udp4');
+    await new Promise<void>((resolve) => socket.bind(port, '127.0.0.1', resolve));
+    await expect(checkPorts(settings, false, except)).rejects.toThrow(`Port ${port} (MQTT over QUIC) is in use`);
+    await new Promise<void>((resolve) => socket.close(() => resolve()));
   });
 });

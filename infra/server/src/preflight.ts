@@ -1,5 +1,6 @@
+import { createSocket } from 'node:dgram';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import type { Settings } from './settings.ts';
 import { StartError } from './start-error.ts';
@@ -75,6 +76,11 @@ const PORTS: readonly (readonly [keyof Settings, string, string])[] = [
   ['mqttPort', 'MQTT', 'ROBUSTMQ_MQTT_PORT'],
   ['mqttWsPort', 'MQTT over WebSocket', 'ROBUSTMQ_MQTT_WS_PORT'],
   ['kafkaPort', 'Kafka', 'ROBUSTMQ_KAFKA_PORT'],
+  ['mqttsPort', 'MQTT over TLS', 'ROBUSTMQ_MQTTS_PORT'],
+  ['mqttsAliasPort', 'MQTT over TLS, second port', 'ROBUSTMQ_MQTTS_ALIAS_PORT'],
+  ['mqttWssPort', 'MQTT over WebSocket and TLS', 'ROBUSTMQ_MQTT_WSS_PORT'],
+  ['kafkaTlsPort', 'Kafka over TLS', 'ROBUSTMQ_KAFKA_TLS_PORT'],
+  ['mqttQuicPort', 'MQTT over QUIC', 'ROBUSTMQ_MQTT_QUIC_PORT'],
 ];
 
 /** Checks that every listener can have its port. `orphansMayHold`: a killed launcher's children may still be leaving. */
@@ -86,9 +92,10 @@ export async function checkPorts(
   const deadline = Date.now() + (orphansMayHold ? ORPHAN_WAIT_MS : 0);
   for (const [key, what, variable] of PORTS) {
     const port = settings[key] as number;
-    if (except.has(port)) continue;
+    if (port === 0 || except.has(port)) continue;
+    const problemOf = key === 'mqttQuicPort' ? udpPortProblem : portProblem;
     for (;;) {
-      const problem = await portProblem(settings.bind, port);
+      const problem = await problemOf(settings.bind, port);
       if (problem === null) break;
       if (problem === 'EADDRINUSE' && Date.now() < deadline) {
         await new Promise((resolve) => setTimeout(resolve, 200));
@@ -112,6 +119,14 @@ export function portProblem(host: string, port: number): Promise<string | null> 
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
     server.listen(port, host, () => server.close(() => resolve(null)));
+  });
+}
+
+function udpPortProblem(host: string, port: number): Promise<string | null> {
+  return new Promise((resolve) => {
+    const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    socket.bind(port, host, () => socket.close(() => resolve(null)));
   });
 }
 

@@ -9,11 +9,24 @@ describe('readSettings', () => {
       mqttPort: 1883,
       mqttWsPort: 8083,
       kafkaPort: 9092,
+      ...{ mqttsPort: 8883, mqttsAliasPort: 1884, mqttWssPort: 8084, kafkaTlsPort: 9093, mqttQuicPort: 0 },
     });
   });
 
   it.each(['http', '0', '65536', '80.5', '-1'])('refuses port %s and names the variable', (text) => {
     expect(() => readSettings({ ROBUSTMQ_MQTT_PORT: text })).toThrow(`ROBUSTMQ_MQTT_PORT is "${text}"`);
+  });
+
+  it('opens no usual port over TLS beside a plain port that was moved, unless asked to', () => {
+    const moved = { ROBUSTMQ_MQTT_PORT: '1993', ROBUSTMQ_MQTT_WS_PORT: '8993', ROBUSTMQ_KAFKA_PORT: '9992' };
+    const closed = { mqttsPort: 0, mqttsAliasPort: 0, mqttWssPort: 0, kafkaTlsPort: 0, mqttQuicPort: 0 };
+    expect(readSettings(moved)).toMatchObject(closed);
+    const asked = { ROBUSTMQ_MQTTS_PORT: '8994', ROBUSTMQ_KAFKA_TLS_PORT: '9993', ROBUSTMQ_MQTT_QUIC_PORT: '9083' };
+    const open = { ...closed, mqttsPort: 8994, kafkaTlsPort: 9993, mqttQuicPort: 9083 };
+    expect(readSettings({ ...moved, ...asked })).toMatchObject(open);
+    expect(readSettings({ ROBUSTMQ_MQTTS_PORT: '0' })).toMatchObject({ mqttsPort: 0, mqttsAliasPort: 1884 });
+    expect(() => readSettings({ ROBUSTMQ_MQTTS_PORT: 'x' })).toThrow('from 1 to 65535, or 0 for none');
+    expect(() => readSettings({ ROBUSTMQ_MQTTS_PORT: '9092' })).toThrow(/both set to port 9092/);
   });
 
   it('refuses one port for two listeners', () => {

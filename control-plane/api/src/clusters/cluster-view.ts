@@ -11,7 +11,7 @@ import {
 } from '@robustmq/contracts';
 import type { AgentRow, ClusterRow } from '@robustmq/db';
 import type { ConditionRow } from '../provisioning/plan.ts';
-import { portsOf } from '../provisioning/desired-state.ts';
+import { portBlockOf, portsOf } from '../provisioning/desired-state.ts';
 
 /** Silence after which it is unknown whether the agent is there, and after which it is not, in milliseconds. */
 export const AGENT_UNKNOWN_MS = 40_000;
@@ -50,11 +50,13 @@ function endpointsOf(row: ClusterWithAgent): Endpoints {
   const { host, domain } = agent.data;
   // the certificate of a cluster carries its own name
   const secureHost = domain === undefined ? host : `${row.key}.${domain}`;
-  const ports: AgentPorts = row.portBase === null ? agent.data : portsOf(row.portBase);
+  const block = portBlockOf(row);
+  const ports: AgentPorts = block === null ? agent.data : portsOf(block);
   return {
     mqtt: `mqtt://${host}:${ports.mqtt}`,
     mqttWs: `ws://${host}:${ports.mqttWs}`,
     kafka: `kafka://${host}:${ports.kafka}`,
+    ...(ports.mqttWss ? { mqttWss: `wss://${secureHost}:${ports.mqttWss}` } : {}),
     ...(ports.mqtts ? { mqtts: `mqtts://${secureHost}:${ports.mqtts}` } : {}),
     ...(ports.kafkaTls ? { kafkaTls: `kafka+ssl://${secureHost}:${ports.kafkaTls}` } : {}),
     // a machine whose shared node has no AMQP listener has none on dedicated nodes either

@@ -180,7 +180,7 @@ describe('a cluster', () => {
     );
   });
 
-  it('with a node of its own gets four ports, and others when one is taken', async () => {
+  it('with a node of its own gets ports of its own, also over TLS, and others when one is taken', async () => {
     const before = agent.serve;
     let refused: number | undefined;
     agent.serve = (spec) => {
@@ -199,11 +199,20 @@ describe('a cluster', () => {
     const cluster = await ready(body.id);
     const spec = agent.desired!.namespaces.find((one) => one.clusterId === body.id)!;
     expect(spec.node).toBe(body.id);
-    expect(spec.ports).toEqual({ mqtt: refused! + 4, mqttWs: refused! + 5, kafka: refused! + 6, amqp: refused! + 7 });
-    expect(cluster.endpoints.kafka).toBe(`kafka://localhost:${refused! + 6}`);
+    const base = refused! + 8;
+    expect(spec.ports).toEqual({
+      ...{ mqtt: base, mqttWs: base + 1, kafka: base + 2, amqp: base + 3 },
+      ...{ mqtts: base + 4, mqttWss: base + 5, kafkaTls: base + 6 },
+    });
+    expect(cluster.endpoints).toMatchObject({
+      kafka: `kafka://localhost:${base + 2}`,
+      mqtts: `mqtts://localhost:${base + 4}`,
+      mqttWss: `wss://localhost:${base + 5}`,
+      kafkaTls: `kafka+ssl://localhost:${base + 6}`,
+    });
     const other = await create('own-node-2', 'dedicated');
     await ready(other.body.id);
-    expect(agent.desired!.namespaces.find((one) => one.clusterId === other.body.id)!.ports!.mqtt).toBe(refused! + 8);
+    expect(agent.desired!.namespaces.find((one) => one.clusterId === other.body.id)!.ports!.mqtt).toBe(base + 8);
     agent.serve = before;
   });
 });

@@ -10,11 +10,21 @@ import {
   TopicPolicy,
   type NamespaceSpec,
 } from '@robustmq/contracts';
-import type { Placement } from '@robustmq/db';
+import { PORT_BLOCK_COUNT, type Placement, type PortBlock } from '@robustmq/db';
 import { z } from 'zod';
 
-/** The four ports of a dedicated node, in the order of its block. */
-export const portsOf = (base: number) => ({ mqtt: base, mqttWs: base + 1, kafka: base + 2, amqp: base + 3 });
+/** The ports of a dedicated node, in the order of its block; one of four ports has no listeners over TLS. */
+export function portsOf({ base, count }: PortBlock): NonNullable<NamespaceSpec['ports']> {
+  return {
+    ...{ mqtt: base, mqttWs: base + 1, kafka: base + 2, amqp: base + 3 },
+    ...(count < PORT_BLOCK_COUNT ? {} : { mqtts: base + 4, mqttWss: base + 5, kafkaTls: base + 6 }),
+  };
+}
+
+/** The cluster's block of ports; null on the shared node, and before it is placed. */
+export function portBlockOf(row: { readonly portBase: number | null; readonly portCount: number }): PortBlock | null {
+  return row.portBase === null ? null : { base: row.portBase, count: row.portCount };
+}
 
 /** What a refused client is told while the cluster is paused, suspended, or deleted and restorable; null = it serves. */
 export function suspensionOf(
@@ -40,6 +50,7 @@ const throttled = (quotas: Quotas, at: Date | null): Quotas =>
 
 /** One placed cluster as its agent must serve it. */
 export function namespaceSpec(row: Placement): NamespaceSpec {
+  const block = portBlockOf(row);
   return {
     clusterId: ClusterId.parse(row.id),
     tenantId: TenantId.parse(row.tenantId),
@@ -47,7 +58,7 @@ export function namespaceSpec(row: Placement): NamespaceSpec {
     generation: row.generation,
     plan: Plan.parse(row.plan),
     node: row.plan === 'serverless' ? 'shared' : row.id,
-    ...(row.portBase === null ? {} : { ports: portsOf(row.portBase) }),
+    ...(block === null ? {} : { ports: portsOf(block) }),
     quotas: throttled(Quotas.parse(row.quotas), row.throttledAt),
     credentials: row.credentials.map((credential) => ({
       name: credential.name,

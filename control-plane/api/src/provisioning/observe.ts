@@ -101,18 +101,18 @@ export class Observe {
    */
   async #otherPorts(tx: TenantTx, row: ClusterRow, error: string): Promise<boolean> {
     const port = Number(PORT_IN_USE.exec(error)?.[1] ?? Number.NaN);
-    if (row.portBase === null || row.agentId === null || !(port >= row.portBase && port < row.portBase + 4))
-      return false;
+    if (row.portBase === null || row.agentId === null) return false;
+    if (!(port >= row.portBase && port < row.portBase + row.portCount)) return false;
     const { first, last } = this.#settings.portRange;
     if (!(await Agents.refusePorts(tx, row.id, row.portBase, `port ${port} in use`))) return false;
-    const portBase = await Agents.allocatePorts(tx, { agentId: row.agentId, clusterId: row.id, first, last });
-    if (portBase === undefined) {
+    const block = await Agents.allocatePorts(tx, { agentId: row.agentId, clusterId: row.id, first, last });
+    if (block === undefined) {
       this.#log.error({ clusterId: row.id }, 'no ports are left for a dedicated node');
       return false;
     }
     await tx.cluster.update({
       where: { id: row.id },
-      data: { portBase, generation: { increment: 1 }, lastError: null },
+      data: { portBase: block.base, portCount: block.count, generation: { increment: 1 }, lastError: null },
     });
     await WorkQueue.promise(tx, 'reconcile-cluster', row.id, row.tenantId);
     return true;

@@ -72,11 +72,11 @@ export class Reconcile {
 
   async #allocatePorts(tx: TenantTx, row: ClusterRow): Promise<{ row: ClusterRow; done: boolean }> {
     const { first, last } = this.#settings.portRange;
-    const portBase = await Agents.allocatePorts(tx, { agentId: row.agentId!, clusterId: row.id, first, last });
+    const block = await Agents.allocatePorts(tx, { agentId: row.agentId!, clusterId: row.id, first, last });
     const data =
-      portBase === undefined
+      block === undefined
         ? { lastError: 'No ports are left for another dedicated node.' }
-        : { portBase, lastError: null };
-    return { row: await tx.cluster.update({ where: { id: row.id }, data }), done: portBase !== undefined };
+        : { portBase: block.base, portCount: block.count, lastError: null };
+    return { row: await tx.cluster.update({ where: { id: row.id }, data }), done: block !== undefined };
   }
 }

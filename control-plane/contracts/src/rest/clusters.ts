@@ -44,6 +44,7 @@ export const Endpoints = z.object({
   mqtt: z.string().optional(),
   mqttWs: z.string().optional(),
   mqtts: z.string().optional(),
+  mqttWss: z.string().optional(),
   kafka: z.string().optional(),
   kafkaTls: z.string().optional(),
   amqp: z.string().optional(),
