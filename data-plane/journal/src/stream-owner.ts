@@ -5,7 +5,7 @@ import { JournalError } from './journal-error.ts';
 import { KeyIndex } from './compaction/key-index.ts';
 import type { Stream, StreamMeter, StreamName, StreamPolicy, StreamTierReport } from './journal-types.ts';
 import { patchBase, readLastOffsetDelta, readMaxTimestampMs } from './record-batch.ts';
-import type { StreamClaims } from './tier/stream-claims.ts';
+import { BodyGoneError, type StreamClaims } from './tier/stream-claims.ts';
 import type { StreamTiers } from './tier/stream-tiers.ts';
 import { encodeClaim, readClaim, type Claim } from './tier/claim.ts';
 import type { ObjectMeter } from './tier/object-meter.ts';
@@ -168,6 +168,7 @@ export class StreamOwner implements Stream {
   }
 
   async offsetAtTime(timestampMs: number): Promise<{ offset: number; timestampMs: number } | null> {
+    let plan = 1;
     for (let at = this.startOffset; at < this.#stableOffset;) {
       try {
         at = Math.max(await this.#seekTime(timestampMs, at), this.startOffset);
@@ -182,6 +183,7 @@ export class StreamOwner implements Stream {
           if (found !== null) return found;
         }
       } catch (thrown) {
+        if (thrown instanceof BodyGoneError && plan++ < REPLANS_MAX) continue;
         const error = this.#translated(thrown);
         // The good ones behind the damage are looked at as well.
         if (!(error instanceof JournalError) || error.resumeAt === null || error.resumeAt <= at) throw error;
@@ -315,9 +317,10 @@ export class StreamOwner implements Stream {
 
   async #readBelow(from: number, bytesMax: number): Promise<readonly Buffer[]> {
     if (this.objects !== null) this.objects.lastReadMs = this.#host.nowMs();
-    try {
-      const stable = this.#stableOffset;
-      for (let at = from; at < stable;) {
+    const stable = this.#stableOffset;
+    let plan = 1;
+    for (let at = from; at < stable;) {
+      try {
         const chunks = await this.#readChunks(at, bytesMax);
         const last = chunks.at(-1);
         if (last === undefined) break;
@@ -328,11 +331,13 @@ export class StreamOwner implements Stream {
         if (found.length > 0) return found;
         // Nothing is left of these offsets after compaction.
         at = last.nextOffset;
+      } catch (error) {
+        // Trimmed while it was read: what is missing is not damaged.
+        if (!this.#closed && at < this.startOffset) throw this.#outOfRange(at);
+        if (!(error instanceof BodyGoneError) || plan++ === REPLANS_MAX) throw this.#translated(error);
       }
-      return NOTHING;
-    } catch (error) {
-      throw this.#translated(error);
     }
+    return NOTHING;
   }
   /** The batches in chunks, bodies fetched, as far as they fit. Good ones in front of one that cannot be had come first. */
   async #bodies(chunks: readonly Chunk[], bytesMax: number): Promise<readonly Buffer[]> {

@@ -105,6 +105,22 @@ describe('claim check', () => {
     expect(w.stream.prepare(batch('small', 10))).toBeNull();
   });
 
+  it('a body that is trimmed while it is read is out of range, not damaged', async () => {
+    const w = await world();
+    await fill(w.stream, 0, 6);
+    const slowly = { ...w.cold.faults, delayMsMax: 1000 };
+    w.cold.onCall = (call) => (w.cold.faults = call === 'getRange' ? slowly : { ...slowly, delayMsMax: 0 });
+    const reading = expect(w.stream.read(0, 100)).rejects.toMatchObject({ code: 'offset-out-of-range' });
+    const [first] = bodies(w.objects);
+    await w.stream.trim(3);
+    while (w.objects.has(first!)) await new Promise(setImmediate);
+    for (let i = 0; i < 20; i++) {
+      w.runtime.advance(1000);
+      await new Promise(setImmediate);
+    }
+    await reading;
+  });
+
   it('a batch goes through the log when object storage refuses, is slow, or there is none', async () => {
     const w = await world();
     w.cold.faults = { ...w.cold.faults, errorBeforeChance: 1 };

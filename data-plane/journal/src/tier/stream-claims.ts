@@ -22,6 +22,12 @@ export interface ClaimEntry {
 /** What the log of claims holds: one that came, or ids that went before their offsets did. */
 type Line = ClaimEntry | { readonly gone: readonly string[] };
 
+/**
+ * A body is missing whose claim was let go since its chunk was read, by a trim or by compaction: who reads the offset
+ * again finds what is there now. Still there when looked for once more, it is the damage its code says.
+ */
+export class BodyGoneError extends JournalError {}
+
 /** What the claims of one stream work with. */
 export interface ClaimHost {
   readonly store: LogStore;
@@ -132,7 +138,7 @@ export class StreamClaims {
   }
   /**
    * The chunk as its writer sent it: itself, or with the body its claim names. Throws JournalError `corrupt` with
-   * stream, offset, object and where to go on, or `unavailable`.
+   * stream, offset, object and where to go on (BodyGoneError when the claim was let go meanwhile), or `unavailable`.
    */
   async resolve(chunk: Chunk): Promise<Chunk> {
     const claim = readClaim(chunk.bytes);
@@ -142,7 +148,8 @@ export class StreamClaims {
       settleBody(bytes, chunk.bytes, claim),
     );
     if (body !== null) return { ...chunk, bytes: body };
-    throw new JournalError('corrupt', `${this.#stream} at ${chunk.baseOffset}, object ${key}`, {
+    const Missing = this.#live.has(claim.id) || this.isDamaged ? JournalError : BodyGoneError;
+    throw new Missing('corrupt', `${this.#stream} at ${chunk.baseOffset}, object ${key}`, {
       resumeAt: chunk.nextOffset,
     });
   }
