@@ -9,10 +9,16 @@ import { filePath, Listeners, listenersOf, resolvedFrom, type ListenerConfig } f
  * agent writes. Both become one `NodeConfig`, which is what the node is built from.
  */
 
+/** Smaller bodies cost more in requests than they save on the medium. */
+const CLAIM_BYTES_LEAST = 64 * 1024;
+/** Engines that may stand beside the main one. */
+export const EXTRA_ENGINES = ['file', 'rocksdb'] as const;
 const journal = z.strictObject({
   engine: z.enum(['file', 'memory'], 'write file or memory').default('file'),
   /** What a topic gets that asks for nothing else. */
   durability: z.enum(['flushed', 'memory'], 'write flushed or memory').default('flushed'),
+  /** Further engines a topic may ask for; `memory` is always there. One that holds data is opened named or not. */
+  engines: z.array(z.enum(EXTRA_ENGINES, 'write file or rocksdb'), 'write a list of engines').default([]),
 });
 const bytesPerSecond = z.int('write bytes per second').positive('write a number above 0');
 /** Limits of the whole node, over all its namespaces; each namespace has its quotas beside them. */
@@ -37,11 +43,18 @@ const compaction = z.strictObject({
   deleteRetentionMs: milliseconds.optional(),
   minDirtyRatio: z.number('write a number from 0 to 1').min(0, 'write 0 to 1').max(1, 'write 0 to 1').optional(),
 });
+/** What holds for object storage of every kind. */
+const storage = {
+  /** Default policy of topics. */
+  topics: tier.optional(),
+  /** A batch of records or messages from this size on is an object of its own; absent = 1 MiB. */
+  claimBytesMin: z.int('write bytes').min(CLAIM_BYTES_LEAST, `write ${CLAIM_BYTES_LEAST} or more`).optional(),
+};
 /** Where cold data goes. Topics without a `tier` of their own get `topics`; with neither nothing moves. */
 const tiering = z.discriminatedUnion(
   'engine',
   [
-    z.strictObject({ engine: z.literal('file-objects'), directory: filePath, topics: tier.optional() }),
+    z.strictObject({ engine: z.literal('file-objects'), directory: filePath, ...storage }),
     z.strictObject({
       engine: z.literal('s3'),
       bucket: z.string('write the name of the bucket').min(1, 'write the name of the bucket'),
@@ -52,14 +65,14 @@ const tiering = z.discriminatedUnion(
       /** Names of environment variables, so that no secret is in the file. Absent = the SDK's own search. */
       accessKeyIdVariable: z.string('write the name of an environment variable').optional(),
       secretAccessKeyVariable: z.string('write the name of an environment variable').optional(),
-      topics: tier.optional(),
+      ...storage,
     }),
     z.strictObject({
       engine: z.literal('hdfs'),
       endpoint: z.url('write the address of WebHDFS such as http://namenode:9870'),
       directory: filePath,
       user: z.string('write a user name').min(1, 'write a user name').default('robustmq'),
-      topics: tier.optional(),
+      ...storage,
     }),
   ],
   'write engine: file-objects, s3 or hdfs',

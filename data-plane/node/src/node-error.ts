@@ -10,6 +10,7 @@ export const NODE_ERRORS = {
   'data-dir-locked': 'another node uses the data directory',
   'data-dir-unusable': 'the data directory cannot be used',
   'data-dir-failed': 'the data directory takes no more writes',
+  'engine-missing': 'a storage engine is not installed',
   'disk-full': 'no space is left for the data directory',
   'data-corrupt': 'stored data fails its checksum',
   'not-found': 'there is nothing of this name',

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { BrokerNode, type NamespaceConfig, type NamespaceObservation } from '@robustmq/broker';
 import type {
@@ -12,7 +11,7 @@ import { Journal } from '@robustmq/journal';
 import { KafkaServer } from '@robustmq/kafka';
 import { Meta, MetaError } from '@robustmq/meta';
 import { MqttServer } from '@robustmq/mqtt';
-import { openLogStore, type LogStore, type ObjectStore } from '@robustmq/store';
+import type { LogStore, ObjectStore } from '@robustmq/store';
 import type { Cancel, ListenerInfo, Runtime } from '@robustmq/wire';
 import packageJson from '../package.json' with { type: 'json' };
 import type { AdminTarget } from './admin-http.ts';
@@ -20,6 +19,7 @@ import type { NodeConfig, TieringConfig } from './config.ts';
 import { NodeMetrics } from './metrics.ts';
 import { fromSpec, toObserved } from './namespace-translation.ts';
 import { explained } from './failure-sentence.ts';
+import { openMedia } from './media.ts';
 import { openObjectStorage, type ObjectStorage } from './object-storage.ts';
 import { openListener, type OpenListener } from './open-listener.ts';
 import { CERTIFICATE_CHECK_PERIOD_MS } from './listener-tls.ts';
@@ -255,10 +255,11 @@ export class Node implements AdminTarget {
 const NOT_SERVED = { observedGeneration: 0, endpointsReachable: false, topics: [], connections: 0 };
 
 async function buildGraph(config: NodeConfig, runtime: Runtime, onFailed: (error: Error) => void): Promise<Graph> {
-  const store = await openStore(config, runtime);
+  const { store, engines } = await openMedia(config, runtime);
   const counts = { flushes: 0, failed: false };
-  const storage = config.tiering === undefined ? null : await openStorage(config.tiering, runtime, store);
-  const journal = new Journal({ store, runtime, ...storage });
+  const media = [store, ...Object.values(engines)];
+  const storage = config.tiering === undefined ? null : await openStorage(config.tiering, runtime, media);
+  const journal = new Journal({ store, engines, runtime, ...storage });
   const failed = (error: unknown) => {
     if (counts.failed) return;
     counts.failed = true;
@@ -294,18 +295,17 @@ async function buildGraph(config: NodeConfig, runtime: Runtime, onFailed: (error
   }
 }
 
-async function openStorage(tiering: TieringConfig, runtime: Runtime, store: LogStore): Promise<ObjectStorage> {
+async function openStorage(
+  tiering: TieringConfig,
+  runtime: Runtime,
+  media: readonly LogStore[],
+): Promise<ObjectStorage> {
   try {
     return await openObjectStorage(tiering, runtime);
   } catch (error) {
-    await store.close().catch(() => undefined);
+    await Promise.allSettled(media.map((store) => store.close()));
     throw error;
   }
-}
-
-function openStore({ dataDir, journal }: NodeConfig, runtime: Runtime): Promise<LogStore> {
-  if (journal.engine !== 'memory') mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  return openLogStore(journal.engine, { directory: dataDir, log: runtime.log });
 }
 
 /** An address clients can use for a listener that is bound to all of them: the machine's first public one. */

@@ -21,10 +21,16 @@ function config(tiering: object, topic: object = {}) {
 
 describe('object storage of a node', () => {
   it('is opened as the file says, with a policy for topics and for nothing else', async () => {
-    const parsed = config({ engine: 'file-objects', directory: 'cold', topics: { coldAfterBytes: 5 } }).data!;
+    const parsed = config({
+      engine: 'file-objects',
+      directory: 'cold',
+      topics: { coldAfterBytes: 5 },
+      claimBytesMin: 65_536,
+    }).data!;
     const { tiering } = standaloneNode(parsed, scratch.path);
     const storage = await openObjectStorage(tiering!, new ManualRuntime());
     expect(await storage.objects.put('a/b', Buffer.from('x'))).toBe(true);
+    expect(storage.claimBytesMin).toBe(65_536);
     expect(storage.tierOf('ns4:main9:partition2:ab1:0')).toEqual({ coldAfterBytes: 5 });
     expect(storage.tierOf('ns4:main11:inbox-store')).toBeUndefined();
     await storage.objects.close?.();
@@ -34,6 +40,7 @@ describe('object storage of a node', () => {
     await expect(openObjectStorage(parsed.tiering!, new ManualRuntime())).rejects.toThrow('ROBUSTMQ_TEST_NOT_SET');
     expect(config({ engine: 'tape' }).success).toBe(false);
     expect(config({ engine: 'file-objects' }).success).toBe(false);
+    expect(config({ engine: 'file-objects', directory: 'cold', claimBytesMin: 1000 }).success).toBe(false);
   });
   it('hands the policy of a topic on', () => {
     const parsed = config(

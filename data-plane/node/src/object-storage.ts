@@ -8,6 +8,8 @@ import { NodeError } from './node-error.ts';
 /** What a node does with object storage. */
 export interface ObjectStorage {
   readonly objects: ObjectStore;
+  /** Absent = the journal's own. */
+  readonly claimBytesMin?: number;
   /** The policy of topics that have none of their own. A node's own streams stay on the disk. */
   tierOf(streamName: string): TierPolicy | undefined;
 }
@@ -17,7 +19,8 @@ export async function openObjectStorage(config: TieringConfig, runtime: Runtime)
   const objects = await openObjectStore(config.engine, settings(config, runtime));
   const topics = Object.entries(config.topics ?? {}).filter(([, value]) => value !== undefined);
   const policy: TierPolicy | undefined = config.topics === undefined ? undefined : Object.fromEntries(topics);
-  return { objects, tierOf: (name) => (parseStreamName(name)?.kind === 'partition' ? policy : undefined) };
+  const claims = config.claimBytesMin === undefined ? {} : { claimBytesMin: config.claimBytesMin };
+  return { objects, ...claims, tierOf: (name) => (parseStreamName(name)?.kind === 'partition' ? policy : undefined) };
 }
 
 function settings(config: TieringConfig, runtime: Runtime): ObjectEngineConfig {
