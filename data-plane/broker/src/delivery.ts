@@ -1,4 +1,5 @@
 import { decodeRecords, JournalError, type Commit, type Journal } from '@robustmq/journal';
+import type { BatchSealer } from './batch-sealer.ts';
 import type { NamespaceRecord, NamespaceSettings } from '@robustmq/meta';
 import { fnv1a, type Runtime } from '@robustmq/wire';
 import type { Authorization } from './authorization.ts';
@@ -23,6 +24,7 @@ import type { NamespaceTopics } from './topics.ts';
 
 /** What delivery needs from its namespace. */
 export interface DeliveryHost {
+  readonly sealer: BatchSealer;
   readonly record: NamespaceRecord;
   readonly runtime: Runtime;
   readonly journal: Journal;
@@ -135,8 +137,14 @@ export class Delivery {
     const stored = this.#decode(partition, batches);
     if (stored.length === 0) return;
     const live: LiveDelivery[] = [];
-    for (const one of stored) this.#routeStored(one, this.#host.inboxes.sourceOf(partition), publisher, live);
+    let isOwed = false;
+    for (const one of stored) {
+      if (this.#routeStored(one, this.#host.inboxes.sourceOf(partition), publisher, live)) isOwed = true;
+    }
     this.#host.inboxes.endOwed();
+    // The records are in the journal already, and a flush of anybody's may carry them: what is owed of them must go with
+    // it, for a producer that repeats them after a crash is told that they are there.
+    if (isOwed) this.#host.sealer.sealAll();
     if (live.length === 0) return;
     commit.onSettled((error) => {
       if (error !== null) return;
@@ -359,11 +367,12 @@ export class Delivery {
     return x >>> 0;
   }
 
-  /** Owes a stored record to inboxes at once, and notes who gets it live when it is stable. */
-  #routeStored(one: StoredMessage, source: RecordSource, publisher: Connection | null, live: LiveDelivery[]): void {
+  /** Owes a stored record to inboxes at once, and notes who gets it live when it is stable. Whether any is owed it. */
+  #routeStored(one: StoredMessage, source: RecordSource, publisher: Connection | null, live: LiveDelivery[]): boolean {
     const topic = Buffer.from(one.message.topic);
     const route = this.#host.routes.lookup(topic, 0, topic.length);
-    if (route === null) return;
+    if (route === null) return false;
+    let isOwed = false;
     const { inboxes, sessions } = this.#host;
     const targets = route.targets.map((target) => pick(target, publisher));
     for (const group of route.groups) {
@@ -374,6 +383,7 @@ export class Delivery {
         if (inbox === null) continue;
         inboxes.beginOwed(source, one.offset, 1, one.message.payload.length);
         inboxes.owe(inbox, one.message.qos, false, null);
+        isOwed = true;
       }
     }
     for (const target of targets) {
@@ -383,8 +393,10 @@ export class Delivery {
       if (qos > 0 && session.inbox !== null) {
         inboxes.beginOwed(source, one.offset, 1, one.message.payload.length);
         inboxes.owe(session.inbox, qos, false, subscriptionIds);
+        isOwed = true;
       } else if (session.receiver !== null) live.push({ session, message: one.message, qos, ids: subscriptionIds });
     }
+    return isOwed;
   }
 
   /** Whether anybody could want records of the partition. May say yes too often, never no. */

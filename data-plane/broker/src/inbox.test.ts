@@ -2,6 +2,7 @@ import { BatchBuilder } from '@robustmq/journal';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { InboxEntry, Session } from './broker-types.ts';
 import { UNLIMITED_QUOTAS } from './namespace-config.ts';
+import { namespaceStream } from './stream-name.ts';
 import { config, openSession, runOf, settled, subscribeOptions, takeAll, TestNode } from './testing/test-node.ts';
 
 let node: TestNode;
@@ -264,6 +265,16 @@ describe('records from Kafka', () => {
     const again = await TestNode.start(node.store);
     expect((await takeAll(openSession(again, 'a', persistent).session)).map(show)).toEqual(['1:sensors/7=one']);
     expect(kafka.usage).toMatchObject({ messagesIn: 3, bytesIn: bytes.length });
+  });
+  it('never reach the medium without what inboxes are owed of them, whoever flushes it', async () => {
+    openSession(node, 'a', persistent).session.subscribe('sensors/+', subscribeOptions);
+    await settled(node);
+    const events = await node.store.open(namespaceStream('ns', 'inbox-events'));
+    const before = events.endOffset;
+    const partition = node.namespace().topics.get('sensors')!.partitions[0]!;
+    partition.append(batch([['sensors/7', 'one']]), node.connect('k', 'kafka'));
+    // in the same step: a flush that metadata asks for would carry the record now
+    expect(events.endOffset).toBe(before + 1);
   });
   it('are refused when they are damaged or too large', async () => {
     const kafka = node.connect('k', 'kafka');
