@@ -35,6 +35,27 @@ const signup = createRoute({
   component: lazyRouteComponent(() => import('./pages/account/signup-page.tsx'), 'SignupPage'),
 });
 
+const tokenSearch = (search: Record<string, unknown>): { token?: string } =>
+  typeof search['token'] === 'string' ? { token: search['token'] } : {};
+
+const forgotPassword = createRoute({
+  getParentRoute: () => root,
+  path: '/forgot-password',
+  component: lazyRouteComponent(() => import('./pages/account/forgot-password-page.tsx'), 'ForgotPasswordPage'),
+});
+const resetPassword = createRoute({
+  getParentRoute: () => root,
+  path: '/reset-password',
+  validateSearch: tokenSearch,
+  component: lazyRouteComponent(() => import('./pages/account/reset-password-page.tsx'), 'ResetPasswordPage'),
+});
+const verifyEmail = createRoute({
+  getParentRoute: () => root,
+  path: '/verify-email',
+  validateSearch: tokenSearch,
+  component: lazyRouteComponent(() => import('./pages/account/token-pages.tsx'), 'VerifyEmailPage'),
+});
+
 /** Everything behind the login. */
 const inside = createRoute({
   getParentRoute: () => root,
@@ -93,6 +114,91 @@ const testClient = createRoute({
   path: '/test-client',
   component: lazyRouteComponent(() => import('./pages/test-client/test-client-page.tsx'), 'TestClientPage'),
 });
+const topic = createRoute({
+  getParentRoute: () => cluster,
+  path: '/topics/$topicName',
+  component: lazyRouteComponent(() => import('./pages/topics/topic-page.tsx'), 'TopicPage'),
+});
+const records = createRoute({
+  getParentRoute: () => cluster,
+  path: '/topics/$topicName/records',
+  component: lazyRouteComponent(() => import('./pages/topics/records-page.tsx'), 'RecordsPage'),
+});
+const clients = createRoute({
+  getParentRoute: () => cluster,
+  path: '/clients',
+  component: lazyRouteComponent(() => import('./pages/clients/clients-page.tsx'), 'ClientsPage'),
+});
+const mqttSessions = createRoute({
+  getParentRoute: () => cluster,
+  path: '/clients/sessions',
+  component: lazyRouteComponent(() => import('./pages/clients/sessions-page.tsx'), 'SessionsPage'),
+});
+const mqttSession = createRoute({
+  getParentRoute: () => cluster,
+  path: '/clients/sessions/$clientId',
+  component: lazyRouteComponent(() => import('./pages/clients/session-page.tsx'), 'SessionPage'),
+});
+const retained = createRoute({
+  getParentRoute: () => cluster,
+  path: '/messages',
+  component: lazyRouteComponent(() => import('./pages/messages/retained-page.tsx'), 'RetainedPage'),
+});
+const delayed = createRoute({
+  getParentRoute: () => cluster,
+  path: '/messages/delayed',
+  component: lazyRouteComponent(() => import('./pages/messages/delayed-page.tsx'), 'DelayedPage'),
+});
+const groups = createRoute({
+  getParentRoute: () => cluster,
+  path: '/groups',
+  component: lazyRouteComponent(() => import('./pages/groups/groups-page.tsx'), 'GroupsPage'),
+});
+const group = createRoute({
+  getParentRoute: () => cluster,
+  path: '/groups/$groupName',
+  component: lazyRouteComponent(() => import('./pages/groups/group-page.tsx'), 'GroupPage'),
+});
+const aclRules = createRoute({
+  getParentRoute: () => cluster,
+  path: '/access',
+  component: lazyRouteComponent(() => import('./pages/access/acl-rules-page.tsx'), 'AclRulesPage'),
+});
+const blacklist = createRoute({
+  getParentRoute: () => cluster,
+  path: '/access/blacklist',
+  component: lazyRouteComponent(() => import('./pages/access/blacklist-page.tsx'), 'BlacklistPage'),
+});
+const bans = createRoute({
+  getParentRoute: () => cluster,
+  path: '/access/bans',
+  component: lazyRouteComponent(() => import('./pages/access/bans-page.tsx'), 'BansPage'),
+});
+const events = createRoute({
+  getParentRoute: () => cluster,
+  path: '/events',
+  component: lazyRouteComponent(() => import('./pages/events/events-page.tsx'), 'EventsPage'),
+});
+const slowSubscribers = createRoute({
+  getParentRoute: () => cluster,
+  path: '/events/slow-subscribers',
+  component: lazyRouteComponent(() => import('./pages/events/slow-subscribers-page.tsx'), 'SlowSubscribersPage'),
+});
+const settings = createRoute({
+  getParentRoute: () => cluster,
+  path: '/settings',
+  component: lazyRouteComponent(() => import('./pages/settings/settings-page.tsx'), 'SettingsPage'),
+});
+const revisions = createRoute({
+  getParentRoute: () => cluster,
+  path: '/settings/revisions',
+  component: lazyRouteComponent(() => import('./pages/settings/revisions-page.tsx'), 'RevisionsPage'),
+});
+const life = createRoute({
+  getParentRoute: () => cluster,
+  path: '/settings/cluster',
+  component: lazyRouteComponent(() => import('./pages/clusters/life-page.tsx'), 'LifePage'),
+});
 const usage = createRoute({
   getParentRoute: () => inside,
   path: '/usage',
@@ -102,6 +208,47 @@ const billing = createRoute({
   getParentRoute: () => inside,
   path: '/billing',
   component: lazyRouteComponent(() => import('./pages/billing/billing-page.tsx'), 'BillingPage'),
+});
+const invoices = createRoute({
+  getParentRoute: () => inside,
+  path: '/billing/invoices',
+  component: lazyRouteComponent(() => import('./pages/invoices/invoices-page.tsx'), 'InvoicesPage'),
+});
+const invoice = createRoute({
+  getParentRoute: () => inside,
+  path: '/billing/invoices/$invoiceId',
+  component: lazyRouteComponent(() => import('./pages/invoices/invoice-page.tsx'), 'InvoicePage'),
+});
+const budgets = createRoute({
+  getParentRoute: () => inside,
+  path: '/billing/budgets',
+  component: lazyRouteComponent(() => import('./pages/budgets/budgets-page.tsx'), 'BudgetsPage'),
+});
+const plan = createRoute({
+  getParentRoute: () => inside,
+  path: '/billing/plan',
+  component: lazyRouteComponent(() => import('./pages/billing/plan-page.tsx'), 'PlanPage'),
+});
+const roles = createRoute({
+  getParentRoute: () => inside,
+  path: '/members/roles',
+  component: lazyRouteComponent(() => import('./pages/members/roles-page.tsx'), 'RolesPage'),
+});
+const account = createRoute({
+  getParentRoute: () => inside,
+  path: '/account',
+  component: lazyRouteComponent(() => import('./pages/account/account-page.tsx'), 'AccountPage'),
+});
+const invitation = createRoute({
+  getParentRoute: () => inside,
+  path: '/invitation',
+  validateSearch: tokenSearch,
+  component: lazyRouteComponent(() => import('./pages/account/token-pages.tsx'), 'InvitationPage'),
+});
+const operator = createRoute({
+  getParentRoute: () => root,
+  path: '/operator',
+  component: lazyRouteComponent(() => import('./pages/operator/operator-page.tsx'), 'OperatorPage'),
 });
 const members = createRoute({
   getParentRoute: () => inside,
@@ -124,14 +271,48 @@ export const router = createRouter({
   routeTree: root.addChildren([
     login,
     signup,
+    forgotPassword,
+    resetPassword,
+    verifyEmail,
+    operator,
     inside.addChildren([
       index,
       clusters,
       newCluster,
-      cluster.addChildren([overview, connect, credentials, topics, testClient]),
+      cluster.addChildren([
+        overview,
+        connect,
+        credentials,
+        topics,
+        testClient,
+        topic,
+        records,
+        clients,
+        mqttSessions,
+        mqttSession,
+        retained,
+        delayed,
+        groups,
+        group,
+        aclRules,
+        blacklist,
+        bans,
+        events,
+        slowSubscribers,
+        settings,
+        revisions,
+        life,
+      ]),
       usage,
       billing,
+      invoices,
+      invoice,
+      budgets,
+      plan,
+      account,
+      invitation,
       members,
+      roles,
       apiKeys,
       audit,
     ]),

@@ -27,6 +27,12 @@ const TABS = [
   { value: 'credentials', label: 'Credentials', to: '/clusters/$clusterId/credentials' },
   { value: 'topics', label: 'Topics', to: '/clusters/$clusterId/topics' },
   { value: 'test-client', label: 'Test client', to: '/clusters/$clusterId/test-client' },
+  { value: 'clients', label: 'Clients', to: '/clusters/$clusterId/clients' },
+  { value: 'messages', label: 'Messages', to: '/clusters/$clusterId/messages' },
+  { value: 'groups', label: 'Groups', to: '/clusters/$clusterId/groups' },
+  { value: 'access', label: 'Access', to: '/clusters/$clusterId/access' },
+  { value: 'events', label: 'Events', to: '/clusters/$clusterId/events' },
+  { value: 'settings', label: 'Settings', to: '/clusters/$clusterId/settings' },
 ] as const;
 
 /** The tabs; on a phone they scroll sideways, and the one of the page shown comes into sight. */
@@ -39,7 +45,7 @@ function TabList({ tab }: { tab: string }) {
     <ScrollArea type="never" mb="lg">
       <Tabs.List aria-label="Cluster" style={{ flexWrap: 'nowrap' }} ref={list}>
         {TABS.map(({ value, label }) => (
-          <Tabs.Tab key={value} value={value}>
+          <Tabs.Tab key={value} value={value} px="sm">
             {label}
           </Tabs.Tab>
         ))}

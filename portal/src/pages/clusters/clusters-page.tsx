@@ -8,6 +8,7 @@ import { useMay, useSession } from '../../api/session.ts';
 import { DataTable, type DataColumn } from '../../ui/data-table.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { EmptyState, ErrorState, LoadingState } from '../../ui/states.tsx';
+import { DeletedClusters } from './deleted-clusters.tsx';
 import { StatusBadge } from '../../ui/status-badge.tsx';
 import { Time } from '../../ui/time.tsx';
 
@@ -82,6 +83,7 @@ export function ClustersPage() {
           minWidth={720}
         />
       )}
+      <DeletedClusters tenantId={tenantId} />
     </>
   );
 }

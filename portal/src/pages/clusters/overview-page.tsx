@@ -1,15 +1,10 @@
-import { Alert, Badge, Button, Group, Paper, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
-import { bodyOf, type Cluster } from '@robustmq/client';
-import { IconAlertCircle, IconPlugConnected, IconTrash } from '@tabler/icons-react';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { useNavigate } from '@tanstack/react-router';
+import { Alert, Badge, Group, Paper, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
+import type { Cluster } from '@robustmq/client';
+import { IconAlertCircle, IconPlugConnected } from '@tabler/icons-react';
 import { ButtonLink } from '../../ui/links.tsx';
-import { useState, type ReactNode } from 'react';
-import { api, useMay } from '../../api/session.ts';
-import { ConfirmDialog } from '../../ui/confirm-dialog.tsx';
+import type { ReactNode } from 'react';
 import { CopyField } from '../../ui/copy-field.tsx';
 import { Time } from '../../ui/time.tsx';
-import { notice } from '../../ui/notice.ts';
 import { useCluster } from './cluster-layout.tsx';
 import { endpointLabels } from './endpoint-labels.ts';
 import { bytesText, countText } from './quantity.ts';
@@ -118,58 +113,9 @@ function Facts({ cluster }: { cluster: Cluster }) {
   );
 }
 
-function DeleteCluster({ cluster }: { cluster: Cluster }) {
-  const [asking, setAsking] = useState(false);
-  const navigate = useNavigate();
-  const queryClient = useQueryClient();
-  const remove = useMutation({
-    mutationFn: () =>
-      bodyOf(
-        api.DELETE('/v1/tenants/{tenantId}/clusters/{clusterId}', {
-          params: { path: { tenantId: cluster.tenantId, clusterId: cluster.id } },
-        }),
-      ),
-    onSuccess: async () => {
-      notice(`Deleting cluster ${cluster.name}`);
-      await navigate({ to: '/clusters' });
-      await queryClient.invalidateQueries({ queryKey: [cluster.tenantId, 'clusters'] });
-    },
-  });
-  return (
-    <Section title="Delete this cluster">
-      <Group justify="space-between">
-        <Text size="sm" c="dimmed" maw="32rem">
-          Its topics, messages and credentials are deleted, and all clients are disconnected. This cannot be undone.
-        </Text>
-        <Button
-          color="red"
-          variant="light"
-          leftSection={<IconTrash size={16} aria-hidden />}
-          onClick={() => setAsking(true)}
-        >
-          Delete cluster
-        </Button>
-      </Group>
-      <ConfirmDialog
-        opened={asking}
-        title={`Delete ${cluster.name}?`}
-        action="Delete cluster"
-        typed={cluster.name}
-        pending={remove.isPending}
-        error={remove.error}
-        onConfirm={() => remove.mutate()}
-        onClose={() => setAsking(false)}
-      >
-        All messages in {cluster.name} will be lost.
-      </ConfirmDialog>
-    </Section>
-  );
-}
-
 /** State, addresses and limits of one cluster. */
 export function OverviewPage() {
   const cluster = useCluster();
-  const mayDelete = useMay('admin');
   return (
     <Stack gap="lg">
       {cluster.lastError !== null && (
@@ -196,7 +142,6 @@ export function OverviewPage() {
           <Facts cluster={cluster} />
         </Section>
       </SimpleGrid>
-      {mayDelete && cluster.phase !== 'Deleting' && <DeleteCluster cluster={cluster} />}
     </Stack>
   );
 }

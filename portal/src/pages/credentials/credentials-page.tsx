@@ -1,23 +1,23 @@
-import { ActionIcon, Badge, Button, Code, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { Badge, Button, Code, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { bodyOf, type Cluster, type Credential, type CredentialCreated } from '@robustmq/client';
 import { CredentialName } from '@robustmq/contracts';
 import { IconKey, IconPlus, IconTrash } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
+import { clusterPath, wholeList } from '../../api/live.ts';
+import { usePermitted } from '../../api/permission.ts';
 import { credentialsQuery } from '../../api/queries.ts';
-import { api, useMay } from '../../api/session.ts';
-import { ConfirmDialog } from '../../ui/confirm-dialog.tsx';
+import { api } from '../../api/session.ts';
 import { CopyButton } from '../../ui/copy-button.tsx';
-import { DataTable, type DataColumn } from '../../ui/data-table.tsx';
+import type { DataColumn } from '../../ui/data-table.tsx';
 import { formErrorsOf } from '../../ui/form-errors.ts';
+import { ListPage } from '../../ui/list-page.tsx';
 import { SecretDialog } from '../../ui/secret-dialog.tsx';
-import { EmptyState, ErrorState, LoadingState } from '../../ui/states.tsx';
+import { ErrorState } from '../../ui/states.tsx';
 import { Time } from '../../ui/time.tsx';
-import { notice } from '../../ui/notice.ts';
+import { actionColumn, useConfirmed } from '../../ui/use-confirmed.tsx';
 import { useCluster } from '../clusters/cluster-layout.tsx';
-
-const pathOf = (cluster: Cluster) => ({ tenantId: cluster.tenantId, clusterId: cluster.id });
 
 interface CreateProps {
   readonly cluster: Cluster;
@@ -35,7 +35,7 @@ function CreateDialog({ cluster, opened, onClose, onCreated }: CreateProps) {
     mutationFn: (body: { name: string }) =>
       bodyOf(
         api.POST('/v1/tenants/{tenantId}/clusters/{clusterId}/credentials', {
-          params: { path: pathOf(cluster) },
+          params: { path: clusterPath(cluster) },
           body,
         }),
       ),
@@ -73,7 +73,7 @@ function CreateDialog({ cluster, opened, onClose, onCreated }: CreateProps) {
   );
 }
 
-const columnsOf = (onDelete: ((credential: Credential) => void) | undefined): readonly DataColumn<Credential>[] => [
+const COLUMNS: readonly DataColumn<Credential>[] = [
   {
     id: 'name',
     header: 'Name',
@@ -106,78 +106,52 @@ const columnsOf = (onDelete: ((credential: Credential) => void) | undefined): re
     ),
   },
   { id: 'created', header: 'Created', sortBy: (c) => c.createdAt, cell: (c) => <Time iso={c.createdAt} /> },
-  ...(onDelete
-    ? [
-        {
-          id: 'actions',
-          header: '',
-          align: 'right' as const,
-          cell: (c: Credential) => (
-            <ActionIcon
-              variant="subtle"
-              color="red"
-              onClick={() => onDelete(c)}
-              aria-label={`Delete credential ${c.name}`}
-            >
-              <IconTrash size={16} aria-hidden />
-            </ActionIcon>
-          ),
-        },
-      ]
-    : []),
 ];
 
 /** The user names clients connect with. */
 export function CredentialsPage() {
   const cluster = useCluster();
-  const mayChange = useMay('developer');
+  const mayChange = usePermitted('credential:write');
   const queryClient = useQueryClient();
   const query = credentialsQuery(cluster.tenantId, cluster.id);
   const credentials = useQuery(query);
   const [creating, setCreating] = useState(false);
   const [created, setCreated] = useState<CredentialCreated>();
-  const [deleting, setDeleting] = useState<Credential>();
-  const remove = useMutation({
-    mutationFn: (credential: Credential) =>
+  const remove = useConfirmed<Credential>({
+    title: ({ name }) => `Delete credential ${name}?`,
+    action: 'Delete credential',
+    words: () => 'Clients that use it are disconnected and cannot connect again.',
+    run: ({ id }) =>
       api.DELETE('/v1/tenants/{tenantId}/clusters/{clusterId}/credentials/{credentialId}', {
-        params: { path: { ...pathOf(cluster), credentialId: credential.id } },
+        params: { path: { ...clusterPath(cluster), credentialId: id } },
       }),
-    onSuccess: async (_answer, credential) => {
-      notice(`Deleted credential ${credential.name}`);
-      setDeleting(undefined);
-      await queryClient.invalidateQueries({ queryKey: query.queryKey });
-    },
+    done: ({ name }) => `Deleted credential ${name}`,
+    queryKey: query.queryKey,
   });
-  const createButton = mayChange && (
-    <Button data-main-action leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setCreating(true)}>
-      Create credential
-    </Button>
-  );
-  const empty = credentials.data?.length === 0;
+  const icon = <IconTrash size={16} aria-hidden />;
+  const label = ({ name }: Credential) => `Delete credential ${name}`;
   return (
-    <Stack>
-      {!empty && (
-        <Group justify="space-between">
-          <Text c="dimmed">One user name and password for MQTT and Kafka alike.</Text>
-          {createButton}
-        </Group>
-      )}
-      {credentials.isPending && <LoadingState />}
-      {credentials.error && <ErrorState error={credentials.error} retry={() => void credentials.refetch()} />}
-      {empty && (
-        <EmptyState icon={<IconKey size={28} />} title="No credentials yet" action={createButton}>
-          Clients need a user name and password to connect. Make one for each application, so that you can revoke them
-          one by one.
-        </EmptyState>
-      )}
-      {credentials.data && !empty && (
-        <DataTable
-          label="Credentials"
-          columns={columnsOf(mayChange ? setDeleting : undefined)}
-          rows={credentials.data}
-          rowId={(c) => c.id}
-        />
-      )}
+    <>
+      <ListPage
+        label="Credentials"
+        list={wholeList(credentials)}
+        columns={[...COLUMNS, ...actionColumn<Credential>(mayChange ? remove.ask : undefined, label, icon)]}
+        rowId={(c) => c.id}
+        description="One user name and password for MQTT and Kafka alike."
+        actions={
+          mayChange && (
+            <Button data-main-action leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setCreating(true)}>
+              Create credential
+            </Button>
+          )
+        }
+        empty={{
+          icon: <IconKey size={28} />,
+          title: 'No credentials yet',
+          words:
+            'Clients need a user name and password to connect. Make one for each application, so that you can revoke them one by one.',
+        }}
+      />
       <CreateDialog
         cluster={cluster}
         opened={creating}
@@ -198,20 +172,7 @@ export function CredentialsPage() {
         ]}
         onClose={() => setCreated(undefined)}
       />
-      <ConfirmDialog
-        opened={deleting !== undefined}
-        title={`Delete credential ${deleting?.name ?? ''}?`}
-        action="Delete credential"
-        pending={remove.isPending}
-        error={remove.error}
-        onConfirm={() => deleting && remove.mutate(deleting)}
-        onClose={() => {
-          remove.reset();
-          setDeleting(undefined);
-        }}
-      >
-        Clients that use it are disconnected and cannot connect again.
-      </ConfirmDialog>
-    </Stack>
+      {remove.dialog}
+    </>
   );
 }

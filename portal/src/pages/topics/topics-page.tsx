@@ -1,41 +1,27 @@
-import {
-  ActionIcon,
-  Badge,
-  Button,
-  Code,
-  Group,
-  Modal,
-  NumberInput,
-  Select,
-  Stack,
-  Text,
-  TextInput,
-} from '@mantine/core';
+import { Badge, Button, Code, Group, Modal, NumberInput, Select, Stack, Text, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { bodyOf, type Cluster, type Topic } from '@robustmq/client';
 import { TopicName } from '@robustmq/contracts';
 import { IconListTree, IconPlus, IconTrash } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
+import { clusterPath, wholeList } from '../../api/live.ts';
+import { usePermitted } from '../../api/permission.ts';
 import { topicsQuery } from '../../api/queries.ts';
-import { api, useMay } from '../../api/session.ts';
-import { ConfirmDialog } from '../../ui/confirm-dialog.tsx';
-import { DataTable, type DataColumn } from '../../ui/data-table.tsx';
+import { api } from '../../api/session.ts';
+import type { DataColumn } from '../../ui/data-table.tsx';
 import { formErrorsOf } from '../../ui/form-errors.ts';
-import { EmptyState, ErrorState, LoadingState } from '../../ui/states.tsx';
+import { AnchorLink } from '../../ui/links.tsx';
+import { ListPage } from '../../ui/list-page.tsx';
 import { notice } from '../../ui/notice.ts';
+import { ErrorState } from '../../ui/states.tsx';
+import { actionColumn, useConfirmed } from '../../ui/use-confirmed.tsx';
 import { useCluster } from '../clusters/cluster-layout.tsx';
 import { bytesText } from '../clusters/quantity.ts';
+import { RETENTION } from './topic-policy.ts';
 
-const pathOf = (cluster: Cluster) => ({ tenantId: cluster.tenantId, clusterId: cluster.id });
 const PARTITIONS_MAX = 256;
 const DAY_MS = 86_400_000;
-const RETENTION = [
-  { value: String(DAY_MS), label: '1 day' },
-  { value: String(7 * DAY_MS), label: '7 days' },
-  { value: String(30 * DAY_MS), label: '30 days' },
-  { value: '-1', label: 'For ever' },
-];
 
 interface NewTopic {
   name: string;
@@ -57,7 +43,7 @@ function CreateDialog({ cluster, opened, onClose }: { cluster: Cluster; opened: 
     mutationFn: ({ name, partitions, retentionMs }: NewTopic) =>
       bodyOf(
         api.POST('/v1/tenants/{tenantId}/clusters/{clusterId}/topics', {
-          params: { path: pathOf(cluster) },
+          params: { path: clusterPath(cluster) },
           body: { name, partitions, retentionMs: Number(retentionMs) },
         }),
       ),
@@ -110,15 +96,21 @@ function CreateDialog({ cluster, opened, onClose }: { cluster: Cluster; opened: 
   );
 }
 
-const columnsOf = (onDelete: ((topic: Topic) => void) | undefined): readonly DataColumn<Topic>[] => [
+const columnsOf = (clusterId: string): readonly DataColumn<Topic>[] => [
   {
     id: 'name',
     header: 'Name',
     sortBy: (t) => t.name,
     cell: (t) => (
-      <Text fw={600} size="sm">
+      <AnchorLink
+        to="/clusters/$clusterId/topics/$topicName"
+        params={{ clusterId, topicName: t.name }}
+        fw={600}
+        size="sm"
+        style={{ overflowWrap: 'anywhere' }}
+      >
         {t.name}
-      </Text>
+      </AnchorLink>
     ),
   },
   { id: 'mqtt', header: 'MQTT', cell: (t) => <Code>{t.name.replaceAll('.', '/')}/#</Code> },
@@ -135,88 +127,56 @@ const columnsOf = (onDelete: ((topic: Topic) => void) | undefined): readonly Dat
       </Badge>
     ),
   },
-  ...(onDelete
-    ? [
-        {
-          id: 'actions',
-          header: '',
-          align: 'right' as const,
-          cell: (t: Topic) => (
-            <ActionIcon variant="subtle" color="red" onClick={() => onDelete(t)} aria-label={`Delete topic ${t.name}`}>
-              <IconTrash size={16} aria-hidden />
-            </ActionIcon>
-          ),
-        },
-      ]
-    : []),
 ];
 
 /** The stored topics of a cluster. */
 export function TopicsPage() {
   const cluster = useCluster();
-  const mayChange = useMay('developer');
-  const queryClient = useQueryClient();
+  const mayChange = usePermitted('topic:write');
   const query = topicsQuery(cluster.tenantId, cluster.id);
   const topics = useQuery(query);
   const [creating, setCreating] = useState(false);
-  const [deleting, setDeleting] = useState<Topic>();
-  const remove = useMutation({
-    mutationFn: (topic: Topic) =>
+  const remove = useConfirmed<Topic>({
+    title: ({ name }) => `Delete topic ${name}?`,
+    action: 'Delete topic',
+    words: () => 'All messages stored in it are lost.',
+    typed: ({ name }) => name,
+    run: ({ name }) =>
       api.DELETE('/v1/tenants/{tenantId}/clusters/{clusterId}/topics/{topicName}', {
-        params: { path: { ...pathOf(cluster), topicName: topic.name } },
+        params: { path: { ...clusterPath(cluster), topicName: name } },
       }),
-    onSuccess: async (_answer, topic) => {
-      notice(`Deleted topic ${topic.name}`);
-      setDeleting(undefined);
-      await queryClient.invalidateQueries({ queryKey: query.queryKey });
-    },
+    done: ({ name }) => `Deleted topic ${name}`,
+    queryKey: query.queryKey,
   });
-  const createButton = mayChange && (
-    <Button data-main-action leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setCreating(true)}>
-      Create topic
-    </Button>
-  );
-  const empty = topics.data?.length === 0;
+  const icon = <IconTrash size={16} aria-hidden />;
   return (
-    <Stack>
-      {!empty && (
-        <Group justify="space-between">
-          <Text c="dimmed">Stored logs, the same for MQTT and Kafka clients.</Text>
-          {createButton}
-        </Group>
-      )}
-      {topics.isPending && <LoadingState />}
-      {topics.error && <ErrorState error={topics.error} retry={() => void topics.refetch()} />}
-      {empty && (
-        <EmptyState icon={<IconListTree size={28} />} title="No topics yet" action={createButton}>
-          MQTT messages flow without a topic. Create one to store them, replay them, and read them with Kafka clients.
-        </EmptyState>
-      )}
-      {topics.data && !empty && (
-        <DataTable
-          label="Topics"
-          columns={columnsOf(mayChange ? setDeleting : undefined)}
-          rows={topics.data}
-          rowId={(topic) => topic.name}
-          minWidth={680}
-        />
-      )}
-      <CreateDialog cluster={cluster} opened={creating} onClose={() => setCreating(false)} />
-      <ConfirmDialog
-        opened={deleting !== undefined}
-        title={`Delete topic ${deleting?.name ?? ''}?`}
-        action="Delete topic"
-        {...(deleting ? { typed: deleting.name } : {})}
-        pending={remove.isPending}
-        error={remove.error}
-        onConfirm={() => deleting && remove.mutate(deleting)}
-        onClose={() => {
-          remove.reset();
-          setDeleting(undefined);
+    <>
+      <ListPage
+        label="Topics"
+        list={wholeList(topics)}
+        columns={[
+          ...columnsOf(cluster.id),
+          ...actionColumn<Topic>(mayChange ? remove.ask : undefined, ({ name }) => `Delete topic ${name}`, icon),
+        ]}
+        rowId={(topic) => topic.name}
+        minWidth={680}
+        description="Stored logs, the same for MQTT and Kafka clients."
+        actions={
+          mayChange && (
+            <Button data-main-action leftSection={<IconPlus size={16} aria-hidden />} onClick={() => setCreating(true)}>
+              Create topic
+            </Button>
+          )
+        }
+        empty={{
+          icon: <IconListTree size={28} />,
+          title: 'No topics yet',
+          words:
+            'MQTT messages flow without a topic. Create one to store them, replay them, and read them with Kafka clients.',
         }}
-      >
-        All messages stored in it are lost.
-      </ConfirmDialog>
-    </Stack>
+      />
+      <CreateDialog cluster={cluster} opened={creating} onClose={() => setCreating(false)} />
+      {remove.dialog}
+    </>
   );
 }

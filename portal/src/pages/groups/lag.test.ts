@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { lagOf, resetTarget, topicsOf, type Group } from './lag.ts';
+
+const offset = (topic: string, partition: number, lag: number): Group['offsets'][number] => {
+  return { topic, partition, offset: 10, endOffset: 10 + lag, lag };
+};
+const group: Group = {
+  ...{ name: 'g', state: 'Stable', protocolType: 'consumer', members: [] },
+  offsets: [offset('b', 0, 3), offset('a', 0, 0), offset('b', 1, 4)],
+};
+
+describe('a consumer group', () => {
+  it('has a lag over all partitions, and topics', () => {
+    expect(lagOf(group)).toBe(7);
+    expect(topicsOf(group)).toEqual(['a', 'b']);
+    expect(lagOf({ ...group, offsets: [] })).toBe(0);
+  });
+  it('is moved only to what makes sense', () => {
+    expect(resetTarget('earliest', '', '')).toBe('earliest');
+    expect(resetTarget('offset', '', 17)).toBe(17);
+    expect(resetTarget('offset', '', '')).toBeUndefined();
+    expect(resetTarget('offset', '', -1)).toBeUndefined();
+    expect(resetTarget('time', '', 0)).toBeUndefined();
+    expect(resetTarget('time', 'yesterday', 0)).toBeUndefined();
+    expect(resetTarget('time', '2026-01-02T03:04', 0)).toBe(new Date('2026-01-02T03:04').toISOString());
+  });
+});
