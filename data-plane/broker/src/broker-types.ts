@@ -321,6 +321,8 @@ export interface TopicChange {
   readonly cleanup?: StreamPolicy['cleanup'];
   readonly compaction?: StreamPolicy['compaction'];
   readonly tier?: StreamPolicy['tier'];
+  readonly appendTime?: boolean;
+  readonly batchSizeBytesMax?: number;
 }
 
 export interface CreateTopic {
@@ -336,6 +338,10 @@ export interface CreateTopic {
   readonly tier?: StreamPolicy['tier'];
   /** Which medium holds it; absent = the node's default. */
   readonly engine?: 'memory' | 'file' | 'rocksdb';
+  /** Batches get the time they are appended at, whatever their producer says (Kafka's LogAppendTime). */
+  readonly appendTime?: boolean;
+  /** Most bytes of one batch, below the namespace's `messageSizeBytesMax`; absent or 0 = that alone counts. */
+  readonly batchSizeBytesMax?: number;
 }
 
 export interface Topic {
@@ -351,6 +357,9 @@ export interface Topic {
   readonly compaction?: StreamPolicy['compaction'];
   readonly tier?: StreamPolicy['tier'];
   readonly bindings?: readonly string[];
+  /** As of `CreateTopic`. */
+  readonly appendTime?: boolean;
+  readonly batchSizeBytesMax?: number;
 }
 
 export interface Partition {
@@ -362,7 +371,8 @@ export interface Partition {
   readonly sizeBytes: number;
   /**
    * Appends the RecordBatches v2 in `records` (checked: layout, CRC, codec, size; kept as sent) and delivers them to
-   * live subscribers and inboxes of other protocols. `records` is taken over. Counts messages and bytes in. `claim` is what
+   * live subscribers and inboxes of other protocols. `records` is taken over; in a topic of `appendTime` it is stamped in
+   * place. Counts messages and bytes in. `claim` is what
    * `prepare` gave for these records.
    */
   append(

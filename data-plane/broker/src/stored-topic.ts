@@ -11,6 +11,7 @@ import {
 } from '@robustmq/journal';
 import type { Meta, NamespaceRecord, TopicRecord } from '@robustmq/meta';
 import type { Runtime } from '@robustmq/wire';
+import { stampAppendTime } from './append-time.ts';
 import { PendingBatch, type BatchSealer } from './batch-sealer.ts';
 import type {
   AbortedTransaction,
@@ -87,10 +88,11 @@ export class StoredPartition implements Partition {
     if (!this.stream.takesClaim(records.length)) return null;
     const host = this.#host;
     if (this.topic.isRemoved || host.isStorageFull || !publisher.allows('write', 'topic', this.topic.name)) return null;
-    if (records.length > host.record.quotas.messageSizeBytesMax) return null;
+    if (records.length > this.#batchSizeBytesMax) return null;
     const check = checkBatch(records, 0, records.length);
     // What will be refused is not stored first, and a claim stands for exactly one batch.
     if (check.fault !== null || readSizeBytes(records) !== records.length) return null;
+    if (this.topic.appendTime) stampAppendTime(records, host.runtime.nowMs());
     return this.stream.prepare(records);
   }
   append(
@@ -102,6 +104,7 @@ export class StoredPartition implements Partition {
     if (this.topic.isRemoved) return refuse('topic-unknown');
     if (host.isStorageFull) return refuse('quota-storage');
     if (!publisher.allows('write', 'topic', this.topic.name)) return refuse('not-authorized');
+    const sizeBytesMax = this.#batchSizeBytesMax;
     const batches: Buffer[] = [];
     let count = 0;
     let hasTransactional = false;
@@ -112,7 +115,7 @@ export class StoredPartition implements Partition {
           check.fault === 'batch-codec' || check.fault === 'batch-magic' || check.fault === 'batch-control';
         return refuse(unsupported ? 'batch-unsupported' : 'batch-corrupt', check.detail);
       }
-      if (check.sizeBytes > host.record.quotas.messageSizeBytesMax) return refuse('message-too-large');
+      if (check.sizeBytes > sizeBytesMax) return refuse('message-too-large');
       batches.push(records.subarray(at, at + check.sizeBytes));
       count += check.recordCount;
       at += check.sizeBytes;
@@ -121,6 +124,10 @@ export class StoredPartition implements Partition {
       hasTransactional = true;
     }
     if (batches.length === 0) return refuse('batch-corrupt', 'there is no batch');
+    // the body of a claim is stored already, stamped as it is
+    if (this.topic.appendTime && claim === null) {
+      for (const batch of batches) stampAppendTime(batch, host.runtime.nowMs());
+    }
     // messages already given an offset come first
     this.pending.seal();
     const baseOffset = this.stream.endOffset;
@@ -134,6 +141,11 @@ export class StoredPartition implements Partition {
     const visible = hasTransactional ? batches.filter((batch) => !isTransactional(batch)) : batches;
     if (visible.length > 0) host.appended(this, visible, commit!, publisher);
     return { baseOffset, commit: commit! };
+  }
+  get #batchSizeBytesMax(): number {
+    const { messageSizeBytesMax } = this.#host.record.quotas;
+    const own = this.topic.batchSizeBytesMax;
+    return own > 0 && own < messageSizeBytesMax ? own : messageSizeBytesMax;
   }
   async trim(before: number): Promise<number> {
     await this.stream.trim(before < 0 ? this.stableOffset : before);
@@ -234,6 +246,12 @@ export class StoredTopic implements Topic {
   }
   get compaction(): TopicRecord['compaction'] {
     return this.record.compaction;
+  }
+  get appendTime(): boolean {
+    return this.record.appendTime === true;
+  }
+  get batchSizeBytesMax(): number {
+    return this.record.batchSizeBytesMax ?? 0;
   }
   get storedBytes(): number {
     let bytes = 0;

@@ -81,6 +81,8 @@ export class NamespaceTopics implements Topics {
       ...(spec.compaction === undefined ? {} : { compaction: spec.compaction }),
       ...(spec.tier === undefined ? {} : { tier: spec.tier }),
       ...(spec.engine === undefined ? {} : { engine: spec.engine }),
+      ...(spec.appendTime === undefined ? {} : { appendTime: spec.appendTime }),
+      ...(spec.batchSizeBytesMax === undefined ? {} : { batchSizeBytesMax: spec.batchSizeBytesMax }),
     };
     try {
       await this.#host.meta.propose({ kind: 'create-topic', namespaceId: this.#host.record.id, topic: record });
@@ -104,7 +106,7 @@ export class NamespaceTopics implements Topics {
     const topic = this.#byName.get(spec.name);
     if (topic === undefined) return this.create(spec);
     const { record } = topic;
-    const { bindings, retentionMs, retentionBytes, cleanup, compaction, tier } = spec;
+    const { bindings, retentionMs, retentionBytes, cleanup, compaction, tier, appendTime, batchSizeBytesMax } = spec;
     const partitions = Math.max(spec.partitions, record.partitions);
     const change: TopicChange = defined({
       partitions,
@@ -114,6 +116,8 @@ export class NamespaceTopics implements Topics {
       cleanup,
       compaction,
       tier,
+      appendTime,
+      batchSizeBytesMax,
     });
     const isSame = Object.entries(change).every(
       ([field, value]) => JSON.stringify(value) === JSON.stringify(record[field as keyof TopicChange]),

@@ -87,6 +87,10 @@ export interface TopicRecord {
   };
   /** Which medium holds it; absent = the node's default. */
   readonly engine?: 'memory' | 'file' | 'rocksdb';
+  /** Batches get the time they are appended at, whatever their producer says. Absent = they keep theirs. */
+  readonly appendTime?: boolean;
+  /** Most bytes of one batch, below the namespace's `messageSizeBytesMax`; absent or 0 = that alone counts. */
+  readonly batchSizeBytesMax?: number;
 }
 
 export interface SubscriptionRecord {
@@ -217,6 +221,8 @@ const topic = shape({
     }),
   ),
   engine: (v) => v === undefined || v === 'memory' || v === 'file' || v === 'rocksdb',
+  appendTime: optional(flag),
+  batchSizeBytesMax: optional(natural),
 });
 
 const SHAPES: Record<CommandKind, Check> = {

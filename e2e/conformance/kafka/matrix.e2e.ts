@@ -3,6 +3,7 @@ import { CompressionTypes, ConfigResourceTypes, Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually, ROOT, run } from '../../support/process.ts';
 import { API_NAMES, matrixOf } from './matrix-document.ts';
+import { PlatformaticClient } from './platformatic-client.ts';
 import { RequestTap } from './request-tap.ts';
 import { PASSWORD, StandaloneNode, USER } from './standalone-node.ts';
 
@@ -141,6 +142,29 @@ describe('the Kafka conformance matrix', () => {
     const acls = { resourceType: 1, resourcePatternType: 1, operation: 1, permissionType: 1 };
     expect((await admin.describeAcls(acls)).resources).toEqual([]);
     await admin.disconnect();
+  });
+
+  it('@platformatic/kafka: administration, five codecs, transactions, groups of both protocols', async () => {
+    const client = new PlatformaticClient(broker, USER, PASSWORD);
+    expect(await client.administrate()).toEqual({
+      configs: ['86400000', 'compact,delete'],
+      topics: ['pf'],
+      quota: [1_000_000],
+      'partitions on disk': 2,
+    });
+    await client.produce();
+    await client.transact();
+    const classic = await client.read('pf-classic', 'classic', 51);
+    expect(classic).toContain('committed true');
+    expect(classic).not.toContain('committed false');
+    expect(new Set(classic).size).toBe(51);
+    expect(await client.read('pf-consumer', 'consumer', 51)).toEqual(classic);
+    expect(await client.lookBack('pf-classic')).toEqual({
+      starts: [3, 0],
+      groups: ['pf-classic', 'pf-consumer', 'pf-copies'],
+      state: 'Empty',
+      reset: 2,
+    });
   });
 
   it('is written down: nobody sent anything that the document does not have', () => {

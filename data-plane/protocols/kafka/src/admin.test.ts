@@ -42,10 +42,15 @@ function append(count: number): void {
 
 describe('topics', () => {
   it('CreatePartitions grows, never shrinks, and may only ask', async () => {
-    const grow = async (name: string, count: number, validateOnly = false) =>
+    const grow = async (
+      name: string,
+      count: number,
+      validateOnly = false,
+      assignments: { brokerIds: number[] }[] | null = null,
+    ) =>
       (
         await world.ask(client, CreatePartitions, 3, {
-          topics: [{ name, count, assignments: null }],
+          topics: [{ name, count, assignments }],
           timeoutMs: 0,
           validateOnly,
         })
@@ -56,6 +61,10 @@ describe('topics', () => {
     expect(topic().partitions).toHaveLength(4);
     expect(await grow('t', 4)).toBe(ERROR.INVALID_PARTITIONS);
     expect(await grow('t', 100_000)).toBe(ERROR.INVALID_PARTITIONS);
+    expect(await grow('t', 5, false, [])).toBe(0);
+    expect(await grow('t', 7, false, [{ brokerIds: [7] }])).toBe(ERROR.INVALID_REPLICA_ASSIGNMENT);
+    expect(await grow('t', 6, false, [{ brokerIds: [8] }])).toBe(ERROR.INVALID_REPLICA_ASSIGNMENT);
+    expect(await grow('t', 6, false, [{ brokerIds: [7] }])).toBe(0);
     expect(await grow('nope', 4)).toBe(ERROR.UNKNOWN_TOPIC_OR_PARTITION);
   });
   it('DeleteRecords moves the start, to the end with -1', async () => {
@@ -122,12 +131,23 @@ describe('configs', () => {
     await change([{ name: 'local.retention.ms', configOperation: 0, value: '9' }]);
     expect(topic().tier).toEqual({ coldAfterMs: 9 });
   });
+  it('sets what counts for the batches of a topic, and takes it back', async () => {
+    await change([{ name: 'message.timestamp.type', configOperation: 0, value: 'LogAppendTime' }]);
+    await change([{ name: 'max.message.bytes', configOperation: 0, value: '1000' }]);
+    expect(topic()).toMatchObject({ appendTime: true, batchSizeBytesMax: 1000 });
+    expect(await value('max.message.bytes')).toMatchObject({ value: '1000', configSource: 1 });
+    await change([{ name: 'message.timestamp.type', configOperation: 1, value: null }]);
+    await change([{ name: 'max.message.bytes', configOperation: 1, value: null }]);
+    expect(topic()).toMatchObject({ appendTime: false, batchSizeBytesMax: 0 });
+    expect(await value('message.timestamp.type')).toMatchObject({ value: 'CreateTime', configSource: 5 });
+  });
   it.each([
     ['segment.bytes', '1'],
     ['min.insync.replicas', '2'],
     ['compression.type', 'zstd'],
-    ['message.timestamp.type', 'LogAppendTime'],
-    ['max.message.bytes', '1'],
+    ['message.timestamp.type', 'Never'],
+    ['max.message.bytes', '0'],
+    ['max.message.bytes', '99999999999'],
     ['retention.ms', 'soon'],
     ['cleanup.policy', 'never'],
   ])('refuses %s=%s, which would not be so', async (name, text) => {

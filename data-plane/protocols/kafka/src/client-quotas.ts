@@ -38,7 +38,11 @@ export class ClientQuotas {
     this.#limits = limits;
     this.#store = namespace.keyed(KIND);
     for (const [key, value] of this.#store.entries()) {
-      this.#entities.set(key, { entity: entityOf(key), values: JSON.parse(value.toString()) as QuotaValues });
+      try {
+        this.#entities.set(key, { entity: entityOf(key), values: storedValues(value) });
+      } catch (error) {
+        runtime.log.error({ error, namespace: namespace.id, entity: key }, 'kafka: a stored quota is damaged');
+      }
     }
   }
 
@@ -102,6 +106,14 @@ export class ClientQuotas {
   }
 }
 
+/** Throws SyntaxError or TypeError for what `set` has not written. */
+function storedValues(bytes: Buffer): QuotaValues {
+  const values = JSON.parse(bytes.toString()) as QuotaValues;
+  for (const rate of Object.values(values)) {
+    if (typeof rate !== 'number' || !(rate > 0)) throw new TypeError(`a rate of ${String(rate)}`);
+  }
+  return values;
+}
 function keyOf({ user, clientId }: QuotaEntity): string {
   return JSON.stringify({ user, clientId });
 }

@@ -8,6 +8,7 @@ export const BATCH_HEADER_BYTES = 61;
 const MAGIC_AT = 16;
 export const LAST_OFFSET_DELTA_AT = 23;
 const ATTRIBUTES_AT = 21;
+const MAX_TIMESTAMP_AT = 35;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 
@@ -22,6 +23,11 @@ export function isTransactional(batch: Buffer): boolean {
 }
 export function isControl(batch: Buffer): boolean {
   return (batch.readInt16BE(ATTRIBUTES_AT) & CONTROL) !== 0;
+}
+
+/** The latest time of its records, milliseconds. */
+export function maxTimestampOf(batch: Buffer): number {
+  return Number(batch.readBigInt64BE(MAX_TIMESTAMP_AT));
 }
 
 /** Size of the batch that begins at `at`, −1 when its length is beyond the buffer or too small for a header. */

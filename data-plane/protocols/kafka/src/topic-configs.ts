@@ -16,7 +16,10 @@ const SOURCE_DEFAULT = 5;
 const TYPE = { boolean: 1, string: 2, int: 3, long: 5, double: 6, list: 7 } as const;
 
 /** What of a topic configs can set. */
-export type TopicSettings = Pick<TopicChange, 'retentionMs' | 'retentionBytes' | 'cleanup' | 'compaction' | 'tier'>;
+export type TopicSettings = Pick<
+  TopicChange,
+  'retentionMs' | 'retentionBytes' | 'cleanup' | 'compaction' | 'tier' | 'appendTime' | 'batchSizeBytesMax'
+>;
 type Writable = { -readonly [Name in keyof TopicSettings]: TopicSettings[Name] };
 
 interface Config {
@@ -26,7 +29,7 @@ interface Config {
   /** null = cannot be anything but its fallback. */
   readonly read: ((topic: Topic) => string | undefined) | null;
   /** Puts a value into the settings, or tells in a sentence why not. */
-  readonly write: (value: string, out: Writable) => string | null;
+  readonly write: (value: string, out: Writable, namespace: Namespace) => string | null;
 }
 
 type Numeric = (value: number, out: Writable) => void;
@@ -149,9 +152,33 @@ const CONFIGS: Readonly<Record<string, Config>> = {
       if (value >= 0) out.tier = { ...out.tier, coldAfterBytes: value };
     },
   ),
-  'max.message.bytes': fixed('max.message.bytes', TYPE.int, ({ messageSizeBytesMax }) => String(messageSizeBytesMax)),
+  'max.message.bytes': {
+    type: TYPE.int,
+    fallback: ({ messageSizeBytesMax }) => String(messageSizeBytesMax),
+    read: ({ batchSizeBytesMax = 0 }) => (batchSizeBytesMax > 0 ? String(batchSizeBytesMax) : undefined),
+    write(value, out, { messageSizeBytesMax }) {
+      const bytes = Number(value);
+      if (!/^\d+$/.test(value) || bytes < 1 || bytes > messageSizeBytesMax) {
+        return `max.message.bytes must be 1 to ${messageSizeBytesMax}, the cluster's own limit`;
+      }
+      // a topic that has the cluster's limit goes with it when it changes
+      out.batchSizeBytesMax = bytes === messageSizeBytesMax ? 0 : bytes;
+      return null;
+    },
+  },
   'compression.type': fixed('compression.type', TYPE.string, () => 'producer'),
-  'message.timestamp.type': fixed('message.timestamp.type', TYPE.string, () => 'CreateTime'),
+  'message.timestamp.type': {
+    type: TYPE.string,
+    fallback: () => 'CreateTime',
+    read: ({ appendTime }) => (appendTime === true ? 'LogAppendTime' : undefined),
+    write(value, out) {
+      if (value !== 'CreateTime' && value !== 'LogAppendTime') {
+        return 'message.timestamp.type must be CreateTime or LogAppendTime';
+      }
+      out.appendTime = value === 'LogAppendTime';
+      return null;
+    },
+  },
   'min.insync.replicas': fixed('min.insync.replicas', TYPE.int, () => '1'),
 };
 
@@ -185,7 +212,7 @@ export function settingsOf(
       if (value !== null && value !== fallback) return `${name} is always ${fallback}`;
       continue;
     }
-    const fault = config.write(value ?? fallback, out);
+    const fault = config.write(value ?? fallback, out, namespace);
     if (fault !== null) return fault;
   }
   return out;

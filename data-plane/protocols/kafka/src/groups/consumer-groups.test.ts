@@ -181,4 +181,16 @@ describe('a group of the new protocol (KIP-848)', () => {
     expect(all(a, b)).toEqual([0, 1, 2, 3]);
     expect([a.owned, b.owned]).toEqual([before[1], before[2]]);
   });
+  it('a stored group or quota that cannot be read keeps nobody out', async () => {
+    const groups = world.blue.keyed('kafka-consumer-groups');
+    for (const text of ['{', '{}', '{"epoch":1,"members":[{"id":"x"}]}']) groups.set(text, Buffer.from(text));
+    const quotas = world.blue.keyed('kafka-quotas');
+    quotas.set('{', Buffer.from('{}'));
+    quotas.set('{"user":"u"}', Buffer.from('{"producer_byte_rate":"much"}'));
+    world.restart();
+    client = world.client();
+    const a = new Member('a');
+    await settle(a);
+    expect(all(a)).toEqual([0, 1, 2, 3]);
+  });
 });

@@ -248,10 +248,21 @@ export class ConsumerGroups {
   }
 
   #restore(groupId: string, value: Buffer): void {
+    try {
+      this.#groups.set(groupId, this.#restored(groupId, value));
+      this.#watch();
+    } catch (error) {
+      // its members join anew, as after a group that ran empty
+      this.#runtime.log.error({ error, group: groupId }, 'kafka: a stored group is damaged');
+    }
+  }
+  #restored(groupId: string, value: Buffer): ConsumerGroup {
     const stored = JSON.parse(value.toString()) as { epoch: number; members: readonly StoredMember[] };
+    if (!Number.isSafeInteger(stored.epoch)) throw new TypeError('no epoch');
     const group = new ConsumerGroup(groupId);
     for (const one of stored.members) {
       const { id, assigned, revoking, ...rest } = one;
+      if (!Array.isArray(rest.subscribed)) throw new TypeError(`member ${id} without a subscription`);
       const member = Object.assign(new ConsumerMember(id), rest);
       member.assigned = new Set(assigned);
       member.revoking = new Set(revoking);
@@ -260,8 +271,7 @@ export class ConsumerGroups {
       group.members.set(id, member);
     }
     group.restored(stored.epoch);
-    this.#groups.set(groupId, group);
-    this.#watch();
+    return group;
   }
 
   #watch(): void {

@@ -75,10 +75,12 @@ async function growOne(
   if (count <= now || count > limits.partitionsPerTopicMax) {
     return refuse(ERROR.INVALID_PARTITIONS, `it has ${now} partitions; ${limits.partitionsPerTopicMax} are the most`);
   }
-  if (assignments !== null && assignments.length !== count - now) {
+  // an empty list, too, leaves it to the broker where they go: some clients know no null
+  const placed = assignments ?? [];
+  if (placed.length > 0 && placed.length !== count - now) {
     return refuse(ERROR.INVALID_REPLICA_ASSIGNMENT, 'one assignment for each new partition');
   }
-  if (assignments?.some(({ brokerIds }) => brokerIds.length !== 1 || brokerIds[0] !== nodeId) === true) {
+  if (placed.some(({ brokerIds }) => brokerIds.length !== 1 || brokerIds[0] !== nodeId)) {
     return refuse(ERROR.INVALID_REPLICA_ASSIGNMENT, `broker ${nodeId} is the only one`);
   }
   if (validateOnly) return refuse(ERROR.NONE, null);

@@ -4,7 +4,7 @@ import type { Call } from '../connection.ts';
 import { ERROR, type ErrorCode, REFUSAL_ERRORS } from '../errors.ts';
 import { MessageSetError, upConvert } from '../old-formats.ts';
 import type { Produce } from '../messages/produce.ts';
-import { batchSizeAt, isControl, isTransactional, magicOf, sequenceOf } from '../record-batch.ts';
+import { batchSizeAt, isControl, isTransactional, magicOf, maxTimestampOf, sequenceOf } from '../record-batch.ts';
 import type { Decoded } from '../schema.ts';
 
 type ProduceRequest = Decoded<typeof Produce.request>;
@@ -14,6 +14,8 @@ interface PartitionOutcome {
   index: number;
   errorCode: ErrorCode;
   baseOffset: number;
+  /** -1 = the records keep the time of their producer. */
+  logAppendTimeMs: number;
   logStartOffset: number;
   errorMessage: string | null;
   commit: Commit | null;
@@ -112,7 +114,15 @@ function serveProduce(
 const NOT_STORED = 'the records could not be stored';
 
 function emptyOutcome(index: number): PartitionOutcome {
-  return { index, errorCode: ERROR.NONE, baseOffset: -1, logStartOffset: -1, errorMessage: null, commit: null };
+  return {
+    index,
+    errorCode: ERROR.NONE,
+    baseOffset: -1,
+    logAppendTimeMs: -1,
+    logStartOffset: -1,
+    errorMessage: null,
+    commit: null,
+  };
 }
 
 function refuse(outcome: PartitionOutcome, errorCode: ErrorCode, message: string): void {
@@ -213,6 +223,7 @@ function append(
     return refuse(outcome, REFUSAL_ERRORS[appended.refused], appended.message);
   }
   outcome.baseOffset = appended.baseOffset;
+  if (topic.appendTime === true) outcome.logAppendTimeMs = maxTimestampOf(batch);
   outcome.logStartOffset = partition.startOffset;
   outcome.commit = appended.commit;
   if (!idempotent) return;

@@ -245,8 +245,11 @@ class MemoryTopics implements Topics {
 
 type MemoryTopic = { -readonly [Name in keyof Topic]: Topic[Name] };
 
-function pick({ cleanup, compaction, tier }: TopicChange): Pick<TopicChange, 'cleanup' | 'compaction' | 'tier'> {
+type Picked = Pick<TopicChange, 'cleanup' | 'compaction' | 'tier' | 'appendTime' | 'batchSizeBytesMax'>;
+function pick({ cleanup, compaction, tier, appendTime, batchSizeBytesMax }: TopicChange): Picked {
   return {
+    ...(appendTime === undefined ? {} : { appendTime }),
+    ...(batchSizeBytesMax === undefined ? {} : { batchSizeBytesMax }),
     ...(cleanup === undefined ? {} : { cleanup }),
     ...(compaction === undefined ? {} : { compaction }),
     ...(tier === undefined ? {} : { tier }),
