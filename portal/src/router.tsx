@@ -35,6 +35,27 @@ const signup = createRoute({
   component: lazyRouteComponent(() => import('./pages/account/signup-page.tsx'), 'SignupPage'),
 });
 
+const tokenSearch = (search: Record<string, unknown>): { token?: string } =>
+  typeof search['token'] === 'string' ? { token: search['token'] } : {};
+
+const forgotPassword = createRoute({
+  getParentRoute: () => root,
+  path: '/forgot-password',
+  component: lazyRouteComponent(() => import('./pages/account/forgot-password-page.tsx'), 'ForgotPasswordPage'),
+});
+const resetPassword = createRoute({
+  getParentRoute: () => root,
+  path: '/reset-password',
+  validateSearch: tokenSearch,
+  component: lazyRouteComponent(() => import('./pages/account/reset-password-page.tsx'), 'ResetPasswordPage'),
+});
+const verifyEmail = createRoute({
+  getParentRoute: () => root,
+  path: '/verify-email',
+  validateSearch: tokenSearch,
+  component: lazyRouteComponent(() => import('./pages/account/token-pages.tsx'), 'VerifyEmailPage'),
+});
+
 /** Everything behind the login. */
 const inside = createRoute({
   getParentRoute: () => root,
@@ -188,6 +209,47 @@ const billing = createRoute({
   path: '/billing',
   component: lazyRouteComponent(() => import('./pages/billing/billing-page.tsx'), 'BillingPage'),
 });
+const invoices = createRoute({
+  getParentRoute: () => inside,
+  path: '/billing/invoices',
+  component: lazyRouteComponent(() => import('./pages/invoices/invoices-page.tsx'), 'InvoicesPage'),
+});
+const invoice = createRoute({
+  getParentRoute: () => inside,
+  path: '/billing/invoices/$invoiceId',
+  component: lazyRouteComponent(() => import('./pages/invoices/invoice-page.tsx'), 'InvoicePage'),
+});
+const budgets = createRoute({
+  getParentRoute: () => inside,
+  path: '/billing/budgets',
+  component: lazyRouteComponent(() => import('./pages/budgets/budgets-page.tsx'), 'BudgetsPage'),
+});
+const plan = createRoute({
+  getParentRoute: () => inside,
+  path: '/billing/plan',
+  component: lazyRouteComponent(() => import('./pages/billing/plan-page.tsx'), 'PlanPage'),
+});
+const roles = createRoute({
+  getParentRoute: () => inside,
+  path: '/members/roles',
+  component: lazyRouteComponent(() => import('./pages/members/roles-page.tsx'), 'RolesPage'),
+});
+const account = createRoute({
+  getParentRoute: () => inside,
+  path: '/account',
+  component: lazyRouteComponent(() => import('./pages/account/account-page.tsx'), 'AccountPage'),
+});
+const invitation = createRoute({
+  getParentRoute: () => inside,
+  path: '/invitation',
+  validateSearch: tokenSearch,
+  component: lazyRouteComponent(() => import('./pages/account/token-pages.tsx'), 'InvitationPage'),
+});
+const operator = createRoute({
+  getParentRoute: () => root,
+  path: '/operator',
+  component: lazyRouteComponent(() => import('./pages/operator/operator-page.tsx'), 'OperatorPage'),
+});
 const members = createRoute({
   getParentRoute: () => inside,
   path: '/members',
@@ -209,6 +271,10 @@ export const router = createRouter({
   routeTree: root.addChildren([
     login,
     signup,
+    forgotPassword,
+    resetPassword,
+    verifyEmail,
+    operator,
     inside.addChildren([
       index,
       clusters,
@@ -239,7 +305,14 @@ export const router = createRouter({
       ]),
       usage,
       billing,
+      invoices,
+      invoice,
+      budgets,
+      plan,
+      account,
+      invitation,
       members,
+      roles,
       apiKeys,
       audit,
     ]),

@@ -1,6 +1,8 @@
 import { bodyOf, createClient, type Me, type RestClient, type Session, type SessionTokens } from '@robustmq/client';
 import { useSyncExternalStore } from 'react';
+import { askForCode } from '../ui/step-up-dialog.tsx';
 import { queryClient } from './query-client.ts';
+import { withStepUp } from './step-up.ts';
 
 /** Who uses this tab, and the tenant its pages show. */
 export interface SignedIn {
@@ -50,7 +52,15 @@ const store = {
 };
 
 /** The signed client of all pages. */
-export const api: RestClient = createClient({ baseUrl: location.origin, authentication: { kind: 'session', store } });
+export const api: RestClient = createClient({
+  baseUrl: location.origin,
+  authentication: { kind: 'session', store },
+  fetch: withStepUp({
+    fetch: (request) => globalThis.fetch(request),
+    ask: askForCode,
+    keep: (accessToken) => sessionStorage.setItem(ACCESS_TOKEN, accessToken),
+  }),
+});
 
 function take(me: Pick<Me, 'user' | 'tenants'>): void {
   const remembered = localStorage.getItem(TENANT);
@@ -84,6 +94,11 @@ export async function restoreSession(): Promise<boolean> {
     if (!store.load()) return false;
     throw error;
   }
+}
+
+/** Asks again who one is and where one belongs: after joining a tenant, or a change of one's own rights. */
+export async function reloadSession(): Promise<void> {
+  take(await bodyOf(api.GET('/v1/me')));
 }
 
 /** Shows another tenant's things from now on. */

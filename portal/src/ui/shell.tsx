@@ -13,27 +13,32 @@ import {
   IconServer2,
   IconSun,
   IconUser,
+  IconUserCog,
   IconUsers,
 } from '@tabler/icons-react';
+import type { Permission } from '@robustmq/contracts';
 import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
 import { useEffect, type ComponentType } from 'react';
-import { selectTenant, signOut, useMaybeSession, useMay, useSession } from '../api/session.ts';
+import { permissionsIn } from '../api/permission.ts';
+import { selectTenant, signOut, useMaybeSession, useSession } from '../api/session.ts';
 import { Logo } from './logo.tsx';
+import { StepUpDialog } from './step-up-dialog.tsx';
 
 interface Entry {
   readonly to: '/clusters' | '/usage' | '/billing' | '/members' | '/api-keys' | '/audit';
   readonly label: string;
   readonly icon: ComponentType<{ size?: number; stroke?: number }>;
-  readonly admin?: true;
+  /** Hidden from those who may not even look. */
+  readonly needs?: Permission;
 }
 
 const ENTRIES: readonly Entry[] = [
   { to: '/clusters', label: 'Clusters', icon: IconServer2 },
-  { to: '/usage', label: 'Usage', icon: IconChartLine },
-  { to: '/billing', label: 'Billing', icon: IconReceipt, admin: true },
+  { to: '/usage', label: 'Usage', icon: IconChartLine, needs: 'usage:read' },
+  { to: '/billing', label: 'Billing', icon: IconReceipt, needs: 'billing:read' },
   { to: '/members', label: 'Members', icon: IconUsers },
-  { to: '/api-keys', label: 'API keys', icon: IconKey, admin: true },
-  { to: '/audit', label: 'Audit log', icon: IconListDetails, admin: true },
+  { to: '/api-keys', label: 'API keys', icon: IconKey, needs: 'api-key:read' },
+  { to: '/audit', label: 'Audit log', icon: IconListDetails, needs: 'audit:read' },
 ];
 
 /** Switches between light and dark; the choice is remembered. */
@@ -99,6 +104,12 @@ function AccountMenu() {
           </Menu.Item>
         ))}
         <Menu.Divider />
+        <Menu.Item
+          leftSection={<IconUserCog size={16} aria-hidden />}
+          onClick={() => void navigate({ to: '/account' })}
+        >
+          Your account
+        </Menu.Item>
         <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => void signOut()}>
           Log out
         </Menu.Item>
@@ -109,10 +120,10 @@ function AccountMenu() {
 
 function Navigation({ onNavigate }: { onNavigate: () => void }) {
   const { pathname } = useLocation();
-  const admin = useMay('admin');
+  const permissions = permissionsIn(useSession());
   return (
     <Stack gap={4}>
-      {ENTRIES.filter((entry) => admin || !entry.admin).map(({ to, label, icon: Icon }) => {
+      {ENTRIES.filter(({ needs }) => needs === undefined || permissions.has(needs)).map(({ to, label, icon: Icon }) => {
         const active = pathname === to || pathname.startsWith(`${to}/`);
         return (
           <NavLink
@@ -193,6 +204,7 @@ export function Shell() {
         <div style={{ maxWidth: '72rem', margin: '0 auto' }}>
           <Outlet key={session.tenantId} />
         </div>
+        <StepUpDialog />
       </AppShell.Main>
     </AppShell>
   );

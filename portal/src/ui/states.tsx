@@ -2,6 +2,7 @@ import { Alert, Button, Center, List, Paper, Skeleton, Stack, Text, ThemeIcon, T
 import { ApiError } from '@robustmq/client';
 import { IconAlertCircle, IconRefresh } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
+import { ButtonLink } from './links.tsx';
 
 /** A place with nothing in it yet: what it is for, and the step that fills it. */
 export function EmptyState({
@@ -78,6 +79,11 @@ export function ErrorState({ error, retry, title: given, mb = 0 }: ErrorStatePro
           <Text size="xs" c="dimmed">
             Request {error.requestId}
           </Text>
+        )}
+        {error instanceof ApiError && error.code === 'mfa-setup-required' && (
+          <ButtonLink to="/account" size="xs">
+            Set up your second factor
+          </ButtonLink>
         )}
         {retry && (
           <Button size="xs" variant="default" leftSection={<IconRefresh size={14} aria-hidden />} onClick={retry}>

@@ -1,8 +1,9 @@
 import { Button, PasswordInput, Stack, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
-import { bodyOf } from '@robustmq/client';
+import { ApiError, bodyOf } from '@robustmq/client';
 import { useMutation } from '@tanstack/react-query';
 import { getRouteApi, useNavigate } from '@tanstack/react-router';
+import { useState } from 'react';
 import { AnchorLink } from '../../ui/links.tsx';
 import { api, signIn } from '../../api/session.ts';
 import { formErrorsOf } from '../../ui/form-errors.ts';
@@ -11,25 +12,32 @@ import { AccountFrame } from './account-frame.tsx';
 
 const route = getRouteApi('/login');
 
-/** E-mail and password for a session. */
+const wantsCode = (error: unknown): boolean => error instanceof ApiError && error.code === 'mfa-code-required';
+
+/** E-mail, password and, where there is one, the second factor for a session. */
 export function LoginPage() {
   const { next } = route.useSearch();
   const navigate = useNavigate();
+  const [codeAsked, setCodeAsked] = useState(false);
   const form = useForm({
     mode: 'uncontrolled',
-    initialValues: { email: '', password: '' },
+    initialValues: { email: '', password: '', code: '' },
     validate: {
       email: (value) => (value.includes('@') ? null : 'Enter your e-mail address'),
       password: (value) => (value === '' ? 'Enter your password' : null),
     },
   });
   const login = useMutation({
-    mutationFn: (body: { email: string; password: string }) => bodyOf(api.POST('/v1/auth/login', { body })),
+    mutationFn: ({ code, ...body }: { email: string; password: string; code: string }) =>
+      bodyOf(api.POST('/v1/auth/login', { body: code.trim() === '' ? body : { ...body, code: code.trim() } })),
     onSuccess: (session) => {
       signIn(session);
       void navigate({ to: next ?? '/clusters' });
     },
-    onError: (error) => form.setErrors(formErrorsOf(error, ['email', 'password'])),
+    onError: (error) => {
+      if (wantsCode(error)) setCodeAsked(true);
+      form.setErrors(formErrorsOf(error, ['email', 'password', 'code']));
+    },
   });
   return (
     <AccountFrame
@@ -45,7 +53,7 @@ export function LoginPage() {
     >
       <form onSubmit={form.onSubmit((values) => login.mutate(values))} noValidate>
         <Stack>
-          {login.error && <ErrorState error={login.error} />}
+          {login.error && !wantsCode(login.error) && <ErrorState error={login.error} />}
           <TextInput
             label="E-mail"
             type="email"
@@ -60,9 +68,23 @@ export function LoginPage() {
             key={form.key('password')}
             {...form.getInputProps('password')}
           />
+          {codeAsked && (
+            <TextInput
+              label="Code"
+              description="Six digits of your authenticator, or a recovery code"
+              autoComplete="one-time-code"
+              autoFocus
+              maxLength={40}
+              key={form.key('code')}
+              {...form.getInputProps('code')}
+            />
+          )}
           <Button type="submit" loading={login.isPending} fullWidth>
             Log in
           </Button>
+          <AnchorLink to="/forgot-password" size="sm" ta="center">
+            Forgotten your password?
+          </AnchorLink>
         </Stack>
       </form>
     </AccountFrame>

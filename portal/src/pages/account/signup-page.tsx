@@ -8,9 +8,9 @@ import { api, signIn } from '../../api/session.ts';
 import { formErrorsOf } from '../../ui/form-errors.ts';
 import { ErrorState } from '../../ui/states.tsx';
 import { AccountFrame } from './account-frame.tsx';
+import { newPasswordFault, PASSWORD_LENGTH_MIN } from './password.ts';
 
 const route = getRouteApi('/signup');
-const PASSWORD_LENGTH_MIN = 10;
 
 /** A person, their tenant, and a session. */
 export function SignupPage() {
@@ -22,8 +22,7 @@ export function SignupPage() {
     validate: {
       tenantName: (value) => (value.trim() === '' ? 'Enter a name' : null),
       email: (value) => (/^\S+@\S+$/.test(value) ? null : 'Enter your e-mail address'),
-      password: (value) =>
-        value.length < PASSWORD_LENGTH_MIN ? `Use at least ${PASSWORD_LENGTH_MIN} characters` : null,
+      password: newPasswordFault,
     },
   });
   const signup = useMutation({

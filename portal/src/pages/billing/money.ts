@@ -5,7 +5,7 @@ export interface Money {
 }
 
 /** Minor-unit digits of a currency. */
-const exponentOf = (currency: string): number =>
+export const exponentOf = (currency: string): number =>
   new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2;
 
 /** `{amount: "-1234567", currency: "USD"}` as `-$12,345.67`: the point is moved in the text, nothing is computed. */

@@ -1,71 +1,32 @@
-import { ActionIcon, Button, Group, Modal, Select, Stack, Text, TextInput } from '@mantine/core';
-import { useForm } from '@mantine/form';
+import { ActionIcon, Button, Select, Stack, Text } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
-import { bodyOf, type Member } from '@robustmq/client';
+import { bodyOf, type Member, type Roles } from '@robustmq/client';
 import { IconTrash, IconUserPlus } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
+import { rolesQuery } from '../../api/people.ts';
+import { usePermitted } from '../../api/permission.ts';
 import { membersQuery } from '../../api/queries.ts';
-import { api, useMay, useSession } from '../../api/session.ts';
+import { api, useSession } from '../../api/session.ts';
 import { ConfirmDialog } from '../../ui/confirm-dialog.tsx';
 import { DataTable, type DataColumn } from '../../ui/data-table.tsx';
-import { formErrorsOf } from '../../ui/form-errors.ts';
-import { PageHeader } from '../../ui/page-header.tsx';
 import { ErrorState, LoadingState, wordsOf } from '../../ui/states.tsx';
 import { Time } from '../../ui/time.tsx';
 import { notice } from '../../ui/notice.ts';
-import { ROLES, ROLE_LABEL, type Role } from './roles.ts';
-
-function AddDialog({ tenantId, opened, onClose }: { tenantId: string; opened: boolean; onClose: () => void }) {
-  const queryClient = useQueryClient();
-  const form = useForm<{ email: string; role: Role }>({
-    initialValues: { email: '', role: 'developer' },
-    validate: { email: (value) => (/^\S+@\S+$/.test(value) ? null : 'Enter an e-mail address') },
-  });
-  const add = useMutation({
-    mutationFn: (body: { email: string; role: Role }) =>
-      bodyOf(api.POST('/v1/tenants/{tenantId}/members', { params: { path: { tenantId } }, body })),
-    onSuccess: async (member) => {
-      notice(`Added ${member.email}`);
-      form.reset();
-      onClose();
-      await queryClient.invalidateQueries({ queryKey: membersQuery(tenantId).queryKey });
-    },
-    onError: (error) => form.setErrors(formErrorsOf(error, ['email', 'role'])),
-  });
-  return (
-    <Modal opened={opened} onClose={onClose} title="Add member">
-      <form onSubmit={form.onSubmit((values) => add.mutate(values))} noValidate>
-        <Stack>
-          {add.error && <ErrorState error={add.error} />}
-          <TextInput
-            label="E-mail"
-            description="They must have signed up before"
-            type="email"
-            data-autofocus
-            {...form.getInputProps('email')}
-          />
-          <Select label="Role" data={ROLES} allowDeselect={false} {...form.getInputProps('role')} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={add.isPending}>
-              Add member
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
-  );
-}
+import { Invitations, InviteDialog, MfaRule } from './invitations.tsx';
+import { MembersHeader } from './members-nav.tsx';
+import { roleBody, roleChoiceOf, roleChoices, roleName } from './roles.ts';
 
 interface RowActions {
-  readonly onRole: (member: Member, role: Role) => void;
+  readonly onRole: (member: Member, choice: string) => void;
   readonly onRemove: (member: Member) => void;
 }
 
-const columnsOf = (selfId: string, actions: RowActions | undefined): readonly DataColumn<Member>[] => [
+const columnsOf = (
+  selfId: string,
+  custom: Roles['items'],
+  actions: RowActions | undefined,
+): readonly DataColumn<Member>[] => [
   {
     id: 'email',
     header: 'E-mail',
@@ -90,15 +51,15 @@ const columnsOf = (selfId: string, actions: RowActions | undefined): readonly Da
       actions ? (
         <Select
           aria-label={`Role of ${m.email}`}
-          data={ROLES}
-          value={m.role}
-          onChange={(role) => role && role !== m.role && actions.onRole(m, role as Role)}
+          data={roleChoices(custom)}
+          value={roleChoiceOf(m)}
+          onChange={(choice) => choice && choice !== roleChoiceOf(m) && actions.onRole(m, choice)}
           allowDeselect={false}
           size="xs"
           w={140}
         />
       ) : (
-        ROLE_LABEL[m.role]
+        roleName(m, custom)
       ),
   },
   { id: 'since', header: 'Member since', sortBy: (m) => m.createdAt, cell: (m) => <Time iso={m.createdAt} dateOnly /> },
@@ -126,22 +87,25 @@ const columnsOf = (selfId: string, actions: RowActions | undefined): readonly Da
 /** Who may use this tenant, and how far. */
 export function MembersPage() {
   const { tenantId, user } = useSession();
-  const mayChange = useMay('admin');
+  const mayChange = usePermitted('member:write');
+  const mayRule = usePermitted('tenant:write');
+  const roles = useQuery(rolesQuery(tenantId));
+  const custom = roles.data?.items ?? [];
   const queryClient = useQueryClient();
   const query = membersQuery(tenantId);
   const members = useQuery(query);
-  const [adding, setAdding] = useState(false);
+  const [inviting, setInviting] = useState(false);
   const [removing, setRemoving] = useState<Member>();
   const refresh = () => queryClient.invalidateQueries({ queryKey: query.queryKey });
   const changeRole = useMutation({
-    mutationFn: ({ member, role }: { member: Member; role: Role }) =>
+    mutationFn: ({ member, choice }: { member: Member; choice: string }) =>
       bodyOf(
         api.PATCH('/v1/tenants/{tenantId}/members/{userId}', {
           params: { path: { tenantId, userId: member.userId } },
-          body: { role },
+          body: roleBody(choice),
         }),
       ),
-    onSuccess: (member) => notice(`${member.email} is now ${ROLE_LABEL[member.role].toLowerCase()}`),
+    onSuccess: (member) => notice(`${member.email} is now ${roleName(member, custom).toLowerCase()}`),
     onError: (error) =>
       notifications.show({ color: 'red', title: 'The role was not changed', message: wordsOf(error).detail }),
     onSettled: refresh,
@@ -156,36 +120,40 @@ export function MembersPage() {
     },
   });
   const actions = mayChange
-    ? { onRole: (member: Member, role: Role) => changeRole.mutate({ member, role }), onRemove: setRemoving }
+    ? { onRole: (member: Member, choice: string) => changeRole.mutate({ member, choice }), onRemove: setRemoving }
     : undefined;
   return (
     <>
-      <PageHeader
+      <MembersHeader
         title="Members"
-        description="Viewers look, developers change clusters, admins manage people, keys and bills, owners everything."
+        description="Who may use this tenant, and how far. What each role may do is under Roles."
         actions={
           mayChange && (
             <Button
               data-main-action
               leftSection={<IconUserPlus size={16} aria-hidden />}
-              onClick={() => setAdding(true)}
+              onClick={() => setInviting(true)}
             >
-              Add member
+              Invite somebody
             </Button>
           )
         }
       />
       {members.isPending && <LoadingState />}
       {members.error && <ErrorState mb="md" error={members.error} retry={() => void members.refetch()} />}
-      {members.data && (
-        <DataTable
-          label="Members"
-          columns={columnsOf(user.id, actions)}
-          rows={members.data}
-          rowId={(member) => member.userId}
-        />
-      )}
-      <AddDialog tenantId={tenantId} opened={adding} onClose={() => setAdding(false)} />
+      <Stack gap="lg">
+        {members.data && (
+          <DataTable
+            label="Members"
+            columns={columnsOf(user.id, custom, actions)}
+            rows={members.data}
+            rowId={(member) => member.userId}
+          />
+        )}
+        <Invitations tenantId={tenantId} customRoles={custom} />
+        {mayRule && <MfaRule tenantId={tenantId} />}
+      </Stack>
+      <InviteDialog tenantId={tenantId} customRoles={custom} opened={inviting} onClose={() => setInviting(false)} />
       <ConfirmDialog
         opened={removing !== undefined}
         title={`Remove ${removing?.email ?? ''}?`}

@@ -17,6 +17,8 @@ export const METER_LABEL: Record<Meter, string> = {
   node_seconds: 'Node time',
 };
 
+export const PROTOCOL_LABEL = { mqtt: 'MQTT', kafka: 'Kafka', amqp: 'AMQP', storage: 'Storage' } as const;
+
 const HOUR_SECONDS = 3_600;
 const HOURS = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
 

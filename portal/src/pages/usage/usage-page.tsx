@@ -1,21 +1,22 @@
-import { Alert, Button, Group, Paper, Select, Stack, Table, Text, Title } from '@mantine/core';
-import type { Cluster, Usage } from '@robustmq/client';
-import { IconChartLine, IconDownload } from '@tabler/icons-react';
+import { Alert, Group, Paper, Select, Stack, Table, Text, Title } from '@mantine/core';
+import type { Usage } from '@robustmq/client';
+import { IconChartLine } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { clustersQuery, usageQuery, type UsageFilter } from '../../api/queries.ts';
+import { usePermitted } from '../../api/permission.ts';
 import { useSession } from '../../api/session.ts';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { EmptyState, ErrorState, LoadingState } from '../../ui/states.tsx';
 import { countText } from '../clusters/quantity.ts';
-import { csvOf } from './csv.ts';
-import { METER_LABEL, meterText } from './meter-text.ts';
+import { CostSection } from './costs.tsx';
+import { METER_LABEL, meterText, PROTOCOL_LABEL } from './meter-text.ts';
 import { seriesOf, totalsOf, type Meter } from './series.ts';
 import { UsageChart } from './usage-chart.tsx';
+import { UsageDownload } from './usage-download.tsx';
 
 const METERS = Object.keys(METER_LABEL) as Meter[];
 const PROTOCOLS = ['mqtt', 'kafka', 'amqp', 'storage'] as const;
-const PROTOCOL_LABEL = { mqtt: 'MQTT', kafka: 'Kafka', amqp: 'AMQP', storage: 'Storage' } as const;
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 /** Least widths of the table's columns: with two protocols it fits a phone. */
@@ -51,25 +52,6 @@ function filterOf(range: Range, clusterId: string | undefined, nowMs: number): U
     to: new Date(to).toISOString(),
     granularity: range.granularity,
   };
-}
-
-function download(usage: Usage, clusters: readonly Cluster[]): void {
-  const nameOf = new Map(clusters.map((cluster) => [cluster.id, cluster.name]));
-  const rows = usage.windows.map((w) => [
-    w.start,
-    nameOf.get(w.clusterId) ?? '',
-    w.clusterId,
-    w.protocol,
-    w.meter,
-    w.quantity,
-  ]);
-  const text = csvOf([['start', 'cluster', 'cluster_id', 'protocol', 'meter', 'quantity'], ...rows]);
-  const url = URL.createObjectURL(new Blob([text], { type: 'text/csv;charset=utf-8' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = `usage-${usage.from.slice(0, 10)}-${usage.to.slice(0, 10)}.csv`;
-  link.click();
-  URL.revokeObjectURL(url);
 }
 
 function Totals({ usage }: { usage: Usage }) {
@@ -127,6 +109,7 @@ function Totals({ usage }: { usage: Usage }) {
 /** What was used: a chart by meter and protocol, the totals, and everything as CSV. */
 export function UsagePage() {
   const { tenantId } = useSession();
+  const seesMoney = usePermitted('billing:read');
   const clusters = useQuery(clustersQuery(tenantId));
   const [clusterId, setClusterId] = useState<string>();
   const [rangeName, setRangeName] = useState('hour');
@@ -152,14 +135,12 @@ export function UsagePage() {
         title="Usage"
         description="Counted in the data plane, per minute. The bill is made of exactly these numbers."
         actions={
-          <Button
-            variant="default"
-            leftSection={<IconDownload size={16} aria-hidden />}
-            disabled={!usage.data || nothing === true}
-            onClick={() => usage.data && download(usage.data, clusters.data ?? [])}
-          >
-            Download CSV
-          </Button>
+          <UsageDownload
+            tenantId={tenantId}
+            clusterId={clusterId}
+            usage={nothing === true ? undefined : usage.data}
+            clusters={clusters.data ?? []}
+          />
         }
       />
       <Stack gap="lg">
@@ -226,6 +207,7 @@ export function UsagePage() {
             <Totals usage={usage.data} />
           </>
         )}
+        {seesMoney && <CostSection tenantId={tenantId} />}
       </Stack>
     </>
   );

@@ -1,0 +1,98 @@
+import { Box, Button, Group, Paper, PasswordInput, Stack, Tabs, Text } from '@mantine/core';
+import { useMutation } from '@tanstack/react-query';
+import { useMemo, useState } from 'react';
+import { Logo } from '../../ui/logo.tsx';
+import { PageHeader } from '../../ui/page-header.tsx';
+import { SchemeToggle } from '../../ui/shell.tsx';
+import { ErrorState } from '../../ui/states.tsx';
+import { HeldInvoices } from './held-invoices.tsx';
+import { operatorClient, type OperatorClient } from './operator-client.ts';
+import { Prices } from './prices.tsx';
+import { Reports } from './reports.tsx';
+
+function TokenForm({ onToken }: { onToken: (token: string) => void }) {
+  const [token, setToken] = useState('');
+  const open = useMutation({
+    mutationFn: () => operatorClient(token.trim()).get('billing/held'),
+    onSuccess: () => onToken(token.trim()),
+  });
+  return (
+    <Paper p="lg" maw={480}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          open.mutate();
+        }}
+      >
+        <Stack>
+          {open.error && <ErrorState error={open.error} />}
+          <PasswordInput
+            label="Operator token"
+            description="Forgotten when this page is left"
+            value={token}
+            onChange={(event) => setToken(event.currentTarget.value)}
+            autoComplete="off"
+            autoFocus
+          />
+          <Button type="submit" loading={open.isPending} disabled={token.trim() === ''}>
+            Open
+          </Button>
+        </Stack>
+      </form>
+    </Paper>
+  );
+}
+
+function Rooms({ client }: { client: OperatorClient }) {
+  return (
+    <Tabs defaultValue="invoices" keepMounted={false}>
+      <Tabs.List mb="md">
+        <Tabs.Tab value="invoices">Invoices</Tabs.Tab>
+        <Tabs.Tab value="reports">Reconciliation and revenue</Tabs.Tab>
+        <Tabs.Tab value="prices">Prices</Tabs.Tab>
+      </Tabs.List>
+      <Tabs.Panel value="invoices">
+        <HeldInvoices client={client} />
+      </Tabs.Panel>
+      <Tabs.Panel value="reports">
+        <Reports client={client} />
+      </Tabs.Panel>
+      <Tabs.Panel value="prices">
+        <Prices client={client} />
+      </Tabs.Panel>
+    </Tabs>
+  );
+}
+
+/** Money for whoever runs the platform; nobody's tenant, so outside of the shell and behind a token of its own. */
+export function OperatorPage() {
+  const [token, setToken] = useState<string>();
+  const client = useMemo(() => (token === undefined ? undefined : operatorClient(token)), [token]);
+  return (
+    <Box mih="100vh">
+      <Group component="header" justify="space-between" p="md">
+        <Logo />
+        <SchemeToggle />
+      </Group>
+      <Box component="main" px="md" pb="xl" maw="72rem" mx="auto">
+        <PageHeader
+          title="Operator"
+          description="Invoices, reconciliation and prices across all tenants."
+          actions={
+            client && (
+              <Button variant="default" onClick={() => setToken(undefined)}>
+                Forget the token
+              </Button>
+            )
+          }
+        />
+        {client ? <Rooms client={client} /> : <TokenForm onToken={setToken} />}
+        {!client && (
+          <Text size="sm" c="dimmed" mt="md">
+            It is in the platform’s secrets, and is none of a tenant’s keys.
+          </Text>
+        )}
+      </Box>
+    </Box>
+  );
+}
