@@ -34,9 +34,9 @@ export interface Radosgw {
 
 /**
  * Starts a gateway with one user (`RADOSGW_CREDENTIALS`); takes 10 to 25 s. Needs root, as Ceph's files do. Test files
- * that may run at the same time say different `lot`s, 0 or 1: each has ports of its own.
+ * that may run at the same time say different `lot`s: each has ports of its own.
  */
-export async function startRadosgw(lot: 0 | 1 = 0): Promise<Radosgw> {
+export async function startRadosgw(lot: 0 | 1 | 2 = 0): Promise<Radosgw> {
   const cluster = new CephCluster(mkdtempSync(join(tmpdir(), 'robustmq-ceph-')), lot * LOT_PORTS);
   try {
     await cluster.start();
