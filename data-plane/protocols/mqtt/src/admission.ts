@@ -300,6 +300,6 @@ const DISCONNECT_FAULTS: Record<DisconnectReason, FaultCode> = {
   'namespace-deleted': 'administrative-action',
   kicked: 'administrative-action',
   shutdown: 'server-shutting-down',
-  suspended: 'quota-exceeded',
+  suspended: 'administrative-action',
   banned: 'banned',
 };

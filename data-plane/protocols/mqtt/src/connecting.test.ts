@@ -100,7 +100,7 @@ describe('CONNECT and CONNACK', () => {
     ['namespace-unknown', 0x86, 4],
     ['namespace-mismatch', 0x87, 5],
     ['not-authorized', 0x87, 5],
-    ['suspended', 0x97, 3],
+    ['suspended', 0x88, 3],
     ['quota-connections', 0x97, 3],
     ['quota-connection-rate', 0x9f, null],
     ['quota-sessions', 0x97, 3],

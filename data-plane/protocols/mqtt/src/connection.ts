@@ -284,6 +284,7 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
     if (this.ended) return;
     this.#attached?.delivery.pump();
     this.output.flush();
+    this.#attached?.delivery.flushed();
     // a client that sends and never reads would have answers piled up for it
     if (this.transport.writableLength > this.context.limits.writableBytesMax) this.#pause(PAUSED_UNTIL_IT_READS);
   }

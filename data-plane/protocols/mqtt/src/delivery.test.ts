@@ -2,7 +2,7 @@ import type { IPublishPacket, ISubscribePacket, Packet, QoS } from 'mqtt-packet'
 import { describe, expect, it } from 'vitest';
 import type { MqttLimits } from './limits.ts';
 import type { Join } from './testing/set-up.ts';
-import { FakeCommit } from './testing/fake-broker.ts';
+import { FakeBroker, FakeCommit } from './testing/fake-broker.ts';
 import { setUp } from './testing/set-up.ts';
 
 const publish = (topic: string, payload: string, options: Partial<IPublishPacket> = {}): IPublishPacket => ({
@@ -220,6 +220,49 @@ describe('a slow reader', () => {
     expect(broker.events.filter((e) => e.code === 'slow-reader')).toHaveLength(1);
     reader.drain();
     expect(payloads(reader.take())).toEqual(['0', '1']);
+  });
+});
+
+describe('a reader that gets messages late', () => {
+  const late = (broker: FakeBroker, thresholdMs = 500) => {
+    const told: string[] = [];
+    Object.assign(broker.namespace, {
+      slowDelivery: (clientId: string, topic: string, latencyMs: number) =>
+        void told.push(`${clientId} ${topic} ${latencyMs}`),
+    });
+    Object.assign(broker.namespace.settings.mqtt, { slowSubscriber: { enabled: true, thresholdMs } });
+    return told;
+  };
+
+  it('is told of once the kernel has taken the sample, and not while it keeps up', () => {
+    const { broker, reader, v4writer, runtime } = pair({ qos: 0, clientId: 'slow' });
+    const told = late(broker);
+    v4writer.send(publish('t', 'a'));
+    runtime.advance(900);
+    reader.writableLength = 100;
+    v4writer.send(publish('t', 'b')); // the kernel is behind from here on
+    v4writer.send(publish('t/é', 'c'));
+    runtime.advance(400);
+    v4writer.send(publish('t', 'd'));
+    expect(told).toEqual([]);
+    runtime.advance(300);
+    reader.drain();
+    expect(told).toEqual(['slow t/é 700']);
+    v4writer.send(publish('t', 'e'));
+    runtime.advance(900);
+    v4writer.send(publish('t', 'f'));
+    reader.drain();
+    expect(told).toHaveLength(1);
+  });
+
+  it('is told of when messages waited for its acknowledgements', () => {
+    const { broker, reader, v4writer, runtime } = pair({ qos: 1, clientId: 'slow' }, { inFlightMax: 1 });
+    const told = late(broker);
+    v4writer.send(...burst(2, 1));
+    runtime.advance(800);
+    expect(told).toEqual([]);
+    reader.send({ cmd: 'puback', messageId: idsOf(reader.take())[0]! } as Packet);
+    expect(told).toEqual(['slow t 800']);
   });
 });
 

@@ -9,6 +9,7 @@ import { PendingQueue } from './pending-queue.ts';
 import type { PendingPackets } from './pending-queue.ts';
 import { copyBytes, headerBytes } from './publish-encoder.ts';
 import { WIRE_V3, WIRE_V5 } from './publishing.ts';
+import { SlowDelivery } from './slow-delivery.ts';
 import { TopicAliases } from './topic-aliases.ts';
 import type { FaultCode } from './reason-codes.ts';
 import type { ServerContext } from './server-context.ts';
@@ -73,6 +74,10 @@ export class Delivery implements Receiver {
   /** What the reader had done when it was last seen to have done more, and when that was. */
   #progress = -1;
   #progressMs = 0;
+  /** Messages that ever waited in `#pending`. */
+  #queued = 0;
+  /** null until the reader is behind for the first time. */
+  #slowDelivery: SlowDelivery | null = null;
 
   constructor(subscriber: Subscriber, options: DeliveryOptions) {
     this.#subscriber = subscriber;
@@ -108,7 +113,26 @@ export class Delivery implements Receiver {
     } else if (asIs && !(mayExpire(run) && this.#mustWait(run.count))) this.#copyAtLeastOnce(run, first);
     else this.#encodeRun(run, qos, retain, subscriptionIds);
     if (this.#slow) this.#subscriber.context.slowReader = true;
+    if (this.#slowDelivery?.wanted === true) this.#sample(run.data.toString('utf8', run.topicStart, run.topicEnd));
     this.#subscriber.markDirty();
+  }
+
+  /** What was just delivered is watched until the kernel has it. */
+  #sample(topic: string): void {
+    const { output } = this.#subscriber;
+    const waits = (this.#pending?.messages ?? 0) > 0;
+    if (waits) this.#slowDelivery!.queued(topic, this.#queued);
+    else this.#slowDelivery!.written(topic, output.flushedBytes + output.pendingBytes);
+  }
+
+  /** The turn's output went to the transport. */
+  flushed(): void {
+    if (this.#link === null) return;
+    const { output, writableLength } = this.#subscriber;
+    if (writableLength === 0 && this.#slowDelivery === null) return;
+    const slow = (this.#slowDelivery ??= new SlowDelivery(this.#subscriber.context.runtime));
+    const dequeued = this.#queued - (this.#pending?.messages ?? 0);
+    slow.look(this.#link, dequeued, output.flushedBytes, writableLength);
   }
 
   /** Behind, but neither so far that messages are lost nor stuck: its publishers slow down for it. */
@@ -222,6 +246,7 @@ export class Delivery implements Receiver {
     const expirySeconds = this.#load(message, qos, retain, subscriptionIds);
     if (expirySeconds === 0) return;
     this.#sendEncoded(qos, expirySeconds, messageSize(message));
+    if (this.#slowDelivery?.wanted === true) this.#sample(message.topic);
     this.#subscriber.markDirty();
   }
 
@@ -337,7 +362,13 @@ export class Delivery implements Receiver {
       pending.messages + count > limits.pendingMessagesMax ||
       (pending.messages > 0 && pending.bytes + packets.bytes.length > limits.pendingBytesMax);
     if (over) this.#dropped(count, 'pending-full', 'the client acknowledges too slowly; newer messages are dropped');
-    else pending.add(packets);
+    else {
+      pending.add(packets);
+      this.#queued += count;
+      // a window that is full makes a reader late just as a full socket does
+      const slow = (this.#slowDelivery ??= new SlowDelivery(this.#subscriber.context.runtime));
+      if (!slow.sampling) slow.wanted = true;
+    }
   }
 
   inboxReady(): void {

@@ -192,6 +192,7 @@ describe('bad packets of an open connection', () => {
     ['SUBSCRIBE with subscription identifier 0', '8209 0001 02 0b 00 0001 61 00', 0x82, null],
     ['SUBSCRIBE with two subscription identifiers', '820b 0001 04 0b01 0b02 0001 61 00', 0x82, null],
     ['[MQTT-3.8.3-4] no-local on a shared subscription', '8210 0001 00 000a 2473686172652f672f61 04', 0x82, null],
+    ['no-local on $queue/a', '820e 0001 00 0008 2471756575652f61 04', 0x82, null],
     [
       '[MQTT-3.10.1-1] [MQTT3-3.10.1-1] UNSUBSCRIBE without its flag',
       'a006 0001 00 0001 61',

@@ -101,7 +101,7 @@ export const REFUSAL_REASONS: Record<RefusalCode, RefusalReason> = {
   'namespace-mismatch': { connect: 'not-authorized', publish: 0x87, subscribe: 0x87 },
   'not-authorized': { connect: 'not-authorized', publish: 0x87, subscribe: 0x87 },
   banned: { connect: 'banned', publish: 0x87, subscribe: 0x87 },
-  suspended: { connect: 'quota-exceeded', publish: 0x97, subscribe: 0x97 },
+  suspended: { connect: 'server-unavailable', publish: 0x80, subscribe: 0x80 },
   'quota-connections': { connect: 'quota-exceeded', publish: 0x97, subscribe: 0x97 },
   'quota-connection-rate': { connect: 'connection-rate-exceeded', publish: 0x97, subscribe: 0x97 },
   'quota-sessions': { connect: 'quota-exceeded', publish: 0x97, subscribe: 0x97 },

@@ -5,7 +5,7 @@ import type { PacketReader } from './packet-reader.ts';
 import { putSubscriptionAck } from './packet-writer.ts';
 import { later } from './publishing.ts';
 import { FAULTS, MqttFault, REFUSAL_REASONS } from './reason-codes.ts';
-import { isSharedFilter, isTopicFilter } from './topic-names.ts';
+import { isGroupFilter, isTopicFilter } from './topic-names.ts';
 
 const SUBACK = 0x90;
 const UNSUBACK = 0xb0;
@@ -18,7 +18,7 @@ const ACK_OVERHEAD_BYTES = 8;
 export function subscribe(connection: MqttConnection, session: Session, body: PacketReader): void {
   const { version, delivery, context } = connection;
   const { packetId, filters } = readSubscribe(body, version);
-  if (filters.some(({ filter, options }) => options.noLocal && isSharedFilter(filter))) {
+  if (filters.some(({ filter, options }) => options.noLocal && isGroupFilter(filter))) {
     throw new MqttFault('protocol-error', 'no-local on a shared subscription'); // [MQTT-3.8.3-4]
   }
   const codes = new Uint8Array(filters.length);

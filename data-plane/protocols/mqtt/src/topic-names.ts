@@ -34,6 +34,11 @@ export function isSharedFilter(filter: string): boolean {
   return filter === '$share' || filter.startsWith('$share/');
 }
 
+/** Whether what the filter finds goes to one of several: `$share/<group>/…`, or `$queue/…`, the group without a name. */
+export function isGroupFilter(filter: string): boolean {
+  return isSharedFilter(filter) || filter.startsWith('$queue/');
+}
+
 /** Whether a topic filter is valid, shared ones included ([MQTT-4.8.2-1], [MQTT-4.8.2-2]). */
 export function isTopicFilter(filter: string): boolean {
   if (!isSharedFilter(filter)) return isPlainFilter(filter);

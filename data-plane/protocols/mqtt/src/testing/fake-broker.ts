@@ -201,7 +201,12 @@ export class FakeBroker implements Broker {
     id: 'ns1',
     name: 'test',
     messageSizeBytesMax: 1024 * 1024,
-    settings: { mqtt: { sessionExpirySecondsMax: 0xffff_ffff, keepAliveSecondsMax: 65_535 } },
+    settings: {
+      mqtt: {
+        ...{ sessionExpirySecondsMax: 0xffff_ffff, keepAliveSecondsMax: 65_535 },
+        slowSubscriber: { enabled: false, thresholdMs: 500 },
+      },
+    },
     connect: (info: Connection['info']) => {
       if (this.refuse.connect) return this.refuse.connect;
       const link = {
