@@ -152,10 +152,11 @@ it('applies topic policy, rules and suspension while clients are connected', asy
   await expect(one.publishAsync('secret/x', 'x', { qos: 1 })).rejects.toThrow(/[Nn]ot authorized/);
   await put({ topics });
   await one.publishAsync('secret/x', 'x', { qos: 1 });
-  const closed = new Promise((resolve) => one.once('close', () => resolve(true)));
+  const told = new Promise((resolve) => one.once('disconnect', ({ reasonCode }) => resolve(reasonCode)));
   await put({ topics, suspended: { reason: 'the invoice of May is not paid' } });
-  await closed;
-  await expect(connect(`mqtt://127.0.0.1:${ports.mqtt}`, { ...PASSWORD, username: 'u@shop' })).rejects.toThrow();
+  expect(await told).toBe(0x98);
+  const late = connect(`mqtt://127.0.0.1:${ports.mqtt}`, { ...PASSWORD, username: 'u@shop' });
+  await expect(late).rejects.toMatchObject({ code: 0x88 });
   await put({ topics });
   await connect(`mqtt://127.0.0.1:${ports.mqtt}`, { ...PASSWORD, username: 'u@shop' });
 });
@@ -167,4 +168,20 @@ it('lets in who shows a certificate of one of the cluster’s authorities, and n
   await device.publishAsync('t/device', 'x', { qos: 1 });
   for (const options of [{ ...sni, ...client('stranger') }, sni])
     await expect(connect(`mqtts://127.0.0.1:${ports.mqtts}`, options)).rejects.toThrow();
+
+  const kafkaWith = (own: object) =>
+    new Kafka({
+      brokers: [`127.0.0.1:${ports.kafkaTls}`],
+      ssl: { ca: [CA.toString()], ...sni, ...own } as object,
+      logLevel: logLevel.NOTHING,
+      retry: { retries: 0 },
+    }).admin();
+  const admin = kafkaWith(client('device'));
+  await admin.connect();
+  await admin.createTopics({ topics: [{ topic: 'by-certificate' }] });
+  expect(await admin.listTopics()).toContain('by-certificate');
+  await admin.disconnect();
+  const stranger = kafkaWith(client('stranger'));
+  await expect(stranger.connect().then(() => stranger.listTopics())).rejects.toThrow();
+  await stranger.disconnect();
 });

@@ -168,6 +168,9 @@ it('serves a namespace from the moment it was applied until it is removed', asyn
   expect(text).toContain('robustmq_messages_in_total{namespace="demo-abcdef",protocol="mqtt"} 1');
   expect(text).toContain('robustmq_connections{namespace="demo-abcdef",protocol="mqtt"} 1');
   expect(text).toMatch(/robustmq_journal_flushes_total [1-9]/);
+  expect(text).toMatch(/robustmq_event_loop_delay_p999_seconds 0\.\d/);
+  for (const name of ['refused_connections', 'refused_messages', 'dropped_messages'])
+    expect(text).toContain(`robustmq_mqtt_${name}_total 0`);
   const refused = await admin.json(
     'PUT',
     `/v1/namespaces/${CLUSTER}`,

@@ -21,6 +21,16 @@ export interface MetricsSource {
   storedBytes(): Iterable<{ readonly namespace: string; readonly storedBytes: number }>;
   journalFlushes(): number;
   storeFailed(): boolean;
+  mqtt(): MqttCounts;
+}
+/** What the MQTT server turned away since the node started. */
+export interface MqttCounts {
+  /** Connections closed unread because their address opened too many. */
+  readonly refusedConnections: number;
+  /** Publishes that the ACL did not allow. */
+  readonly refusedMessages: number;
+  /** Messages dropped because their reader was too slow. */
+  readonly droppedMessages: number;
 }
 
 const PROTOCOL_LABELS = ['namespace', 'protocol'] as const;
@@ -30,6 +40,17 @@ const COUNTERS = {
   bytes_in_total: ['Bytes of messages accepted from clients', (s: ProtocolSample) => s.bytesIn],
   bytes_out_total: ['Bytes of messages written to clients', (s: ProtocolSample) => s.bytesOut],
 } as const;
+
+const MQTT_COUNTERS = {
+  refusedConnections: ['mqtt_refused_connections_total', 'Connections closed because their address opened too many'],
+  refusedMessages: ['mqtt_refused_messages_total', 'MQTT publishes that the ACL did not allow'],
+  droppedMessages: ['mqtt_dropped_messages_total', 'MQTT messages dropped because their reader was too slow'],
+} as const satisfies Record<keyof MqttCounts, readonly [string, string]>;
+/** Percentiles of the event loop's delay, and what their metrics are called. */
+const LOOP_DELAYS = [
+  ['robustmq_event_loop_delay_p99_seconds', '99th', 99],
+  ['robustmq_event_loop_delay_p999_seconds', '99.9th', 99.9],
+] as const;
 
 type Prometheus = typeof Prom;
 type LoopDelay = ReturnType<typeof monitorEventLoopDelay>;
@@ -111,15 +132,29 @@ function nodeMetrics(
   loopDelay: LoopDelay,
 ): void {
   const registers = [registry];
-  new Gauge({
-    name: 'robustmq_event_loop_delay_p99_seconds',
-    help: 'How late the event loop was since the last scrape, 99th percentile',
-    registers,
-    collect() {
-      this.set(loopDelay.count === 0 ? 0 : loopDelay.percentile(99) / NANOSECONDS);
-      loopDelay.reset();
-    },
-  });
+  for (const [i, [name, ordinal, percentile]] of LOOP_DELAYS.entries()) {
+    new Gauge({
+      name,
+      help: `How late the event loop was since the last scrape, ${ordinal} percentile`,
+      registers,
+      collect() {
+        this.set(loopDelay.count === 0 ? 0 : loopDelay.percentile(percentile) / NANOSECONDS);
+        // metrics are collected in the order they were made: the last one ends the period
+        if (i === LOOP_DELAYS.length - 1) loopDelay.reset();
+      },
+    });
+  }
+  for (const [key, [name, help]] of Object.entries(MQTT_COUNTERS)) {
+    new Counter({
+      name: `robustmq_${name}`,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(source.mqtt()[key as keyof MqttCounts]);
+      },
+    });
+  }
   new Counter({
     name: 'robustmq_journal_flushes_total',
     help: 'Group commits since the node started',

@@ -77,6 +77,7 @@ export class Node implements AdminTarget {
       storedBytes: () => feed.storedBytes(),
       journalFlushes: () => counts.flushes,
       storeFailed: () => counts.failed,
+      mqtt: () => this.#mqtt,
     });
     this.#mqtt = new MqttServer({ broker, runtime });
     this.#kafka = new KafkaServer({
