@@ -12,6 +12,9 @@ export interface Ports {
   readonly mqtt: number;
   readonly mqttWs: number;
   readonly kafka: number;
+  readonly mqtts: number;
+  readonly mqttWss: number;
+  readonly kafkaTls: number;
   readonly range: string;
 }
 
@@ -34,6 +37,9 @@ export class CloudUnderTest {
       ROBUSTMQ_MQTT_PORT: String(ports.mqtt),
       ROBUSTMQ_MQTT_WS_PORT: String(ports.mqttWs),
       ROBUSTMQ_KAFKA_PORT: String(ports.kafka),
+      ROBUSTMQ_MQTTS_PORT: String(ports.mqtts),
+      ROBUSTMQ_MQTT_WSS_PORT: String(ports.mqttWss),
+      ROBUSTMQ_KAFKA_TLS_PORT: String(ports.kafkaTls),
       ROBUSTMQ_PORT_RANGE: ports.range,
       ROBUSTMQ_URL: `http://localhost:${ports.http}`,
       ROBUSTMQ_CONFIG: join(home, 'ctl.json'),
@@ -55,6 +61,9 @@ export class CloudUnderTest {
       mqtt: port('ROBUSTMQ_MQTT_PORT'),
       mqttWs: port('ROBUSTMQ_MQTT_WS_PORT'),
       kafka: port('ROBUSTMQ_KAFKA_PORT'),
+      mqtts: port('ROBUSTMQ_MQTTS_PORT'),
+      mqttWss: port('ROBUSTMQ_MQTT_WSS_PORT'),
+      kafkaTls: port('ROBUSTMQ_KAFKA_TLS_PORT'),
       range: shared.env['ROBUSTMQ_PORT_RANGE']!,
     };
     return new CloudUnderTest(shared.home, ports, {});
@@ -65,6 +74,11 @@ export class CloudUnderTest {
   }
   get url(): string {
     return this.env['ROBUSTMQ_URL']!;
+  }
+
+  /** What clients over TLS are to trust. */
+  get authorityFile(): string {
+    return join(this.home, 'agent/tls/ca.cert.pem');
   }
 
   /** Starts it and waits until it says that it is ready. Returns how long that took, in milliseconds. */
@@ -139,7 +153,8 @@ export interface TestCluster {
   readonly id: string;
   readonly username: string;
   readonly password: string;
-  readonly endpoints: { mqtt: string; mqttWs: string; kafka: string };
+  readonly endpoints: Readonly<Record<'mqtt' | 'mqttWs' | 'kafka', string>> &
+    Readonly<Partial<Record<'mqtts' | 'mqttWss' | 'kafkaTls', string>>>;
 }
 
 let counter = 0;
@@ -189,9 +204,12 @@ export async function newCluster(cloud: CloudUnderTest, profile: string, plan = 
 }
 
 async function freePorts(): Promise<Ports> {
-  const ports = await claimPorts(40);
-  const [http, agent, mqtt, mqttWs, kafka] = ports as [number, number, number, number, number];
-  return { http, agent, mqtt, mqttWs, kafka, range: `${ports[8]!}-${ports[39]!}` };
+  const [http, agent, mqtt, mqttWs, kafka, mqtts, mqttWss, kafkaTls, ...rest] = (await claimPorts(72)) as [
+    ...[number, number, number, number, number, number, number, number],
+    ...number[],
+  ];
+  const range = `${rest[0]!}-${rest.at(-1)!}`;
+  return { http, agent, mqtt, mqttWs, kafka, mqtts, mqttWss, kafkaTls, range };
 }
 
 export const portOf = (endpoint: string): number => Number(new URL(endpoint).port);
