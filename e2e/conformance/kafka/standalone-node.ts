@@ -8,19 +8,38 @@ import { eventually, start } from '../../support/process.ts';
 export const USER = 'dev';
 export const PASSWORD = 'pa55-word';
 
+interface Ports {
+  readonly port: number;
+  readonly advertisedPort: number;
+  readonly tlsPort: number;
+}
+/** Paths of PEM files. */
+interface ServerFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
 /** One `standalone` node that a test may kill: its data stays where it is. Clients are told to come to `advertisedPort`. */
 export class StandaloneNode {
   readonly port: number;
   readonly advertisedPort: number;
+  /** Of the listener over TLS, which is there when `make` is given files. */
+  readonly tlsPort: number;
   readonly #directory = mkdtempSync(join(tmpdir(), 'robustmq-kafka-'));
   #child: ChildProcess | null = null;
 
-  private constructor(port: number, advertisedPort: number, settings: object) {
+  private constructor(ports: Ports, settings: object, tls: ServerFiles | undefined) {
+    const { port, advertisedPort, tlsPort } = ports;
     this.port = port;
     this.advertisedPort = advertisedPort;
+    this.tlsPort = tlsPort;
+    const secure = { port: tlsPort, advertisedHost: '127.0.0.1', advertisedPort: tlsPort, tls };
     const config = {
       dataDir: join(this.#directory, 'data'),
-      listeners: { kafka: { port, advertisedHost: '127.0.0.1', advertisedPort } },
+      listeners: {
+        kafka: { port, advertisedHost: '127.0.0.1', advertisedPort },
+        ...(tls === undefined ? {} : { kafkaTls: secure }),
+      },
       namespaces: [{ name: 'main', default: true, credentials: [{ username: USER, password: PASSWORD }], settings }],
     };
     writeFileSync(join(this.#directory, 'node.yaml'), JSON.stringify(config));
@@ -28,11 +47,11 @@ export class StandaloneNode {
 
   /**
    * With `tapped`, clients are led through a port of their own where somebody listens in. `settings` are the cluster's, as
-   * in the configuration file.
+   * in the configuration file; `tls` is the certificate of a second listener.
    */
-  static async make(tapped = false, settings: object = {}): Promise<StandaloneNode> {
-    const [port, tap] = (await claimPorts(2)) as [number, number];
-    return new StandaloneNode(port, tapped ? tap : port, settings);
+  static async make(tapped = false, settings: object = {}, tls?: ServerFiles): Promise<StandaloneNode> {
+    const [port, tap, tlsPort] = (await claimPorts(3)) as [number, number, number];
+    return new StandaloneNode({ port, advertisedPort: tapped ? tap : port, tlsPort }, settings, tls);
   }
 
   async start(): Promise<void> {
