@@ -162,8 +162,11 @@ export interface ConnectionInfo {
   readonly principal: string;
   readonly clientId: string;
   readonly remoteAddress: string;
-  /** The broker wants the connection gone (deleted cluster, revoked credential, kick). Must not call back into it. */
-  disconnect(reason: DisconnectReason): void;
+  /**
+   * The broker wants the connection gone (deleted cluster, revoked credential, kick). Must not call back into it.
+   * `detail`: a sentence for the client, where there is more to say than the reason.
+   */
+  disconnect(reason: DisconnectReason, detail?: string): void;
   /** What `Broker.admit` gave: with it the connection goes when its way in is closed or its proof runs out. */
   readonly admission?: Admission;
 }

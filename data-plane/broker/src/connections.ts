@@ -135,11 +135,11 @@ export class Connections {
       connection.info.disconnect('credential-revoked');
     }
   }
-  /** Asks every connection that `which` picks to go. Returns how many. */
-  disconnect(reason: DisconnectReason, which: (info: ConnectionInfo) => boolean): number {
+  /** Asks every connection that `which` picks to go. Returns how many. `detail`: a sentence for the clients. */
+  disconnect(reason: DisconnectReason, which: (info: ConnectionInfo) => boolean, detail?: string): number {
     const chosen: OpenConnection[] = [];
     for (const connection of this.#open) if (which(connection.info)) chosen.push(connection);
-    for (const { info } of chosen) info.disconnect(reason);
+    for (const { info } of chosen) info.disconnect(reason, detail);
     return chosen.length;
   }
   /** Open connections per protocol. */

@@ -218,7 +218,8 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     }
     if (this.authorization.apply(acl)) this.index.invalidateAll();
     const isListChanged = this.bans.apply(blacklist);
-    if (this.#suspended !== null) this.connections.disconnect('suspended', () => true);
+    const why = this.#suspended;
+    if (why !== null) this.connections.disconnect('suspended', () => true, why);
     this.#revoke(credentials, before);
     this.isStorageFull = this.usage.storedBytes >= record.quotas.storageBytesMax;
     if (!isListChanged) return;

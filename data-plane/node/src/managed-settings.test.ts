@@ -152,9 +152,11 @@ it('applies topic policy, rules and suspension while clients are connected', asy
   await expect(one.publishAsync('secret/x', 'x', { qos: 1 })).rejects.toThrow(/[Nn]ot authorized/);
   await put({ topics });
   await one.publishAsync('secret/x', 'x', { qos: 1 });
-  const told = new Promise((resolve) => one.once('disconnect', ({ reasonCode }) => resolve(reasonCode)));
+  const told = new Promise((resolve) =>
+    one.once('disconnect', ({ reasonCode, properties }) => resolve([reasonCode, properties?.reasonString])),
+  );
   await put({ topics, suspended: { reason: 'the invoice of May is not paid' } });
-  expect(await told).toBe(0x98);
+  expect(await told).toEqual([0x98, 'the invoice of May is not paid']);
   const late = connect(`mqtt://127.0.0.1:${ports.mqtt}`, { ...PASSWORD, username: 'u@shop' });
   await expect(late).rejects.toMatchObject({ code: 0x88 });
   await put({ topics });

@@ -180,10 +180,10 @@ function openLink(connection: MqttConnection, { connect, clientId, admission }: 
     clientId,
     remoteAddress: transport.remoteAddress,
     admission,
-    disconnect: (reason) => {
+    disconnect: (reason, detail) => {
       const fault = DISCONNECT_FAULTS[reason];
       // the broker must not be called back from here: the end comes with this turn's end
-      context.runtime.afterPoll(() => connection.fail(fault, FAULTS[fault].text));
+      context.runtime.afterPoll(() => connection.fail(fault, detail ?? FAULTS[fault].text));
     },
   });
   if ('refused' in link) throw refusalFault(link);
