@@ -67,6 +67,31 @@ describe('a checkpoint that overtakes the flush', () => {
     const again = await open(disk.cutPower());
     expect(await readAll(await again.open('a'))).toHaveLength(40);
   });
+  it('that is cut short anywhere and done by the next start survives the power then', async () => {
+    let died = 0;
+    for (let operation = 0; operation < 40; operation++) {
+      const disk = newDisk();
+      const store = await open(disk, 1, 200);
+      const log = await store.open('a');
+      fill(log, 5);
+      await store.flush();
+      let isDead = false;
+      void disk.stopAfter(operation).then(() => (isDead = true));
+      fill(log, 1);
+      void store.flush().catch(() => undefined);
+      await settle();
+      if (isDead) died++;
+      const next = disk.kill();
+      const again = await open(next, 1, 200);
+      await again.close();
+      const last = await open(next.cutPower());
+      expect((await readAll(await last.open('a'))).length).toBeGreaterThanOrEqual(5);
+      expect(holes(last)).toEqual([]);
+    }
+    // the checkpoint was cut short at many places, and in the end not at all
+    expect(died).toBeGreaterThan(10);
+    expect(died).toBeLessThan(40);
+  });
   it('forgets nothing for a trim that is not stable, nor what only the same flush replaces', async () => {
     const { disk, a, b } = await withCheckpointAhead();
     fill(a, 1);

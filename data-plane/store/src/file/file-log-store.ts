@@ -67,6 +67,8 @@ export class FileLogStore implements LogStore {
   #batchNumber = 0;
   #wal: WriteAheadLog | null = null;
   #sealed: SealedLog | null = null;
+  /** Directories were made under `streams` and that was not synced since. */
+  #hasNewDirectories = false;
   #checkpoint: Promise<void> = Promise.resolve();
   #maintenance: Promise<unknown> = Promise.resolve();
   /** Pieces of maintenance that wait for a flush: a flush must not wait for the checkpoint behind them. */
@@ -92,6 +94,7 @@ export class FileLogStore implements LogStore {
       slabs: this.#slabs,
       segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_MAX,
       onDamage,
+      onNewDirectory: () => (this.#hasNewDirectories = true),
     };
     this.#batch = this.#newBatch();
     this.#host = this.#makeHost();
@@ -291,6 +294,11 @@ export class FileLogStore implements LogStore {
     };
     await Promise.all(Array.from({ length: CHECKPOINT_STREAMS_MAX }, work));
     if (left > 0) return;
+    if (this.#hasNewDirectories) {
+      // Once for all of them: thousands of new streams would wait for as many syncs of the same directory.
+      await this.#disk.syncDirectory(join(this.#directory, 'streams'));
+      this.#hasNewDirectories = false;
+    }
     await this.#registry.save();
     for (const path of sealed.paths) {
       await this.#disk.unlink(path);

@@ -27,6 +27,8 @@ export interface SegmentWorld {
   readonly slabs: SlabPool;
   readonly segmentBytesMax: number;
   readonly onDamage: OnDamage;
+  /** A stream got its directory: the one that holds them must be synced before the write-ahead log goes. */
+  onNewDirectory(): void;
 }
 
 /**
@@ -39,6 +41,8 @@ export class StreamSegments {
   readonly #streamId: number;
   #segments: Segment[] = [];
   #directoryExists = false;
+  /** A loss of power might take a file whose content is synced. */
+  #nameUnsynced = false;
   #endOffset = 0;
   #sizeBytes = 0;
 
@@ -65,6 +69,9 @@ export class StreamSegments {
   async load(replayedFrom: number | null): Promise<void> {
     const names = await this.#world.disk.list(this.#directory);
     this.#directoryExists = names.length > 0;
+    // The process before may have died between the sync of a file and that of its name.
+    this.#nameUnsynced = this.#directoryExists && replayedFrom !== null;
+    if (this.#nameUnsynced) this.#world.onNewDirectory();
     const bases = names.map(segmentBase).filter((base) => base !== null);
     for (const base of bases.sort((a, b) => a - b)) {
       const segment = this.#segment(base);
@@ -80,18 +87,26 @@ export class StreamSegments {
     this.#sizeBytes = this.#segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
   }
 
-  /** Appends chunks, synced when it resolves. Only then `endOffset` moves and reads see them. */
+  /**
+   * Appends chunks, synced when it resolves, but for a directory that is new (`SegmentWorld.onNewDirectory`). Only then
+   * `endOffset` moves and reads see them.
+   */
   async write(chunks: readonly Chunk[]): Promise<void> {
     let at = 0;
     while (at < chunks.length) {
       let tail = this.#segments.at(-1);
-      if (tail === undefined || tail.sizeBytes >= this.#world.segmentBytesMax) {
+      const isNew = tail === undefined || tail.sizeBytes >= this.#world.segmentBytesMax;
+      if (tail === undefined || isNew) {
         tail = await this.#create(chunks[at]!.baseOffset);
         this.#segments.push(tail);
       }
       const segment = tail;
       at = await this.#world.cache.use(segment, (open) => this.#fill(segment, open, chunks, at));
+      // Behind the sync of the file, which on journaling file systems has carried the name along. Before the next segment
+      // is made: one that survives without the one in front of it would hide what the write-ahead log has of that.
+      if (isNew) await this.#syncDirectory();
     }
+    if (this.#nameUnsynced) await this.#syncDirectory();
   }
 
   /**
@@ -271,17 +286,20 @@ export class StreamSegments {
     return true;
   }
 
+  async #syncDirectory(): Promise<void> {
+    await this.#world.disk.syncDirectory(this.#directory);
+    this.#nameUnsynced = false;
+  }
   async #create(base: number): Promise<Segment> {
     const { disk, cache } = this.#world;
     if (!this.#directoryExists) {
       await disk.makeDirectory(this.#directory);
-      await disk.syncDirectory(join(this.#directory, '..'));
+      this.#world.onNewDirectory();
       this.#directoryExists = true;
     }
     const segment = this.#segment(base);
     await disk.unlink(segment.indexPath);
     const file = await disk.open(segment.path, 'create');
-    await disk.syncDirectory(this.#directory);
     cache.put(segment, { file, index: new SegmentIndex() });
     return segment;
   }
