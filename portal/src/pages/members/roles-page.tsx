@@ -56,7 +56,7 @@ function Matrix({ roles }: { roles: Roles }) {
                   </Text>
                 </Table.Th>
                 {row.roles.map((held, index) => (
-                  <Table.Td key={columns[index]!.id} ta="center">
+                  <Table.Td key={columns[index]!.id} ta="center" pos="relative">
                     {held && <IconCheck size={16} aria-hidden />}
                     <VisuallyHidden>{held ? 'Yes' : 'No'}</VisuallyHidden>
                   </Table.Td>
