@@ -10,10 +10,14 @@ interface SubPage {
 /** The pages of one tab, side by side; the one shown is marked. `to` are paths with their parameters filled in. */
 export function SubPages({ label, pages }: { label: string; pages: readonly SubPage[] }) {
   const { pathname } = useLocation();
+  const path = decodeURIComponent(pathname);
+  const isAbove = (to: string) => path === to || path.startsWith(`${to}/`);
+  const above = pages.map(({ to }) => decodeURIComponent(to)).filter(isAbove);
+  const current = above.reduce((longest, to) => (to.length > longest.length ? to : longest), '');
   return (
     <Group component="nav" aria-label={label} gap="xs" mb="md">
       {pages.map((page) => {
-        const shown = decodeURIComponent(pathname) === decodeURIComponent(page.to);
+        const shown = decodeURIComponent(page.to) === current;
         return (
           <ButtonLink
             key={page.to}

@@ -44,7 +44,7 @@ const COLUMNS: readonly DataColumn<AclRule>[] = [
     sortBy: (rule) => rule.pattern,
     cell: ({ resource, patternType, pattern }) => (
       <Text size="sm">
-        {RESOURCES[resource]}, {PATTERNS[patternType].toLowerCase()} <Code>{pattern}</Code>
+        {RESOURCES[resource]}: {PATTERNS[patternType]} <Code>{pattern}</Code>
       </Text>
     ),
   },

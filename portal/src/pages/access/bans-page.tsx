@@ -1,15 +1,17 @@
-import { Badge, Code } from '@mantine/core';
+import { ActionIcon, Badge, Code, Text } from '@mantine/core';
 import { bodyOf } from '@robustmq/client';
 import type { LiveItem } from '@robustmq/contracts';
 import { IconBan, IconX } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
 import { clusterPath, liveKey, useLiveList } from '../../api/live.ts';
 import { usePermitted } from '../../api/permission.ts';
 import { api } from '../../api/session.ts';
 import type { DataColumn } from '../../ui/data-table.tsx';
 import { ListPage } from '../../ui/list-page.tsx';
 import { Time } from '../../ui/time.tsx';
-import { actionColumn, useConfirmed } from '../../ui/use-confirmed.tsx';
+import { useConfirmed } from '../../ui/use-confirmed.tsx';
 import { useCluster } from '../clusters/cluster-layout.tsx';
+import { blacklistQuery } from './blacklist-query.ts';
 import { AccessPages } from './access-pages.tsx';
 import { kindText } from './kinds.ts';
 
@@ -36,6 +38,29 @@ const COLUMNS: readonly DataColumn<Ban>[] = [
   },
 ];
 
+/** Lifts what the node decided by itself; entries of the blacklist are removed there. */
+const liftColumn = (ask: ((ban: Ban) => void) | undefined, listed: ReadonlySet<string>): DataColumn<Ban> => ({
+  id: 'actions',
+  header: '',
+  align: 'right',
+  cell: (ban) => {
+    if (listed.has(`${ban.kind} ${ban.value}`)) {
+      return (
+        <Text size="xs" c="dimmed">
+          On the blacklist
+        </Text>
+      );
+    }
+    return (
+      ask && (
+        <ActionIcon variant="subtle" color="red" onClick={() => ask(ban)} aria-label={`Lift ban of ${ban.value}`}>
+          <IconX size={16} aria-hidden />
+        </ActionIcon>
+      )
+    );
+  },
+});
+
 /** Everybody the node keeps out at this moment. */
 export function BansPage() {
   const cluster = useCluster();
@@ -46,7 +71,7 @@ export function BansPage() {
   const lift = useConfirmed<Ban>({
     title: ({ value }) => `Let ${value} in again?`,
     action: 'Lift ban',
-    words: () => 'It can connect at once. What is on the blacklist is removed there.',
+    words: () => 'It can connect at once.',
     run: ({ kind, value }) =>
       api.DELETE('/v1/tenants/{tenantId}/clusters/{clusterId}/bans', {
         params: { path: clusterPath(cluster), query: { kind, value } },
@@ -54,17 +79,15 @@ export function BansPage() {
     done: ({ value }) => `Lifted the ban of ${value}`,
     queryKey: liveKey(cluster, 'bans'),
   });
-  const icon = <IconX size={16} aria-hidden />;
+  const blacklist = useQuery(blacklistQuery(cluster));
+  const listed = new Set(blacklist.data?.map(({ kind, value }) => `${kind} ${value}`));
   return (
     <>
       <AccessPages cluster={cluster} />
       <ListPage
         label="Bans in force"
         list={list}
-        columns={[
-          ...COLUMNS,
-          ...actionColumn<Ban>(mayLift ? lift.ask : undefined, ({ value }) => `Lift ban of ${value}`, icon),
-        ]}
+        columns={[...COLUMNS, liftColumn(mayLift ? lift.ask : undefined, listed)]}
         rowId={({ kind, value }) => `${kind} ${value}`}
         minWidth={640}
         description="Who is kept out now: the blacklist, and clients that were banned for connecting too often."

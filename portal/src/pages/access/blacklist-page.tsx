@@ -1,6 +1,6 @@
 import { Badge, Button, Code, Group, Modal, Select, Stack, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
-import { allItems, bodyOf, type Cluster } from '@robustmq/client';
+import { bodyOf, type Cluster } from '@robustmq/client';
 import type { BlacklistEntry } from '@robustmq/contracts';
 import { IconPlus, IconTrash, IconUserOff } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
@@ -17,9 +17,9 @@ import { Time } from '../../ui/time.tsx';
 import { actionColumn, useConfirmed } from '../../ui/use-confirmed.tsx';
 import { useCluster } from '../clusters/cluster-layout.tsx';
 import { AccessPages } from './access-pages.tsx';
+import { blacklistQuery } from './blacklist-query.ts';
 import { KINDS, kindText } from './kinds.ts';
 
-const LIMIT = 200;
 const DAY_SECONDS = 86_400;
 const FOR_EVER = '0';
 const SPANS = [
@@ -34,8 +34,6 @@ const PLACEHOLDER: Record<BlacklistEntry['kind'], string> = {
   user: 'checkout',
   address: '203.0.113.0/24',
 };
-
-const blacklistKey = (cluster: Cluster) => [cluster.tenantId, 'clusters', cluster.id, 'blacklist'];
 
 const COLUMNS: readonly DataColumn<BlacklistEntry>[] = [
   { id: 'value', header: 'Who', sortBy: (entry) => entry.value, cell: (entry) => <Code>{entry.value}</Code> },
@@ -81,7 +79,7 @@ function useCreateEntry(cluster: Cluster, onDone: () => void, onRefused: (errors
     onSuccess: async ({ value }) => {
       notice(`${value} is kept out`);
       onDone();
-      await queryClient.invalidateQueries({ queryKey: blacklistKey(cluster) });
+      await queryClient.invalidateQueries({ queryKey: blacklistQuery(cluster).queryKey });
     },
     onError: (error) => onRefused(formErrorsOf(error, ['value', 'reason'])),
   });
@@ -137,20 +135,7 @@ export function BlacklistPage() {
   const cluster = useCluster();
   const mayChange = usePermitted('settings:write');
   const [creating, setCreating] = useState(false);
-  const entries = useQuery({
-    queryKey: blacklistKey(cluster),
-    queryFn: () =>
-      allItems((cursor) =>
-        bodyOf(
-          api.GET('/v1/tenants/{tenantId}/clusters/{clusterId}/blacklist', {
-            params: {
-              path: clusterPath(cluster),
-              query: { limit: LIMIT, ...(cursor === undefined ? {} : { cursor }) },
-            },
-          }),
-        ),
-      ),
-  });
+  const entries = useQuery(blacklistQuery(cluster));
   const remove = useConfirmed<BlacklistEntry>({
     title: ({ value }) => `Let ${value} in again?`,
     action: 'Remove entry',
@@ -160,7 +145,7 @@ export function BlacklistPage() {
         params: { path: { ...clusterPath(cluster), entryId: id } },
       }),
     done: ({ value }) => `${value} may come in again`,
-    queryKey: blacklistKey(cluster),
+    queryKey: blacklistQuery(cluster).queryKey,
   });
   const icon = <IconTrash size={16} aria-hidden />;
   const label = ({ value }: BlacklistEntry) => `Remove ${value} from the blacklist`;

@@ -11,7 +11,7 @@ import { useCluster } from '../clusters/cluster-layout.tsx';
 import { countText } from '../clusters/quantity.ts';
 import { GroupState } from './groups-page.tsx';
 import { useGroups } from './groups-query.ts';
-import { lagOf, topicsOf, type Group } from './lag.ts';
+import { lagOf, offsetsOf, topicsOf, type Group } from './lag.ts';
 import { ResetDialog } from './reset-dialog.tsx';
 
 type Offset = Group['offsets'][number];
@@ -42,7 +42,7 @@ function GroupLists({ group }: { group: Group }) {
       </Title>
       <ListPage
         label="Partitions"
-        list={listOf(group.offsets)}
+        list={listOf(offsetsOf(group))}
         columns={OFFSET_COLUMNS}
         rowId={({ topic, partition }) => `${topic} ${partition}`}
         description={`${countText(lagOf(group))} records behind in all.`}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { lagOf, resetTarget, topicsOf, type Group } from './lag.ts';
+import { lagOf, offsetsOf, resetTarget, topicsOf, type Group } from './lag.ts';
 
 const offset = (topic: string, partition: number, lag: number): Group['offsets'][number] => {
   return { topic, partition, offset: 10, endOffset: 10 + lag, lag };
@@ -13,6 +13,7 @@ describe('a consumer group', () => {
   it('has a lag over all partitions, and topics', () => {
     expect(lagOf(group)).toBe(7);
     expect(topicsOf(group)).toEqual(['a', 'b']);
+    expect(offsetsOf(group).map(({ topic, partition }) => `${topic} ${partition}`)).toEqual(['a 0', 'b 0', 'b 1']);
     expect(lagOf({ ...group, offsets: [] })).toBe(0);
   });
   it('is moved only to what makes sense', () => {

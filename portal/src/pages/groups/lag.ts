@@ -9,6 +9,10 @@ export const lagOf = (group: Group): number => group.offsets.reduce((sum, { lag 
 /** The topics it has offsets of, in order. */
 export const topicsOf = (group: Group): string[] => [...new Set(group.offsets.map(({ topic }) => topic))].sort();
 
+/** Its offsets by topic and partition. */
+export const offsetsOf = ({ offsets }: Group): Group['offsets'] =>
+  [...offsets].sort((a, b) => (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition));
+
 /** Where offsets can be moved to. */
 export type ResetTo = 'earliest' | 'latest' | 'time' | 'offset';
 

@@ -6,6 +6,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { clusterPath, wholeList } from '../../api/live.ts';
 import { usePermitted } from '../../api/permission.ts';
+import { membersQuery } from '../../api/queries.ts';
 import { api } from '../../api/session.ts';
 import type { DataColumn } from '../../ui/data-table.tsx';
 import { ListPage } from '../../ui/list-page.tsx';
@@ -27,7 +28,7 @@ const LIMIT = 100;
 const AT = '/v1/tenants/{tenantId}/clusters/{clusterId}/settings/revisions';
 const AUTHOR = { user: 'A member', 'api-key': 'An API key', system: 'The system' } as const;
 
-const COLUMNS: readonly DataColumn<Revision>[] = [
+const columnsOf = (emails: ReadonlyMap<string, string>): readonly DataColumn<Revision>[] => [
   { id: 'revision', header: 'Revision', sortBy: (r) => r.revision, cell: (r) => r.revision },
   { id: 'at', header: 'When', sortBy: (r) => r.at, cell: (r) => <Time iso={r.at} /> },
   {
@@ -36,8 +37,8 @@ const COLUMNS: readonly DataColumn<Revision>[] = [
     cell: ({ author }) => (
       <>
         <Text size="sm">{AUTHOR[author.type]}</Text>
-        <Text size="xs" c="dimmed">
-          {author.id}
+        <Text size="xs" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
+          {emails.get(author.id) ?? author.id}
         </Text>
       </>
     ),
@@ -97,6 +98,8 @@ export function RevisionsPage() {
     setTarget(revision);
     setRolling(true);
   };
+  const members = useQuery(membersQuery(cluster.tenantId));
+  const emails = new Map(members.data?.map((member) => [member.userId, member.email]));
   const newest = Math.max(0, ...(revisions.data ?? []).map(({ revision }) => revision));
   const onRollback = mayChange ? rollback : undefined;
   return (
@@ -105,7 +108,7 @@ export function RevisionsPage() {
       <ListPage<Revision>
         label="Revisions"
         list={wholeList(revisions)}
-        columns={[...COLUMNS, actionsColumn(setShown, onRollback, newest)]}
+        columns={[...columnsOf(emails), actionsColumn(setShown, onRollback, newest)]}
         rowId={({ revision }) => String(revision)}
         minWidth={760}
         description="Every change of settings, ACL rules and blacklist, the newest first."

@@ -48,6 +48,11 @@ const KINDS = [
 ];
 
 const sizeOf = (base64: string | null): number => (base64 === null ? 0 : bytesOfBase64(base64).length);
+/** `sizeBytes` of a record counts its key and headers too; a value shorter than was asked for is whole. */
+const valueSizeOf = ({ value, sizeBytes }: Shown): number => {
+  const size = sizeOf(value);
+  return size < VALUE_BYTES_MAX ? size : sizeBytes;
+};
 const textOf = (base64: string | null): string =>
   base64 === null ? 'null' : payloadText(bytesOfBase64(base64), 'text');
 
@@ -77,9 +82,9 @@ const columnsOf = (show: (record: Shown) => void): readonly DataColumn<Shown>[] 
   {
     id: 'value',
     header: 'Value',
-    cell: ({ value, sizeBytes }) => (
+    cell: (record) => (
       <span style={{ fontFamily: 'var(--mantine-font-family-monospace)', fontSize: 'var(--mantine-font-size-xs)' }}>
-        {value === null ? 'deleted (no value)' : previewOf(value, sizeBytes)}
+        {record.value === null ? 'deleted (no value)' : previewOf(record.value, valueSizeOf(record))}
       </span>
     ),
   },
@@ -104,7 +109,7 @@ function RecordDialog({ record, onClose }: { record: Shown | undefined; onClose:
           {record.value === null ? (
             <Text size="sm">It has no value: in a compacted topic it deletes its key.</Text>
           ) : (
-            <PayloadView label="Value" base64={record.value} sizeBytes={record.sizeBytes} />
+            <PayloadView label="Value" base64={record.value} sizeBytes={valueSizeOf(record)} />
           )}
           <NamedValues
             label="Headers"
@@ -264,7 +269,7 @@ function Browser({ cluster, topicName, partitions }: BrowserProps) {
         </Button>
         <Button
           variant="default"
-          disabled={next === undefined || next <= first}
+          disabled={next === undefined || next >= (partition?.endOffset ?? 0)}
           onClick={() => next !== undefined && setFrom({ partition: from.partition, fromOffset: next })}
         >
           Newer
