@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { Kafka, logLevel } from 'kafkajs';
+import { Kafka, logLevel, type KafkaConfig } from 'kafkajs';
 import mqtt from 'mqtt';
 import { portOf, type TestCluster } from './cloud.ts';
 import { eventually, run, start, type Finished } from './process.ts';
@@ -82,7 +82,7 @@ export function kcat(cluster: TestCluster, args: readonly string[], input?: stri
 }
 
 /** A kafkajs client of the cluster. */
-export function kafkaOf(cluster: TestCluster): Kafka {
+export function kafkaOf(cluster: TestCluster, options: Partial<KafkaConfig> = {}): Kafka {
   return new Kafka({
     clientId: 'e2e',
     brokers: [`127.0.0.1:${portOf(cluster.endpoints.kafka)}`],
@@ -90,6 +90,7 @@ export function kafkaOf(cluster: TestCluster): Kafka {
     ssl: false,
     logLevel: logLevel.NOTHING,
     retry: { initialRetryTime: 100, retries: 10 },
+    ...options,
   });
 }
 

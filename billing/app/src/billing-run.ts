@@ -8,6 +8,7 @@ import { breakExpired } from './credits.ts';
 import { applyDunning } from './dunning.ts';
 import { monthsToBill, openDraft, readInvoice, settleDrafts, settleInvoice, type IssueRules } from './invoices.ts';
 import type { GatewayInvoice, PaymentGateway } from './payment-gateway.ts';
+import { grantTrial } from './trial.ts';
 
 /** Days between issue and due date without a card. */
 const OFFLINE_NET_DAYS = 14;
@@ -21,6 +22,8 @@ export interface BillingRunOptions {
   readonly gateway: PaymentGateway;
   readonly seller: Party;
   readonly log: FastifyBaseLogger;
+  /** Credit of a new tenant, minor units; 0 = none. */
+  readonly trialMinor?: bigint;
 }
 
 /**
@@ -62,8 +65,9 @@ export class BillingRun {
   async tenant(tenantId: string, now: Date): Promise<void> {
     const { database } = this.#options;
     await database.withTenant(tenantId, async (tx) => {
-      const account = await lockedAccount(tx, tenantId);
-      const at = timeOf(account, now);
+      const found = await lockedAccount(tx, tenantId);
+      const at = timeOf(found, now);
+      const account = await grantTrial(tx, found, this.#options.trialMinor ?? 0n, at);
       await breakExpired(tx, account, at);
       for (const period of await monthsToBill(tx, account, at)) await openDraft(tx, account, period, at);
       await settleDrafts(tx, account, at, this.#rules());
@@ -77,7 +81,7 @@ export class BillingRun {
   async dun(tenantId: string, now: Date): Promise<void> {
     await this.#options.database.withTenant(tenantId, async (tx) => {
       const account = await lockedAccount(tx, tenantId);
-      await applyDunning(tx, account, timeOf(account, now));
+      await applyDunning(tx, account, timeOf(account, now), now);
     });
   }
 

@@ -1,14 +1,17 @@
 import { BudgetAction, type Budget } from '@robustmq/contracts';
 import { appendAudit, WorkQueue, type Database, type TenantTx } from '@robustmq/db';
 import { z } from 'zod';
+import { amountText } from './amount-text.ts';
 import { accountOf, lockedAccount, timeOf } from './account.ts';
 import { BillingError } from './billing-error.ts';
 import { costOf, type MonthCost } from './costs.ts';
 import { uuidOf } from './ledger.ts';
+import { notify } from './notices.ts';
 import { monthOf } from './period.ts';
 
 type BudgetRow = NonNullable<Awaited<ReturnType<TenantTx['budget']['findUnique']>>>;
 const Thresholds = z.array(z.object({ percent: z.number().int(), action: BudgetAction }));
+const Sacrifice = z.array(z.string());
 /** Budgets of one tenant at most. */
 export const BUDGETS_MAX = 50;
 
@@ -41,14 +44,27 @@ export async function watchBudgets(database: Database, tenantId: string, realNow
     const wanted: (string | null)[] = [];
     for (const budget of budgets) {
       const spent = spentOf(budget, cost);
+      wanted.push(...sacrificed(budget, spent));
       for (const { percent, action } of Thresholds.parse(budget.thresholds)) {
         if (!isReached(budget, spent, percent)) continue;
-        if (action === 'throttle') wanted.push(budget.clusterId);
         await fire(tx, budget, { percent, action, spent, periodFrom: period.from, now });
       }
     }
     await throttle(tx, tenantId, wanted, now);
   });
+}
+
+/**
+ * The clusters a budget slows down now, in the tenant's order of sacrifice: with every throttling threshold that is
+ * reached one more of the list, and all of it with the last. Without a list it is the budget's cluster, or all (null).
+ */
+function sacrificed(budget: BudgetRow, spent: bigint): (string | null)[] {
+  const steps = Thresholds.parse(budget.thresholds).filter(({ action }) => action === 'throttle');
+  const reached = steps.filter(({ percent }) => isReached(budget, spent, percent)).length;
+  if (reached === 0) return [];
+  const order = Sacrifice.parse(budget.sacrifice);
+  if (order.length === 0) return [budget.clusterId];
+  return reached === steps.length ? order : order.slice(0, reached);
 }
 
 async function fire(
@@ -73,6 +89,15 @@ async function fire(
     },
     target: { type: 'budget', id: budgetId },
     detail: { name: budget.name, percent, action, spentMinor, amountMinor: budget.amountMinor.toFixed(0) },
+  });
+  const sums = [alert.spent, minorOf(budget.amountMinor)].map(
+    (one) => `${amountText(one.toString(), budget.currency)} ${budget.currency}`,
+  );
+  const slowed = action === 'throttle' ? ' Data is slowed down until the budget is raised or the month is over.' : '';
+  await notify(tx, tenantId, {
+    ...{ key: `budget:${budgetId}:${periodFrom.toISOString()}:${percent}:${revision}`, kind: 'budget', at: alert.now },
+    subject: `Budget "${budget.name}": ${percent} % is spent`,
+    text: `${sums[0]} of ${sums[1]} are spent this month, before credits and taxes.${slowed}\n`,
   });
 }
 
@@ -99,6 +124,7 @@ function viewOf(
     ...{ id: row.id, name: row.name, clusterId: row.clusterId as Budget['clusterId'] },
     amount: { amount: row.amountMinor.toFixed(0), currency },
     thresholds: Thresholds.parse(row.thresholds),
+    sacrifice: Sacrifice.parse(row.sacrifice) as Budget['sacrifice'],
     spent: { amount: spentOf(row, cost).toString(), currency },
     alerts: alerts.map((alert) => ({
       ...{ percent: alert.percent, action: BudgetAction.parse(alert.action), firedAt: alert.firedAt.toISOString() },
@@ -128,12 +154,18 @@ export interface BudgetFields {
   readonly clusterId: string | null;
   readonly amountMinor: string;
   readonly thresholds: readonly { readonly percent: number; readonly action: 'notify' | 'throttle' }[];
+  /** Ids of clusters, the first to be slowed down first. */
+  readonly sacrifice?: readonly string[];
 }
 
 async function refuseStranger(tx: TenantTx, tenantId: string, clusterId: string | null | undefined): Promise<void> {
   if (clusterId === null || clusterId === undefined) return;
   if ((await tx.cluster.count({ where: { tenantId, id: clusterId } })) === 0)
     throw new BillingError('not-found', 'there is no such cluster');
+}
+
+async function refuseStrangers(tx: TenantTx, tenantId: string, ids: readonly string[] = []): Promise<void> {
+  for (const id of ids) await refuseStranger(tx, tenantId, id);
 }
 
 /** Makes a budget; the same `key` makes one. */
@@ -150,10 +182,12 @@ export async function createBudget(
     await refuseStranger(tx, tenantId, fields.clusterId);
     if ((await tx.budget.count({ where: { tenantId } })) >= BUDGETS_MAX)
       throw new BillingError('conflict', `a tenant has at most ${BUDGETS_MAX} budgets`);
+    await refuseStrangers(tx, tenantId, fields.sacrifice);
     const { name, clusterId, amountMinor } = fields;
+    const sacrifice = [...(fields.sacrifice ?? [])];
     const thresholds = fields.thresholds.map((one) => ({ ...one }));
     await tx.budget.createMany({
-      data: [{ id, tenantId, name, clusterId, amountMinor, currency, thresholds }],
+      data: [{ id, tenantId, name, clusterId, amountMinor, currency, thresholds, sacrifice }],
       skipDuplicates: true,
     });
   });
@@ -172,12 +206,14 @@ export async function updateBudget(
   await database.withTenant(tenantId, async (tx) => {
     await lockedAccount(tx, tenantId);
     await refuseStranger(tx, tenantId, change.clusterId);
-    const { thresholds, ...rest } = change;
+    await refuseStrangers(tx, tenantId, change.sacrifice);
+    const { thresholds, sacrifice, ...rest } = change;
     const changed = await tx.budget.updateMany({
       where: { tenantId, id },
       data: {
         ...rest,
         ...(thresholds === undefined ? {} : { thresholds: thresholds.map((one) => ({ ...one })) }),
+        ...(sacrifice === undefined ? {} : { sacrifice: [...sacrifice] }),
         ...(thresholds === undefined && change.amountMinor === undefined ? {} : { revision: { increment: 1 } }),
       },
     });

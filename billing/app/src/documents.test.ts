@@ -2,7 +2,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import type { Invoice, InvoiceLine } from '@robustmq/contracts';
 import { describe, expect, it } from 'vitest';
 import { csvField, invoiceCsv } from './invoice-csv.ts';
-import { amountText, invoicePdf } from './invoice-pdf.ts';
+import { amountText } from './amount-text.ts';
+import { invoicePdf } from './invoice-pdf.ts';
 import { SELLER } from './testing/harness.ts';
 
 const PERIOD = { serviceFrom: '2026-11-01T00:00:00.000Z', serviceTo: '2026-12-01T00:00:00.000Z' };

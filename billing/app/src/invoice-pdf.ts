@@ -1,6 +1,6 @@
 import PDFDocument from 'pdfkit';
 import type { Invoice, InvoiceLine, Party } from '@robustmq/contracts';
-import { CURRENCY_EXPONENT } from '@robustmq/rating';
+import { amountText } from './amount-text.ts';
 
 export type Paper = 'a4' | 'letter';
 type Pdf = InstanceType<typeof PDFDocument>;
@@ -12,15 +12,6 @@ const RULE = '#d5dae1';
 const ACCENT = '#0b6bcb';
 /** Space kept at the foot of every page for its number, in points. */
 const FOOT = 24;
-
-/** Minor units for people: `1,234.50`, digits moved and never computed. */
-export function amountText(amount: string, currency: string): string {
-  const exponent = CURRENCY_EXPONENT[currency] ?? 2;
-  const sign = amount.startsWith('-') ? '-' : '';
-  const digits = amount.slice(sign.length).padStart(exponent + 1, '0');
-  const whole = digits.slice(0, digits.length - exponent).replaceAll(/\B(?=(\d{3})+$)/g, ',');
-  return `${sign}${whole}${exponent === 0 ? '' : `.${digits.slice(-exponent)}`}`;
-}
 
 const dateText = (iso: string): string =>
   new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date(iso));

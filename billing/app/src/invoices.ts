@@ -34,6 +34,12 @@ export interface IssueRules {
 const minorOf = (value: { toFixed(digits: number): string }): bigint => BigInt(value.toFixed(0));
 const isOpen = (status: string): boolean => status === 'draft' || status === 'held';
 
+/** Whether the account has a past before `to`: a commitment, too, is owed for no month that ended before it began. */
+async function existedBefore(tx: TenantTx, tenantId: string, to: Date): Promise<boolean> {
+  const { createdAt } = await tx.tenant.findUniqueOrThrow({ where: { id: tenantId } });
+  return createdAt < to || (await tx.usageHourly.count({ where: { tenantId, hour: { lt: to } }, take: 1 })) > 0;
+}
+
 /** Ended months that need an invoice and have none: those with usage or fees, and the last one for late corrections. */
 export async function monthsToBill(tx: TenantTx, account: AccountRow, now: Date): Promise<BillingPeriod[]> {
   const { tenantId, currency } = account;
@@ -42,7 +48,9 @@ export async function monthsToBill(tx: TenantTx, account: AccountRow, now: Date)
     UNION SELECT date_trunc('month', m, 'UTC') FROM subscription_phases p,
       generate_series(date_trunc('month', p.valid_from, 'UTC'), least(coalesce(p.valid_to, ${now}), ${now}), interval '1 month') m
       WHERE p.tenant_id = ${tenantId}::uuid`;
-  const months = new Set([...rows.map(({ month }) => monthOf(month).from.getTime()), monthBefore(now).from.getTime()]);
+  const months = new Set(rows.map(({ month }) => monthOf(month).from.getTime()));
+  const last = monthBefore(now);
+  if (await existedBefore(tx, tenantId, last.to)) months.add(last.from.getTime());
   const made = await tx.invoice.findMany({
     where: { tenantId, currency, kind: 'invoice', status: { not: 'void' } },
     select: { periodFrom: true },

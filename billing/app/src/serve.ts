@@ -21,6 +21,11 @@ const Environment = z.object({
   ROBUSTMQ_INTERNAL_TOKEN: z.string().min(16),
   STRIPE_SECRET_KEY: z.string().min(1).optional(),
   STRIPE_WEBHOOK_SECRET: z.string().min(1).optional(),
+  /** Credit every new tenant begins with, in minor units; 0 = none. */
+  ROBUSTMQ_BILLING_TRIAL: z
+    .string()
+    .regex(/^\d{1,9}$/)
+    .default('10000'),
   /** JSON of who invoices are from: name, address lines, tax id, e-mail. */
   ROBUSTMQ_BILLING_SELLER: z.string().default('{"name":"RobustMQ Cloud"}'),
 });
@@ -55,7 +60,7 @@ async function main(): Promise<void> {
   const now = () => new Date();
   const stripe = env.STRIPE_SECRET_KEY === undefined ? undefined : stripeClient({ secretKey: env.STRIPE_SECRET_KEY });
   const gateway = stripe ? new StripeGateway(stripe) : new OfflineGateway();
-  const run = new BillingRun({ database, gateway, seller, log });
+  const run = new BillingRun({ database, gateway, seller, log, trialMinor: BigInt(env.ROBUSTMQ_BILLING_TRIAL) });
   const secret = env.STRIPE_WEBHOOK_SECRET;
   const webhook = stripe && secret !== undefined ? stripeWebhook({ database, stripe, secret, run, now }) : undefined;
   const app = billingServer({

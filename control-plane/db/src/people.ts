@@ -123,10 +123,12 @@ export class People {
     return ended.count > 0;
   }
 
+  /** Keeps a mail until it is sent; one with an id that is there already is the same mail. */
   async addMail(mail: Pick<Mail, 'id' | 'kind' | 'address' | 'subject' | 'sealedText'>): Promise<void> {
     const { id, kind, address, subject } = mail;
-    await this.#client.mail.create({
-      data: { id, kind, address, subject, sealedText: new Uint8Array(mail.sealedText) },
+    await this.#client.mail.createMany({
+      data: [{ id, kind, address, subject, sealedText: new Uint8Array(mail.sealedText) }],
+      skipDuplicates: true,
     });
   }
 

@@ -37,6 +37,7 @@ export type TenantTx = Pick<
   | 'planChange'
   | 'budget'
   | 'budgetAlert'
+  | 'billingNotice'
   | 'stripeEvent'
   | '$queryRaw'
   | '$executeRaw'

@@ -54,6 +54,11 @@ export class Harness {
     return new Harness(server, database, enrolled.agentId, privateKey, gateway);
   }
 
+  /** URL of the application's role. */
+  get url(): string {
+    return this.#server.url;
+  }
+
   get ownerUrl(): string {
     return this.#server.ownerUrl;
   }

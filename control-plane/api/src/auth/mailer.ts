@@ -11,7 +11,9 @@ const LOOK_MS = 5_000;
 const SMTP_TIMEOUT_MS = 10_000;
 
 export interface Letter {
-  readonly kind: 'verify-email' | 'reset-password' | 'invitation';
+  /** The same id is the same mail; absent = a new one. */
+  readonly id?: string;
+  readonly kind: 'verify-email' | 'reset-password' | 'invitation' | 'budget' | 'dunning';
   readonly address: string;
   readonly subject: string;
   readonly text: string;
@@ -57,8 +59,7 @@ export class Mailer implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   /** Promises the mail; it is sent soon after, and again until it is. */
-  async post({ kind, address, subject, text }: Letter): Promise<void> {
-    const id = uuidv7();
+  async post({ id = uuidv7(), kind, address, subject, text }: Letter): Promise<void> {
     await this.#database.people.addMail({
       id,
       kind,

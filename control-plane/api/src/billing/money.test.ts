@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { OPERATOR_TOKEN, startTestApi, type SignedUp, type TestApi } from '../testing/test-api.ts';
+import { WorkQueue } from '@robustmq/db';
+import { OPERATOR_TOKEN, startTestApi, until, type SignedUp, type TestApi } from '../testing/test-api.ts';
 
 const BILLING = fileURLToPath(new URL('../../../../billing/app/src/main.ts', import.meta.url));
 const INTERNAL_TOKEN = 'internal-token-of-the-tests';
@@ -83,6 +84,54 @@ describe('money over REST', { timeout: 60_000 }, () => {
     const actions = events.body.items.map((event) => event.action);
     for (const action of ['budget.create', 'budget.update', 'budget.delete', 'subscription.update'])
       expect(actions).toContain(action);
+  });
+
+  it('mails what billing has to say to the owners and the address on the invoices, each once', async () => {
+    const { tenantId } = owner;
+    await call('PATCH', '/subscription', { buyer: { name: 'Acme', email: 'books@acme.test' } });
+    const notice = { kind: 'dunning', subject: 'Invoice 7 is unpaid', text: 'Pay it.\n', at: new Date() };
+    await api.database.withTenant(tenantId, async (tx) => {
+      await tx.billingNotice.createMany({ data: [{ tenantId, key: 'n', ...notice }] });
+      await WorkQueue.promise(tx, 'send-mail', `${tenantId}/n`, tenantId);
+    });
+    const sent = async () => {
+      const mails = await api.call<{ items: { address: string; subject: string; text: string }[] }>(
+        'GET',
+        '/v1/operator/mails',
+        { token: OPERATOR_TOKEN },
+      );
+      return mails.body.items.filter((mail) => mail.subject === notice.subject);
+    };
+    const left = () =>
+      api.database.withTenant(tenantId, (tx) => tx.outbox.count({ where: { kind: 'send-mail', tenantId } }));
+    await until(left, (count) => count === 0);
+    // promised again, as after a crash between mailing and ticking off
+    await api.database.withTenant(tenantId, (tx) => WorkQueue.promise(tx, 'send-mail', `${tenantId}/n`, tenantId));
+    await until(left, (count) => count === 0);
+    const mails = await sent();
+    expect(mails.map((mail) => mail.address).sort()).toEqual(['books@acme.test', owner.email].sort());
+    expect(mails[0]!.text).toMatch(/^Pay it\.\n\nhttp.*\/billing\n$/);
+  });
+
+  it('refuses growth, and nothing else, while the account is restricted', async () => {
+    const { tenantId } = owner;
+    const [month, due] = [new Date(Date.now() - 60 * 86_400_000), new Date(Date.now() - 8 * 86_400_000)];
+    const unpaid = await api.database.withTenant(tenantId, async (tx) => {
+      await tx.billingAccount.update({ where: { tenantId }, data: { standing: 'restricted' } });
+      return tx.invoice.create({
+        data: {
+          ...{ tenantId, status: 'past_due', number: 'UNPAID-1', currency: 'USD', issuedAt: month, dueAt: due },
+          ...{ periodFrom: month, periodTo: due, subtotalMinor: '5', totalMinor: '5' },
+        },
+      });
+    });
+    const refused = await call('POST', '/clusters', { name: 'more' });
+    expect(refused).toMatchObject({ status: 402, body: { code: 'billing-suspended' } });
+    expect(String(refused.body['detail'])).toMatch(/An invoice is unpaid/);
+    expect((await call('GET', '/clusters')).status).toBe(200);
+    const paid = { token: OPERATOR_TOKEN, body: { tenantId, invoiceId: unpaid.id } };
+    expect((await api.call('POST', '/v1/operator/billing/mark-paid', paid)).status).toBe(200);
+    expect((await call('POST', '/clusters', { name: 'more' })).status).toBe(202);
   });
 
   it('lets the operator alone see reports and act, and takes no webhook without a provider', async () => {

@@ -2,6 +2,7 @@ import { Controller } from '@nestjs/common';
 import { DEFAULT_QUOTAS, Plan, Quotas, type UpdateClusterBody } from '@robustmq/contracts';
 import { Agents, Database, isUniqueViolation, WorkQueue, type ClusterRow, type TenantTx } from '@robustmq/db';
 import { InvoicesController } from '../billing/invoices-controller.ts';
+import { refuseGrowth } from '../billing/standing.ts';
 import type { Caller } from '../http/caller.ts';
 import { mayChange } from '../http/precondition.ts';
 import { notFound, ProblemError } from '../http/problem-error.ts';
@@ -142,6 +143,7 @@ const nameTaken = (name?: string): ProblemError =>
  */
 async function planChange(tx: TenantTx, row: ClusterRow, { plan }: UpdateClusterBody): Promise<Data> {
   if (plan === undefined || plan === row.plan) return {};
+  if (row.plan === 'serverless') await refuseGrowth(tx);
   const quotas = Quotas.parse({ ...DEFAULT_QUOTAS[Plan.parse(plan)], ...(row.quotaOverrides as object) });
   const topics = await tx.topicObservation.findMany({ where: { clusterId: row.id } });
   const stored = Number(topics.reduce((sum, topic) => sum + topic.storedBytes, 0n));

@@ -3,6 +3,7 @@ import { Quotas, TopicPolicy, type UpdateTopicBody } from '@robustmq/contracts';
 import { Database, type ClusterRow, type TenantTx, type TopicRow } from '@robustmq/db';
 import { z } from 'zod';
 import { AgentViews } from '../agents/agent-views.ts';
+import { refuseGrowth } from '../billing/standing.ts';
 import { pageOf, readCursor } from '../http/cursor.ts';
 import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
@@ -179,6 +180,7 @@ async function topicsLeft(tx: TenantTx, cluster: ClusterRow): Promise<void> {
 }
 
 async function partitionsLeft(tx: TenantTx, cluster: ClusterRow, more: number): Promise<void> {
+  if (more > 0) await refuseGrowth(tx);
   const { partitionsMax } = Quotas.parse(cluster.quotas);
   const { partitions } = await usedBy(tx, cluster.id);
   if (more > 0 && partitions + more > partitionsMax)

@@ -15,7 +15,7 @@ const TITLES: Record<ProblemCode, string> = {
   'mfa-code-required': 'A code of your second factor is needed',
   'mfa-setup-required': 'The tenant asks for a second factor: set one up first',
   'step-up-required': 'Prove your second factor again for this',
-  'billing-suspended': 'The tenant is suspended',
+  'billing-suspended': 'An invoice is unpaid',
   forbidden: 'Your role does not allow this',
   'not-found': 'There is no such thing',
   'method-not-allowed': 'The resource does not have this method',

@@ -178,8 +178,19 @@ const budgetFields = {
   /** Minor units per month. */
   amountMinor: z.string().regex(/^[1-9][0-9]{0,17}$/),
   thresholds: z.array(Threshold).min(1).max(10),
+  /**
+   * Order of sacrifice: clusters that `throttle` slows down, the first one first, one more with every threshold that
+   * throttles, and all of the list with the last. Clusters that are not listed are left alone; empty = all at once.
+   */
+  sacrifice: z.array(ClusterId).max(50),
 };
-export const CreateBudgetBody = z.object({ ...budgetFields, clusterId: budgetFields.clusterId.default(null) }).strict();
+export const CreateBudgetBody = z
+  .object({
+    ...budgetFields,
+    clusterId: budgetFields.clusterId.default(null),
+    sacrifice: budgetFields.sacrifice.default([]),
+  })
+  .strict();
 export const UpdateBudgetBody = z
   .object({ ...budgetFields })
   .partial()
@@ -190,6 +201,7 @@ export const Budget = z.object({
   clusterId: ClusterId.nullable(),
   amount: Money,
   thresholds: z.array(Threshold),
+  sacrifice: z.array(ClusterId).default([]),
   /** Spent in the current month, before credits and taxes. */
   spent: Money,
   alerts: z.array(z.object({ percent: z.int(), action: BudgetAction, spent: Money, firedAt: z.iso.datetime() })),
