@@ -24,7 +24,6 @@ import { BillingLink } from './billing/billing-link.ts';
 import { BillingOperatorController } from './billing/billing-operator-controller.ts';
 import { InvoicesController } from './billing/invoices-controller.ts';
 import { MoneyController } from './billing/money-controller.ts';
-import { NoticeMails } from './billing/notice-mails.ts';
 import { AclController } from './clusters/acl-controller.ts';
 import { ClusterLifeController } from './clusters/cluster-life-controller.ts';
 import { ClustersController } from './clusters/clusters-controller.ts';
@@ -34,6 +33,7 @@ import { SettingsController } from './clusters/settings-controller.ts';
 import { SettingsWriter } from './clusters/settings-writer.ts';
 import { TopicsController } from './clusters/topics-controller.ts';
 import { AccessGuard } from './http/access-guard.ts';
+import { Egress } from './http/egress.ts';
 import { ProblemFilter } from './http/problem-filter.ts';
 import { RateLimitGuard } from './http/rate-limit-guard.ts';
 import { RouteInterceptor } from './http/route-interceptor.ts';
@@ -54,6 +54,8 @@ import { InvitationsController } from './tenants/invitations-controller.ts';
 import { RolesController } from './tenants/roles-controller.ts';
 import { TenantsController } from './tenants/tenants-controller.ts';
 import { SETTINGS } from './tokens.ts';
+import { WebhookSender } from './webhooks/webhook-sender.ts';
+import { WebhooksController } from './webhooks/webhooks-controller.ts';
 
 const CONTROLLERS: Type[] = [
   AuthController,
@@ -70,6 +72,7 @@ const CONTROLLERS: Type[] = [
   SettingsController,
   AclController,
   LiveController,
+  WebhooksController,
   UsageController,
   InvoicesController,
   MoneyController,
@@ -87,8 +90,9 @@ const PROVIDERS: Provider[] = [
   // sign-up mails through it
   PeopleController,
   TenantWrite,
+  Egress,
+  WebhookSender,
   BillingLink,
-  NoticeMails,
   AgentIdentity,
   AgentStates,
   AgentPokes,

@@ -37,6 +37,7 @@ const Environment = z.object({
   ROBUSTMQ_BILLING_SOCKET: z.string().optional(),
   ROBUSTMQ_INTERNAL_TOKEN: z.string().optional(),
   ROBUSTMQ_PORT_RANGE: PortRange.default({ first: 20_000, last: 29_999 }),
+  ROBUSTMQ_EGRESS_PRIVATE: z.enum(['true', 'false'], { error: 'must be true or false' }).default('false'),
   ROBUSTMQ_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   ROBUSTMQ_REQUESTS_PER_MINUTE: z.coerce.number().int().positive().default(6_000),
 });
@@ -61,6 +62,12 @@ export interface Settings {
   readonly internalToken: string | undefined;
   /** Ports of dedicated nodes, both ends included. */
   readonly portRange: { readonly first: number; readonly last: number };
+  /** Webhooks and identity providers may be at private addresses and without TLS: one's own network, tests. */
+  readonly egressPrivate?: boolean;
+  /** Pauses before each further attempt of a webhook delivery, in milliseconds. */
+  readonly webhookBackoffMs?: readonly number[];
+  /** A webhook that failed all the time for so long is switched off, in milliseconds. */
+  readonly webhookFailingMsMax?: number;
   readonly logLevel: string;
   /** Requests one caller may make in a minute. */
   readonly requestsPerMinuteMax: number;
@@ -91,6 +98,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     billingSocket: env.ROBUSTMQ_BILLING_SOCKET,
     internalToken: env.ROBUSTMQ_INTERNAL_TOKEN,
     portRange: env.ROBUSTMQ_PORT_RANGE,
+    egressPrivate: env.ROBUSTMQ_EGRESS_PRIVATE === 'true',
     logLevel: env.ROBUSTMQ_LOG_LEVEL,
     requestsPerMinuteMax: env.ROBUSTMQ_REQUESTS_PER_MINUTE,
   };

@@ -19,6 +19,7 @@ export * from './rest/operator.ts';
 export * from './rest/settings.ts';
 export * from './rest/live.ts';
 export * from './rest/people.ts';
+export * from './rest/webhooks.ts';
 export * from './permissions.ts';
 
 export { AGENT_LINK_PROTO } from './data-plane.ts';

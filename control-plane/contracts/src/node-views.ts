@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AclAction, AclResource } from './cluster-settings.ts';
 
 /**
  * What can be looked at and done live in one cluster: asked by the control plane over the agent link, answered by the
@@ -136,6 +137,20 @@ export const NODE_VIEWS = {
   'cancel-delayed': { query: z.object({ id: z.string().min(1) }), reply: done },
   'slow-subscribers': { query: nothing, reply: listOf(SlowSubscriber) },
   events: { query: z.object(page), reply: listOf(ClientEventView) },
+  explain: {
+    query: z.object({
+      protocol: Protocol.default('mqtt'),
+      principal: z.string().min(1).max(1_024),
+      clientId: z.string().max(65_535).default(''),
+      /** Empty = not known: rules that ask for addresses do not apply. */
+      remoteAddress: z.string().max(64).default(''),
+      action: AclAction,
+      resource: AclResource.default('topic'),
+      name: z.string().min(1).max(65_535),
+    }),
+    /** `ruleId` null = decided by what holds where no rule matches. */
+    reply: z.object({ allowed: z.boolean(), ruleId: z.string().nullable() }),
+  },
   bans: { query: nothing, reply: listOf(BanView) },
   unban: { query: z.object({ kind: z.string(), value: z.string() }), reply: done },
   topics: { query: z.object(page), reply: listOf(TopicView) },

@@ -14,6 +14,7 @@ export const PERMISSIONS = {
   'cluster:create': 'create clusters',
   'cluster:write': 'rename, label, pause, resume and resize clusters',
   'cluster:delete': 'delete clusters, change their deletion protection',
+  'cluster:purge': 'delete clusters for good at once, without a restore window',
   'credential:read': 'list credentials',
   'credential:write': 'make and revoke credentials',
   'topic:read': 'see topics, their partitions and tiers',

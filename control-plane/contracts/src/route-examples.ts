@@ -44,6 +44,7 @@ export const ROUTE_EXAMPLES: Partial<Record<RouteName, RouteExample>> = {
   updateAclRule: { body: { effect: 'allow', pattern: '*', actions: ['read', 'write'] } },
   createBlacklistEntry: { body: { kind: 'client-id', value: 'noisy', reason: 'floods the topic' } },
   deleteRetained: { query: { topic: 'orders/1' } },
+  explainAccess: { query: { principal: 'sensor-1', action: 'write', name: 'orders/1' } },
   liftBan: { query: { kind: 'client-id', value: 'noisy' } },
   updateSubscription: { body: { support: 'standard' } },
   redeemCoupon: { body: { code: 'WELCOME' } },
@@ -51,5 +52,7 @@ export const ROUTE_EXAMPLES: Partial<Record<RouteName, RouteExample>> = {
     body: { name: 'Month', amountMinor: '10000', thresholds: [{ percent: 80, action: 'notify' }] },
   },
   updateBudget: { body: { amountMinor: '20000' } },
+  createWebhook: { body: { url: 'https://hooks.example.com/robustmq', events: ['cluster.*', 'member.remove'] } },
+  updateWebhook: { body: { enabled: true } },
   resetOffsets: { body: { topic: 'orders.created', to: 'earliest' } },
 };

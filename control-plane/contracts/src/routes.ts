@@ -32,6 +32,7 @@ import { PEOPLE_ROUTES } from './routes/people.ts';
 import type { Route } from './routes/route.ts';
 import { SETTINGS_ROUTES } from './routes/settings.ts';
 import { TOPIC_ROUTES } from './routes/topics.ts';
+import { WEBHOOK_ROUTES } from './routes/webhooks.ts';
 
 export type { Route, RouteAccess } from './routes/route.ts';
 
@@ -244,8 +245,8 @@ export const ROUTES = {
     status: 202,
     response: Cluster,
     query: DeleteClusterQuery,
-    problems: ['conflict'],
-    summary: 'Deletes a cluster; its data goes at once, or at the end of the restore window',
+    problems: ['conflict', 'forbidden'],
+    summary: 'Deletes a cluster; its data goes at the end of the restore window, until which `:restore` takes it back',
   },
   listCredentials: {
     method: 'get',
@@ -286,6 +287,7 @@ export const ROUTES = {
   ...TOPIC_ROUTES,
   ...SETTINGS_ROUTES,
   ...LIVE_ROUTES,
+  ...WEBHOOK_ROUTES,
   getUsage: {
     method: 'get',
     path: `${at}/usage`,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Prisma } from './generated/prisma/client.ts';
 import type { TenantTx } from './tenant-tx.ts';
+import { WebhookOutbox } from './webhook-outbox.ts';
 
 /** One thing that was done, or refused. `detail` never holds a secret. */
 export interface AuditEntry {
@@ -52,7 +53,7 @@ export function auditHash(row: AuditRow): string {
 }
 
 /**
- * Appends one row to the tenant's chain, in the caller's transaction. Takes the tenant's audit lock until commit, so
+ * Appends one row to the tenant's chain, in the caller's transaction, and promises it to the tenant's webhooks. Takes the tenant's audit lock until commit, so
  * call it last: `seq` has no gaps and `prevHash` no forks.
  */
 export async function appendAudit(tx: TenantTx, tenantId: string, entry: AuditEntry, now = new Date()): Promise<void> {
@@ -79,6 +80,13 @@ export async function appendAudit(tx: TenantTx, tenantId: string, entry: AuditEn
   };
   await tx.auditEvent.create({
     data: { ...row, detail: row.detail as Prisma.InputJsonObject, hash: auditHash(row) },
+  });
+  if (entry.result !== 'ok') return;
+  const { seq, detail, requestId } = row;
+  const actor = { type: entry.actor.type, id: entry.actor.id };
+  await WebhookOutbox.tell(tx, tenantId, {
+    ...{ type: entry.action, timestamp: now.toISOString() },
+    data: { ...{ tenantId, seq, actor, target: entry.target, requestId }, detail },
   });
 }
 

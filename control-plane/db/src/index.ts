@@ -49,5 +49,6 @@ export {
 } from './people.ts';
 export type { Notices, NoticeChannel } from './notices.ts';
 export { agentKeys, type Money } from './money.ts';
+export { WebhookOutbox, type WebhookMessage } from './webhook-outbox.ts';
 export { WorkQueue, WORK_BACKOFF_MS_MAX, type DueWork, type WorkKind } from './work.ts';
 export { uuidv7 } from './uuid.ts';

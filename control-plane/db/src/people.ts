@@ -114,6 +114,15 @@ export class People {
     });
   }
 
+  /** Whether the family of refresh tokens goes on: neither ended nor run out. */
+  async sessionLives(familyId: string, now: Date): Promise<boolean> {
+    const token = await this.#client.refreshToken.findFirst({
+      where: { familyId, revokedAt: null, expiresAt: { gt: now } },
+      select: { id: true },
+    });
+    return token !== null;
+  }
+
   /** Ends one family of the person; false when they have no such. */
   async endSession(userId: string, familyId: string, now: Date): Promise<boolean> {
     const ended = await this.#client.refreshToken.updateMany({

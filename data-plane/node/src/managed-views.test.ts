@@ -62,6 +62,11 @@ async function view<V extends NodeView>(name: V, query: object = {}, clusterId =
   return NODE_VIEWS[name].reply.parse(reply) as NodeViewReply<V>;
 }
 
+it('explains what the ACL says, by default and for somebody who was never there', async () => {
+  const asked = { principal: 'nobody', action: 'write', name: 'sensors/1' } as const;
+  expect(await view('explain', asked)).toEqual({ allowed: true, ruleId: null });
+});
+
 it('shows who is connected, what they hold, and nothing of another cluster', async () => {
   expect(await view('clients')).toMatchObject({ items: [{ clientId: 'reader', protocol: 'mqtt' }], next: null });
   expect((await view('clients', { prefix: 'other' })).items).toEqual([]);

@@ -45,6 +45,7 @@ const VIEWS: { readonly [V in NodeView]: Answer<V> } = {
   'cancel-delayed': ({ views }, query) => views.cancelDelayed(query),
   'slow-subscribers': ({ views }) => views.slowSubscribers(),
   events: ({ views }, query) => views.events(query),
+  explain: ({ views }, { action, resource, name, ...subject }) => views.explain(subject, action, resource, name),
   bans: ({ views }) => views.bans(),
   unban: ({ views }, query) => views.unban(query),
   topics: ({ views }, query) => views.topics(query),

@@ -97,6 +97,19 @@ describe('sessions', () => {
     expect((await end(before[0]!.id)).status).toBe(204);
     expect((await list()).body.items).toHaveLength(1);
   });
+
+  it('take their access tokens with them when they end', async () => {
+    const person = await api.signUp();
+    const second = await login(person.email, person.password);
+    const me = (token: string) => api.call('GET', '/v1/me', { token });
+    expect((await me(second.body.accessToken)).status).toBe(200);
+    expect((await post('/v1/auth/logout', { refreshToken: second.body.refreshToken })).status).toBe(204);
+    await until(
+      () => me(second.body.accessToken),
+      ({ status }) => status === 401,
+    );
+    expect((await me(person.token)).status).toBe(200);
+  });
 });
 
 describe('a second factor', () => {

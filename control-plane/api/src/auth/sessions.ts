@@ -42,7 +42,7 @@ export class Sessions {
     return user ? this.#session(user, next, result.familyId, result.authenticatedAt) : undefined;
   }
 
-  /** Ends a family; the access tokens of its sessions run out by themselves. */
+  /** Ends a family, and within two seconds the access tokens of its sessions. */
   end(refreshToken: string): Promise<void> {
     return this.#database.identity.endRefreshFamily(this.#keys.digest(refreshToken), new Date());
   }

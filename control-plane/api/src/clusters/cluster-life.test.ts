@@ -68,11 +68,30 @@ describe('pause and resume', () => {
 });
 
 describe('deletion', () => {
+  it('can be taken back for days unless it says otherwise, and for good needs a permission of its own', async () => {
+    const { body: made } = await call<Cluster>('POST', 'clusters', { name: 'kept' });
+    const { body: role } = await call<{ id: string }>('POST', 'roles', {
+      ...{ name: 'Tidy', permissions: ['tenant:read', 'cluster:read', 'cluster:delete'] },
+    });
+    const { body: key } = await call<{ key: string }>('POST', 'api-keys', {
+      ...{ name: 'tidy', role: 'custom', scopes: ['tenant:read', 'cluster:read', 'cluster:delete'] },
+    });
+    expect(role.id).toBeTypeOf('string');
+    const asKey = (query: string) =>
+      api.call<Cluster>('DELETE', `${owner.at}/clusters/${made.id}${query}`, { token: key.key });
+    expect(await asKey('?restore_days=0')).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+    const deleted = await asKey('');
+    const days = (Date.parse(deleted.body.restoreUntil!) - Date.now()) / 86_400_000;
+    expect(Math.round(days)).toBe(7);
+    expect((await call('POST', `clusters/${made.id}:restore`)).status).toBe(200);
+    expect((await call('DELETE', `clusters/${made.id}?restore_days=0`)).status).toBe(202);
+  });
+
   it('is refused while the cluster is protected', async () => {
     const { id } = await ready({ deletionProtection: true });
     expect(await call('DELETE', `clusters/${id}`)).toMatchObject({ status: 409, body: { code: 'conflict' } });
     expect((await call('PATCH', `clusters/${id}`, { deletionProtection: false })).body.deletionProtection).toBe(false);
-    expect((await call('DELETE', `clusters/${id}`)).status).toBe(202);
+    expect((await call('DELETE', `clusters/${id}?restore_days=0`)).status).toBe(202);
   });
 
   it('with a restore window hides the cluster, keeps its data at the agent, and can be taken back', async () => {

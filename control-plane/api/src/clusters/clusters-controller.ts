@@ -1,7 +1,6 @@
 import { Controller } from '@nestjs/common';
-import { DEFAULT_QUOTAS } from '@robustmq/contracts';
+import { DEFAULT_QUOTAS, Plan, RESTORE_DAYS } from '@robustmq/contracts';
 import { Agents, Database, isUniqueViolation, WorkQueue, type TenantTx } from '@robustmq/db';
-import { refuseGrowth } from '../billing/standing.ts';
 import { pageOf, readCursor } from '../http/cursor.ts';
 import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
@@ -19,9 +18,8 @@ const FIRST_REGION = 'local';
 
 const DAY_MS = 24 * 3600_000;
 
-/** Refuses when an invoice is unpaid, the tenant has its clusters, or the region is not known. */
+/** Refuses when the tenant has its clusters, or the region is not known. */
 export async function mayCreate(tx: TenantTx, region: string): Promise<number> {
-  await refuseGrowth(tx);
   const used = await tx.cluster.count({ where: { phase: { not: 'Deleted' } } });
   if (used >= CLUSTERS_MAX)
     throw new ProblemError('quota-exceeded', { detail: `A tenant has at most ${CLUSTERS_MAX} clusters.` });
@@ -116,12 +114,15 @@ export class ClustersController {
   @Route('deleteCluster')
   async remove(@Input() input: RouteInput<'deleteCluster'>): Promise<RouteOutput<'deleteCluster'>> {
     const { tenantId, clusterId } = input.params;
-    const days = Number(input.query.restore_days);
+    const asked = input.query.restore_days;
+    if (asked === '0' && !input.permissions.has('cluster:purge'))
+      throw new ProblemError('forbidden', { detail: 'Deleting for good at once needs the permission cluster:purge.' });
     const { answer } = await this.#write.run(input, 'cluster.delete', async (tx) => {
       const row = await lockedCluster(tx, clusterId);
       if (!row || row.phase === 'Deleted') throw notFound();
       if (row.deletionProtection)
         throw new ProblemError('conflict', { detail: 'The cluster is protected: take the protection off first.' });
+      const days = asked === undefined ? RESTORE_DAYS[Plan.parse(row.plan)] : Number(asked);
       if (row.deletionRequestedAt === null) {
         const now = new Date();
         const restoreUntil = days === 0 ? null : new Date(now.getTime() + days * DAY_MS);

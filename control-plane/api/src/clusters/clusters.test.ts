@@ -125,7 +125,7 @@ describe('a cluster', () => {
     const first = await create('twice');
     expect((await create('twice')).body).toMatchObject({ code: 'name-taken' });
     await ready(first.body.id);
-    const gone = await api.call<Cluster>('DELETE', `${owner.at}/clusters/${first.body.id}`, token());
+    const gone = await api.call<Cluster>('DELETE', `${owner.at}/clusters/${first.body.id}?restore_days=0`, token());
     expect(gone).toMatchObject({ status: 202, body: { phase: 'Deleting' } });
     await until(
       async () => (await api.call('GET', `${owner.at}/clusters/${first.body.id}`, token())).status,
@@ -150,7 +150,7 @@ describe('a cluster', () => {
           connections: 0,
         },
       ]);
-    await api.call('DELETE', `${owner.at}/clusters/${body.id}`, token());
+    await api.call('DELETE', `${owner.at}/clusters/${body.id}?restore_days=0`, token());
     await until(
       async () => agent.desired?.namespaces.some((one) => one.clusterId === body.id),
       (there) => there === false,

@@ -1,4 +1,6 @@
 import { Controller } from '@nestjs/common';
+import { ClusterSettings } from '@robustmq/contracts';
+import { Database } from '@robustmq/db';
 import { AgentViews } from '../agents/agent-views.ts';
 import { notFound } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
@@ -25,7 +27,9 @@ const restPage = <T>({ items, next }: { readonly items: T[]; readonly next: stri
 export class LiveController {
   readonly #views: AgentViews;
   readonly #write: TenantWrite;
-  constructor(views: AgentViews, write: TenantWrite) {
+  readonly #database: Database;
+  constructor(views: AgentViews, write: TenantWrite, database: Database) {
+    this.#database = database;
     this.#views = views;
     this.#write = write;
   }
@@ -106,6 +110,18 @@ export class LiveController {
   @Route('listEvents')
   async events(@Input() { params, query }: RouteInput<'listEvents'>): Promise<RouteOutput<'listEvents'>> {
     return restPage(await this.#views.ask(params, 'events', pageQuery(query)));
+  }
+
+  @Route('explainAccess')
+  async explain(@Input() { params, query }: RouteInput<'explainAccess'>): Promise<RouteOutput<'explainAccess'>> {
+    const decided = await this.#views.ask(params, 'explain', query);
+    const row = await this.#database.withTenant(params.tenantId, (tx) =>
+      tx.cluster.findUnique({ where: { id: params.clusterId }, select: { settings: true } }),
+    );
+    if (!row) throw notFound();
+    const { acl } = ClusterSettings.parse(row.settings);
+    const rule = acl.rules.find((one) => one.id === decided.ruleId) ?? null;
+    return { ...decided, rule, whenNoRuleMatches: acl.whenNoRuleMatches };
   }
 
   @Route('listBans')

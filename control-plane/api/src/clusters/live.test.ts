@@ -56,6 +56,25 @@ describe('live looks', () => {
     expect(asked.at(-1)).toEqual({ view, query });
   });
 
+  it('say which rule decides, as the node knows it', async () => {
+    const rule = { effect: 'deny', principal: 's', pattern: 'admin', actions: ['write'] };
+    const { body: made } = await call<{ id: string }>('POST', `${at}/acl-rules`, rule);
+    answers({ reply: { allowed: false, ruleId: made.id } });
+    const denied = await call('GET', `${at}/explain?principal=s&action=write&name=admin`);
+    expect(denied.body).toMatchObject({ allowed: false, ruleId: made.id, rule, whenNoRuleMatches: 'allow' });
+    expect(asked.at(-1)).toEqual({
+      view: 'explain',
+      query: {
+        ...{ protocol: 'mqtt', principal: 's', clientId: '', remoteAddress: '', resource: 'topic' },
+        ...{ action: 'write', name: 'admin' },
+      },
+    });
+    answers({ reply: { allowed: true, ruleId: null } });
+    const free = await call('GET', `${at}/explain?principal=s&action=read&name=x`);
+    expect(free.body).toMatchObject({ allowed: true, ruleId: null, rule: null });
+    expect((await call('GET', `${at}/explain?principal=s&action=fly&name=x`)).status).toBe(400);
+  });
+
   it('hand the node’s cursor on', async () => {
     const client = {
       ...{ clientId: 'c', protocol: 'mqtt', principal: 'p', remoteAddress: '127.0.0.1:1' },

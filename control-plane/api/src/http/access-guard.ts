@@ -152,7 +152,9 @@ export class AccessGuard extends AuthGuard('jwt') {
   }
 
   override handleRequest<T>(error: unknown, user: T | false): T {
-    if (error || !user) throw unauthenticated();
+    // a token that is wrong is no error here: this is the session that could not be looked up
+    if (error instanceof Error) throw error;
+    if (!user) throw unauthenticated();
     return user;
   }
 }

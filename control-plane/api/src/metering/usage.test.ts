@@ -171,7 +171,7 @@ describe('usage', () => {
   });
 
   it('of a deleted cluster still counts, and asks for too much are refused', async () => {
-    await api.call('DELETE', `${owner.at}/clusters/${clusters[0]!.id}`, { token: owner.token });
+    await api.call('DELETE', `${owner.at}/clusters/${clusters[0]!.id}?restore_days=0`, { token: owner.token });
     await until(
       async () => (await api.call('GET', `${owner.at}/clusters/${clusters[0]!.id}`, { token: owner.token })).status,
       (code) => code === 404,

@@ -81,7 +81,7 @@ describe.each(['serverless', 'dedicated'])('reconcile of a %s cluster', (plan) =
     const provisioner = api.app.get(Provisioner);
     const kick = provisioner.kick.bind(provisioner);
     provisioner.kick = () => Promise.resolve();
-    await api.call('DELETE', `${owner.at}/clusters/${id}`, { token: owner.token });
+    await api.call('DELETE', `${owner.at}/clusters/${id}?restore_days=0`, { token: owner.token });
     provisioner.kick = kick;
     for (let count = 0; count < steps; count += 1) await reconcile.step(owner.tenantId, id);
     await reconcile.run(owner.tenantId, id);
@@ -143,7 +143,7 @@ describe('the sweep', () => {
     await invite('mars');
     const body = { name: 'nowhere', region: 'mars' };
     const made = await api.call<Cluster>('POST', `${owner.at}/clusters`, { token: owner.token, body });
-    await api.call('DELETE', `${owner.at}/clusters/${made.body.id}`, { token: owner.token });
+    await api.call('DELETE', `${owner.at}/clusters/${made.body.id}?restore_days=0`, { token: owner.token });
     await until(
       () => cluster(made.body.id),
       (row) => row!.phase === 'Deleted',

@@ -218,7 +218,7 @@ const clusters = {
   deleteCluster: (call: Call) => {
     const entry = clusterOf(call);
     if (entry.cluster.deletionProtection) throw new Refusal('conflict', 'The cluster is protected.');
-    const days = Number(call.query['restore_days'] ?? 0);
+    const days = Number(call.query['restore_days'] ?? 7);
     if (days > 0) {
       entry.cluster.restoreUntil = new Date(Date.now() + days * 86_400_000).toISOString();
       call.tenant.deleted.push(entry);

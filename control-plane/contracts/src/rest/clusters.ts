@@ -99,8 +99,18 @@ export const UpdateClusterBody = z
   .strict();
 export type UpdateClusterBody = z.infer<typeof UpdateClusterBody>;
 
-/** `DELETE …/clusters/{clusterId}?restore_days`: how long it can be taken back; 0 removes the data at once. */
-export const DeleteClusterQuery = z.object({ restore_days: z.enum(['0', '7', '30']).default('0') });
+/** `DELETE …/clusters/{clusterId}?restore_days`: how long it can be taken back. */
+export const DeleteClusterQuery = z.object({
+  restore_days: z
+    .enum(['0', '7', '30'])
+    .optional()
+    .describe(
+      'How long the deletion can be taken back. Default: 7 for serverless, 30 for dedicated clusters. ' +
+        '0 removes the data at once and for good, and needs the permission cluster:purge.',
+    ),
+});
+/** Days of the restore window when a deletion does not name them. */
+export const RESTORE_DAYS: Record<Plan, 7 | 30> = { serverless: 7, dedicated: 30, byoc: 30 };
 
 /** What a cluster that is not made yet would be. */
 export const ClusterPlan = z.object({

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AclRule } from '../cluster-settings.ts';
 import { NODE_VIEWS, type NodeView } from '../node-views.ts';
 import { pageOf } from './page.ts';
 
@@ -30,3 +31,12 @@ export const RecordsQuery = z.object({
   limit: z.coerce.number().int().min(1).max(500).default(50),
   valueBytesMax: z.coerce.number().int().min(0).max(1_048_576).default(4_096),
 });
+
+/** `GET …/explain?principal=&action=&name=`: somebody, connected or not, and what they would do. */
+export const ExplainQuery = NODE_VIEWS.explain.query;
+/** `rule` null = no rule matches and `whenNoRuleMatches` decides, or the rule was removed meanwhile. */
+export const Explanation = NODE_VIEWS.explain.reply.extend({
+  rule: AclRule.nullable(),
+  whenNoRuleMatches: z.enum(['allow', 'deny']),
+});
+export type Explanation = z.output<typeof Explanation>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { NODE_VIEWS } from '../node-views.ts';
-import { livePageOf, LivePageQuery, ResetOffsets, ResetOffsetsBody } from '../rest/live.ts';
+import { Explanation, ExplainQuery, livePageOf, LivePageQuery, ResetOffsets, ResetOffsetsBody } from '../rest/live.ts';
 import { clusterParams, IN_CLUSTER } from './paths.ts';
 import type { Route } from './route.ts';
 
@@ -99,6 +99,12 @@ export const LIVE_ROUTES = {
     ...{ path: `${IN_CLUSTER}/events`, query: LivePageQuery },
     response: livePageOf(NODE_VIEWS.events.reply),
     summary: 'Live: refused connections and requests, newest first: who, at which stage, why',
+  },
+  explainAccess: {
+    ...look,
+    ...{ path: `${IN_CLUSTER}/explain`, query: ExplainQuery, response: Explanation },
+    ...{ access: { permission: 'settings:read' } },
+    summary: 'Live: whether somebody may do something by the ACL in force at the node, and which rule decides',
   },
   listBans: {
     ...look,
