@@ -36,6 +36,8 @@ export const API_NAMES: ReadonlyMap<number, string> = new Map(
     CreatePartitions: 37,
     DeleteGroups: 42,
     IncrementalAlterConfigs: 44,
+    AlterPartitionReassignments: 45,
+    ListPartitionReassignments: 46,
     OffsetDelete: 47,
     DescribeClientQuotas: 48,
     AlterClientQuotas: 49,

@@ -107,6 +107,10 @@ describe('the Kafka conformance matrix', () => {
     const retention = resources[0]!.configEntries.find(({ configName }) => configName === 'retention.ms');
     expect(retention!.configValue).toBe('999999');
     await admin.deleteTopics({ topics: ['kj-gone'] });
+    const [only] = (await admin.describeCluster()).brokers;
+    const partitionAssignment = [{ partition: 0, replicas: [only!.nodeId] }];
+    await admin.alterPartitionReassignments({ topics: [{ topic: 'kj', partitionAssignment }] });
+    expect((await admin.listPartitionReassignments({ topics: [{ topic: 'kj', partitions: [0] }] })).topics).toEqual([]);
 
     const producer = kafka.producer({ transactionalId: 'kj-tx', idempotent: true, maxInFlightRequests: 1 });
     await producer.connect();

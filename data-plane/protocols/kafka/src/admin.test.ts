@@ -16,6 +16,7 @@ import { Fetch, ListOffsets } from './messages/fetch.ts';
 import { JoinGroup } from './messages/groups.ts';
 import { OffsetCommit, OffsetDelete, OffsetFetch } from './messages/offsets.ts';
 import { Produce } from './messages/produce.ts';
+import { AlterPartitionReassignments, ListPartitionReassignments } from './messages/reassignments.ts';
 import {
   AlterUserScramCredentials,
   CreateAcls,
@@ -66,6 +67,19 @@ describe('topics', () => {
     expect(await grow('t', 6, false, [{ brokerIds: [8] }])).toBe(ERROR.INVALID_REPLICA_ASSIGNMENT);
     expect(await grow('t', 6, false, [{ brokerIds: [7] }])).toBe(0);
     expect(await grow('nope', 4)).toBe(ERROR.UNKNOWN_TOPIC_OR_PARTITION);
+  });
+  it('partitions are where they stay: none is moved, and none can be', async () => {
+    const request = { timeoutMs: 0, topics: [{ name: 't', partitionIndexes: [0] }] };
+    expect(await world.ask(client, ListPartitionReassignments, 0, request)).toMatchObject({ errorCode: 0, topics: [] });
+    const move = async (partitionIndex: number, replicas: number[] | null) => {
+      const topics = [{ name: 't', partitions: [{ partitionIndex, replicas }] }];
+      const { responses } = await world.ask(client, AlterPartitionReassignments, 0, { timeoutMs: 0, topics });
+      return responses[0]!.partitions[0]!.errorCode;
+    };
+    expect(await move(0, [7])).toBe(0);
+    expect(await move(0, [7, 8])).toBe(ERROR.INVALID_REPLICA_ASSIGNMENT);
+    expect(await move(0, null)).toBe(ERROR.NO_REASSIGNMENT_IN_PROGRESS);
+    expect(await move(9, [7])).toBe(ERROR.UNKNOWN_TOPIC_OR_PARTITION);
   });
   it('DeleteRecords moves the start, to the end with -1', async () => {
     append(5);

@@ -20,6 +20,7 @@ import {
 import { handleAlterConfigs, handleDescribeConfigs, handleIncrementalAlterConfigs } from './handlers/configs.ts';
 import { handleConsumerGroupDescribe, handleConsumerGroupHeartbeat } from './handlers/consumer-groups.ts';
 import { handleListOffsets, handleOffsetForLeaderEpoch } from './handlers/list-offsets.ts';
+import { handleAlterPartitionReassignments, handleListPartitionReassignments } from './handlers/reassignments.ts';
 import { handleOffsetCommit, handleOffsetDelete, handleOffsetFetch } from './handlers/offsets.ts';
 import { handleProduce } from './handlers/produce.ts';
 import { handleAlterClientQuotas, handleDescribeClientQuotas } from './handlers/quotas.ts';
@@ -68,6 +69,7 @@ import {
   ListGroups,
   SyncGroup,
 } from './messages/groups.ts';
+import { AlterPartitionReassignments, ListPartitionReassignments } from './messages/reassignments.ts';
 import { OffsetCommit, OffsetDelete, OffsetFetch } from './messages/offsets.ts';
 import { InitProducerId, Produce } from './messages/produce.ts';
 import { SaslAuthenticate, SaslHandshake } from './messages/sasl.ts';
@@ -128,6 +130,8 @@ export const ROUTES: readonly Route[] = [
   serve(CreatePartitions, handleCreatePartitions),
   serve(AlterConfigs, handleAlterConfigs),
   serve(IncrementalAlterConfigs, handleIncrementalAlterConfigs),
+  serve(AlterPartitionReassignments, handleAlterPartitionReassignments),
+  serve(ListPartitionReassignments, handleListPartitionReassignments),
   serve(DescribeLogDirs, handleDescribeLogDirs),
   serve(DescribeTopicPartitions, handleDescribeTopicPartitions),
   serve(DescribeClientQuotas, handleDescribeClientQuotas),

@@ -19,7 +19,7 @@ export interface KafkaServerOptions {
   readonly nodeId: number;
   readonly clusterId: string;
   /** The address that Metadata and FindCoordinator tell a client of `namespace` that came in through `listener`. */
-  readonly advertised: (listener: ListenerInfo, namespace: Namespace) => Advertised;
+  readonly advertised: (listener: ListenerInfo, namespace: Namespace, serverName: string | null) => Advertised;
   readonly limits?: Partial<KafkaLimits>;
 }
 

@@ -37,7 +37,8 @@ export async function handleMetadata(
     const budget = { left: mayCreate ? call.server.limits.autoCreateTopicsMax : 0 };
     for (const one of asked) topics.push(await describeAsked(one, call, budget));
   }
-  const { host, port } = call.server.advertised(call.connection.transport.listener, namespace);
+  const { listener, serverName } = call.connection.transport;
+  const { host, port } = call.server.advertised(listener, namespace, serverName);
   const told = request.includeTopicAuthorizedOperations ? topics.map((topic) => withOperations(topic, call)) : topics;
   const clusterOperations = request.includeClusterAuthorizedOperations
     ? { clusterAuthorizedOperations: authorizedOperations(call, 'cluster', CLUSTER) }
@@ -122,7 +123,8 @@ export function handleDescribeCluster(
 ): void {
   const { namespace } = call.session;
   const { nodeId } = call.server;
-  const { host, port } = call.server.advertised(call.connection.transport.listener, namespace);
+  const { listener, serverName } = call.connection.transport;
+  const { host, port } = call.server.advertised(listener, namespace, serverName);
   const served = request.endpointType === ENDPOINT_BROKERS;
   call.reply({
     errorCode: served ? ERROR.NONE : ERROR.UNSUPPORTED_ENDPOINT_TYPE,

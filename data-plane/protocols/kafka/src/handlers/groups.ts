@@ -23,7 +23,8 @@ export function handleFindCoordinator(
   request: Decoded<typeof FindCoordinator.request>,
   call: Call<typeof FindCoordinator.response>,
 ): void {
-  const { host, port } = call.server.advertised(call.connection.transport.listener, call.session.namespace);
+  const { listener, serverName } = call.connection.transport;
+  const { host, port } = call.server.advertised(listener, call.session.namespace, serverName);
   const { nodeId } = call.server;
   const { keyType } = request;
   const find = (key: string) => {
