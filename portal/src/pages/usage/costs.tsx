@@ -15,6 +15,7 @@ interface Share {
 }
 
 function Shares({ label, shares }: { label: string; shares: readonly Share[] }) {
+  if (shares.length === 0) return null;
   return (
     <Paper p="md" component="section" aria-label={label}>
       <Table aria-label={label} horizontalSpacing={0} verticalSpacing={4}>
