@@ -24,6 +24,7 @@ import { BillingLink } from './billing/billing-link.ts';
 import { BillingOperatorController } from './billing/billing-operator-controller.ts';
 import { InvoicesController } from './billing/invoices-controller.ts';
 import { MoneyController } from './billing/money-controller.ts';
+import { NoticeMails } from './billing/notice-mails.ts';
 import { AclController } from './clusters/acl-controller.ts';
 import { ClusterLifeController } from './clusters/cluster-life-controller.ts';
 import { ClustersController } from './clusters/clusters-controller.ts';
@@ -93,6 +94,7 @@ const PROVIDERS: Provider[] = [
   Egress,
   WebhookSender,
   BillingLink,
+  NoticeMails,
   AgentIdentity,
   AgentStates,
   AgentPokes,

@@ -1,6 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { DEFAULT_QUOTAS, Plan, RESTORE_DAYS } from '@robustmq/contracts';
 import { Agents, Database, isUniqueViolation, WorkQueue, type TenantTx } from '@robustmq/db';
+import { refuseGrowth } from '../billing/standing.ts';
 import { pageOf, readCursor } from '../http/cursor.ts';
 import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
@@ -18,8 +19,9 @@ const FIRST_REGION = 'local';
 
 const DAY_MS = 24 * 3600_000;
 
-/** Refuses when the tenant has its clusters, or the region is not known. */
+/** Refuses when an invoice is unpaid, the tenant has its clusters, or the region is not known. */
 export async function mayCreate(tx: TenantTx, region: string): Promise<number> {
+  await refuseGrowth(tx);
   const used = await tx.cluster.count({ where: { phase: { not: 'Deleted' } } });
   if (used >= CLUSTERS_MAX)
     throw new ProblemError('quota-exceeded', { detail: `A tenant has at most ${CLUSTERS_MAX} clusters.` });
