@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { connect as tlsConnect, type ConnectionOptions } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { Kafka, ConfigResourceTypes, logLevel } from 'kafkajs';
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
@@ -174,12 +176,19 @@ it('lets in who shows a certificate of one of the cluster’s authorities, and n
   const kafkaWith = (own: object) =>
     new Kafka({
       brokers: [`127.0.0.1:${ports.kafkaTls}`],
-      ssl: { ca: [CA.toString()], ...sni, ...own } as object,
+      ssl: true,
+      // brokers are told by name, which no resolver of this machine knows
+      socketFactory: ({ host, port, onConnect }) => {
+        const name = isIP(host) === 0 ? { servername: host } : {};
+        return tlsConnect({ host: '127.0.0.1', port, ca: CA, ...sni, ...own, ...name } as ConnectionOptions, onConnect);
+      },
       logLevel: logLevel.NOTHING,
       retry: { retries: 0 },
     }).admin();
   const admin = kafkaWith(client('device'));
   await admin.connect();
+  // with another name it would be nobody's client: it has no user name
+  expect((await admin.describeCluster()).brokers).toMatchObject([{ host: 'shop.example.test', port: ports.kafkaTls }]);
   await admin.createTopics({ topics: [{ topic: 'by-certificate' }] });
   expect(await admin.listTopics()).toContain('by-certificate');
   await admin.disconnect();

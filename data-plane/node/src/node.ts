@@ -85,7 +85,7 @@ export class Node implements AdminTarget {
       runtime,
       nodeId: KAFKA_NODE_ID,
       clusterId: config.nodeId,
-      advertised: (listener, { name }) => this.#kafkaAddress(listener, name),
+      advertised: (listener, { name }, serverName) => this.#kafkaAddress(listener, name, serverName),
     });
     // transactions that were decided before a crash are ended before anybody connects
     for (const { name } of broker.namespaces()) this.#kafka.resume(broker.byName(name)!);
@@ -139,14 +139,19 @@ export class Node implements AdminTarget {
     this.#ready = true;
   }
 
-  /** What a Kafka client of `namespace` is told to connect to: the listener it came through. */
-  #kafkaAddress(info: ListenerInfo, namespace: string): { host: string; port: number } {
+  /**
+   * What a Kafka client of `namespace` is told to connect to: the listener it came through, and under the name it asked
+   * for where that is the namespace's own. A client without a user name would be a stranger under any other.
+   */
+  #kafkaAddress(info: ListenerInfo, namespace: string, serverName: string | null): { host: string; port: number } {
     const open = this.#listeners.find((one) => one.info === info);
     const { advertisedHost, advertisedPort, advertisedDomain, host = '127.0.0.1' } = open?.wanted ?? {};
+    const port = advertisedPort ?? open?.port ?? 0;
+    if (serverName?.toLowerCase().startsWith(`${namespace}.`) === true) return { host: serverName, port };
     return {
       host:
         advertisedDomain === undefined ? (advertisedHost ?? reachableHost(host)) : `${namespace}.${advertisedDomain}`,
-      port: advertisedPort ?? open?.port ?? 0,
+      port,
     };
   }
   #lookAtCertificates(): void {
