@@ -2,6 +2,7 @@ import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { alternate, type Results } from './alternate.ts';
+import { journalRow, journalSpeeds } from './journal-scenarios.ts';
 import { KAFKA_SCENARIOS, runFetch, runProduce, type KafkaMeasured } from './kafka-scenarios.ts';
 import { MQTT_SCENARIOS, runMqtt, type Measured } from './mqtt-scenarios.ts';
 import { freeBase, startPeer, type Peer } from './peers.ts';
@@ -109,6 +110,19 @@ async function kafka(): Promise<void> {
   }
 }
 
+/** The journal alone, in a process of its own: each figure beside the medium's own limit of the same round. */
+async function journal(): Promise<void> {
+  const speeds = await journalSpeeds(['--rounds', values.rounds, '--seconds', values.seconds], (speed) =>
+    process.stdout.write(`${journalRow(speed).join('   ')}\n`),
+  );
+  const legend =
+    'Bytes per second, and **×** = ours ÷ the limit of the same medium measured right before it with the plainest calls there are.';
+  const text = `${legend} Medians of ${rounds} rounds (each row: lowest to highest); Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}.\n\n${table(['what', 'RobustMQ', 'limit', 'ratio'], speeds.map(journalRow))}`;
+  process.stdout.write(`\n${text}\n`);
+  if (values.write) writeSection(DOCUMENT, 'journal', text);
+}
+
 const wanted = positionals.length > 0 ? positionals : ['mqtt', 'kafka'];
 if (wanted.includes('mqtt')) await mqtt();
 if (wanted.includes('kafka')) await kafka();
+if (wanted.includes('journal')) await journal();
