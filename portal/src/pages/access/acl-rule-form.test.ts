@@ -56,6 +56,6 @@ describe('the form of an ACL rule', () => {
         actions: ['all'],
         protocols: ['kafka'],
       }),
-    ).toBe('bob may not do everything with all topics over KAFKA.');
+    ).toBe('bob may not do anything with all topics over KAFKA.');
   });
 });

@@ -81,7 +81,8 @@ export function ruleOf(values: RuleValues): Sent<Omit<AclRule, 'id'>> {
 /** A rule as a sentence: "checkout may write topics that begin with orders." */
 export function ruleText(rule: Omit<AclRule, 'id'>): string {
   const who = rule.principal === '*' ? 'Everybody' : rule.principal;
-  const actions = rule.actions.includes('all') ? 'do everything with' : rule.actions.join(', ');
+  const anything = rule.effect === 'deny' ? 'do anything with' : 'do everything with';
+  const actions = rule.actions.includes('all') ? anything : rule.actions.join(', ');
   const everyName = rule.pattern === '*' && rule.patternType === 'literal';
   const which = { literal: 'named', prefix: 'beginning with', filter: 'matching' }[rule.patternType];
   const noun = { topic: 'topics', group: 'groups', 'transactional-id': 'transactional ids', cluster: 'clusters' };

@@ -45,7 +45,7 @@ function GroupLists({ group }: { group: Group }) {
         list={listOf(offsetsOf(group))}
         columns={OFFSET_COLUMNS}
         rowId={({ topic, partition }) => `${topic} ${partition}`}
-        description={`${countText(lagOf(group))} records behind in all.`}
+        description={`${countText(lagOf(group))} record${lagOf(group) === 1 ? '' : 's'} behind in all.`}
         empty={{
           icon: <IconStack2 size={28} />,
           title: 'No offsets',

@@ -11,7 +11,7 @@ export function ChangesTable({ changes }: { changes: readonly SettingsChange[] }
   return (
     <Paper>
       <Table.ScrollContainer minWidth={420} type="native" mah={360}>
-        <Table aria-label="Changes">
+        <Table aria-label="Changes" layout="fixed">
           <Table.Thead>
             <Table.Tr>
               <Table.Th scope="col">Setting</Table.Th>
