@@ -139,6 +139,61 @@ describe('the shared node over TLS', () => {
   });
 });
 
+describe('a cluster that lets certificates in', () => {
+  /** Makes `<name>.pem` and `<name>.key`: an authority, or a client's certificate of one. */
+  async function certificate(name: string, authority?: string): Promise<void> {
+    const at = (file: string): string => join(folder, file);
+    const signed = authority === undefined ? [] : ['-CA', at(`${authority}.pem`), '-CAkey', at(`${authority}.key`)];
+    const made = await run('openssl', [
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', ...signed],
+      ...['-subj', `/CN=${name}`, '-keyout', at(`${name}.key`), '-out', at(`${name}.pem`)],
+      ...(authority === undefined ? [] : ['-addext', 'basicConstraints=critical,CA:FALSE']),
+      ...(authority === undefined ? [] : ['-addext', 'extendedKeyUsage=clientAuth']),
+    ]);
+    expect(made.code, made.stderr).toBe(0);
+  }
+  const pair = (name: string) => ({
+    cert: readFileSync(join(folder, `${name}.pem`)),
+    key: readFileSync(join(folder, `${name}.key`)),
+  });
+
+  it('knows MQTT and Kafka clients by them alone, and strangers by none', async () => {
+    const tenant = await newTenant(cloud, 'x509');
+    const cluster = await newCluster(cloud, tenant);
+    writeFileSync(join(folder, 'hosts'), `127.0.0.1 localhost ${nameOf(cluster)}\n`);
+    for (const authority of ['ours', 'theirs']) await certificate(authority);
+    await certificate('device', 'ours');
+    await certificate('stranger', 'theirs');
+    const authoritiesPem = pair('ours').cert.toString();
+    const settings = JSON.stringify({ authoritiesPem });
+    await cloud.ctl('config', 'set', 'authentication.x509', settings, '--cluster', cluster.name, '--profile', tenant);
+    const connect = (name: string) =>
+      mqtt.connectAsync(`mqtts://127.0.0.1:${portOfTls('mqtts')}`, {
+        ...{ ...pair(name), ca: readFileSync(cloud.authorityFile), servername: nameOf(cluster) },
+        ...{ protocolVersion: 5, reconnectPeriod: 0 },
+      } as mqtt.IClientOptions);
+    const device = await eventually('the setting is applied', 60_000, () => connect('device'));
+    await device.publishAsync('x509', 'by mqtt', { qos: 1 });
+    await device.endAsync();
+    await expect(connect('stranger')).rejects.toMatchObject({ code: expect.any(Number) as number });
+    if (!hasNames) return;
+
+    const files = (name: string): string[] => [
+      ...['-X', `ssl.certificate.location=${join(folder, `${name}.pem`)}`],
+      ...['-X', `ssl.key.location=${join(folder, `${name}.key`)}`],
+    ];
+    const records = (name: string, args: string[], input?: string): Promise<Finished> => {
+      const broker = ['-b', `${nameOf(cluster)}:${portOfTls('kafkaTls')}`, '-X', 'security.protocol=SSL'];
+      return stock('kcat', [...broker, '-X', `ssl.ca.location=${cloud.authorityFile}`, ...files(name), ...args], input);
+    };
+    const produced = await records('device', ['-P', '-t', 'x509-records'], 'by kafka\n');
+    expect(produced.code, produced.stderr).toBe(0);
+    const read = await records('device', ['-C', '-t', 'x509-records', '-o', 'beginning', '-e', '-q']);
+    expect(read.stdout.trim(), read.stderr).toBe('by kafka');
+    expect((await records('stranger', ['-L', '-m', '5'])).code).not.toBe(0);
+  });
+});
+
 describe('a node of its own', () => {
   it('has listeners over TLS, and their addresses are shown', async () => {
     const cluster = await newCluster(cloud, await newTenant(cloud, 'tls-own'), 'dedicated');
