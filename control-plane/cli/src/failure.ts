@@ -21,6 +21,9 @@ export const usageFailure = (message: string, hint?: string): Failure => new Fai
 
 function hintOf(error: ApiError): string | undefined {
   if (error.code === 'invalid-login') return 'Check the e-mail address and the password.';
+  if (error.code === 'mfa-code-required') return 'Log in again with --code and the six digits of your authenticator.';
+  if (error.code === 'mfa-setup-required') return 'Set a second factor up in the portal: account, security.';
+  if (error.code === 'step-up-required') return 'Prove your second factor again: robust-ctl step-up --code CODE';
   if (error.status === 401) return 'Log in again: robust-ctl login --email E --password P';
   if (error.status === 403) return 'Ask an owner or admin of the tenant for a role that may do this.';
   if (error.status === 429) {

@@ -80,11 +80,37 @@ describe('settings of a cluster', () => {
     expect(await ctl.json('acl', 'list', ...at)).toMatchObject([
       { effect: 'deny', pattern: 'a/#', actions: ['write'] },
     ]);
+    const explain = ['acl', 'explain', 'a/#', '--principal', 's', '--action', 'write', ...at];
+    expect(await ctl.json(...explain)).toMatchObject({ allowed: false, ruleId: rule.id });
+    expect((await ctl.exec(explain)).out).toContain(`denied (rule ${rule.id}: deny`);
+    expect((await ctl.exec(['acl', 'explain', 'b', '--principal', 's', '--action', 'read', ...at])).out).toContain(
+      'no rule matches',
+    );
+    expect((await ctl.exec(['acl', 'explain', 'b', '--principal', 's', ...at])).code).toBe(2);
     expect((await ctl.exec(['acl', 'delete', rule.id, ...at])).code).toBe(0);
     expect((await ctl.exec(['acl', 'allow', 'x', '--action', 'fly', ...at])).code).toBe(2);
     const entry = (await ctl.json('blacklist', 'add', 'mallory', '--kind', 'user', ...at)) as { id: string };
     expect(await ctl.json('blacklist', 'list', ...at)).toMatchObject([{ kind: 'user', value: 'mallory' }]);
     expect((await ctl.exec(['blacklist', 'remove', entry.id, ...at])).code).toBe(0);
+  });
+
+  it('and a life: names, labels, pause, restore', async () => {
+    await ctl.exec(['cluster', 'create', 'lively']);
+    const update = ['cluster', 'update', 'lively', '--label', 'team=a', '--label', 'stage=b=c', '--protect'];
+    expect(await ctl.json(...update)).toMatchObject({
+      ...{ labels: { team: 'a', stage: 'b=c' }, deletionProtection: true },
+    });
+    expect((await ctl.exec(['cluster', 'delete', 'lively', '--yes'])).code).toBe(1);
+    expect(await ctl.json('cluster', 'update', 'lively', '--remove-label', 'team', '--no-protect')).toMatchObject({
+      ...{ labels: { stage: 'b=c' }, deletionProtection: false },
+    });
+    expect((await ctl.exec(['cluster', 'update', 'lively'])).code).toBe(2);
+    expect((await ctl.exec(['cluster', 'update', 'lively', '--label', 'x'])).code).toBe(2);
+    for (const verb of ['pause', 'resume']) expect((await ctl.exec(['cluster', verb, 'lively'])).code).toBe(0);
+    expect((await ctl.exec(['cluster', 'restore', 'lively'])).code).toBe(3);
+    expect((await ctl.exec(['cluster', 'delete', 'lively', '--yes'])).notes).toContain('robust-ctl cluster restore');
+    expect(await ctl.json('cluster', 'restore', 'lively')).toMatchObject({ name: 'lively' });
+    expect((await ctl.exec(['cluster', 'delete', 'lively', '--yes', '--purge'])).notes).not.toContain('restore');
   });
 
   it('and policies of topics', async () => {

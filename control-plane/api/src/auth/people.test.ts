@@ -3,6 +3,7 @@ import { SMTPServer } from 'smtp-server';
 import { freePort } from '@robustmq/db/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Problem, Session } from '@robustmq/contracts';
+import { Sessions } from './sessions.ts';
 import { OPERATOR_TOKEN, startTestApi, until, type SignedUp, type TestApi } from '../testing/test-api.ts';
 
 let api: TestApi;
@@ -135,6 +136,21 @@ describe('a second factor', () => {
     const disable = { code: confirmed.body.recoveryCodes[1]! };
     expect((await post('/v1/me/mfa/disable', disable, person.token)).status).toBe(204);
     expect((await login(person.email, person.password)).status).toBe(200);
+  });
+
+  it('is proven again for dangerous actions when that was long ago', async () => {
+    const person = await api.signUp('Careful');
+    const { body: setup } = await post<{ secret: string }>('/v1/me/mfa', {}, person.token);
+    const code = (offset: number) =>
+      generateSync({ secret: setup.secret, epoch: Math.floor(Date.now() / 1000) + offset * 30 });
+    await post('/v1/me/mfa/confirm', { code: code(-1) }, person.token);
+    const old = await api.app.get(Sessions).accessToken(person.userId, undefined, new Date(Date.now() - 3_600_000));
+    const dangerous = (token: string) => post(`${person.at}/api-keys`, { name: 'k', role: 'viewer' }, token);
+    expect(await dangerous(old)).toMatchObject({ status: 403, body: { code: 'step-up-required' } });
+    expect((await api.call('GET', `${person.at}/api-keys`, { token: old })).status).toBe(200);
+    expect((await post('/v1/me/step-up', { code: '000000' }, old)).status).toBe(401);
+    const { body: proven } = await post<{ accessToken: string }>('/v1/me/step-up', { code: code(0) }, old);
+    expect((await dangerous(proven.accessToken)).status).toBe(201);
   });
 
   it('can be a must in a tenant', async () => {

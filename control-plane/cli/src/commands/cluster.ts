@@ -6,6 +6,7 @@ import { seconds } from '../numbers.ts';
 import { fieldsOf, tableOf } from '../output.ts';
 import type { CommandKit } from '../program.ts';
 import { showStatus } from '../service-status.ts';
+import { lifeCommands } from './cluster-life.ts';
 
 interface WaitOptions {
   wait?: boolean;
@@ -34,6 +35,7 @@ const show = (context: Context, cluster: Cluster): Promise<void> =>
       ['plan', cluster.plan],
       ['region', cluster.region],
       ['phase', cluster.phase],
+      ...Object.entries(cluster.labels).map(([name, value]) => [`label ${name}`, value] as const),
       ...Object.entries(cluster.endpoints).map(([name, url]) => [name, url] as const),
       ['created', cluster.createdAt],
       ...(cluster.lastError === null ? [] : [['error', cluster.lastError] as const]),
@@ -113,17 +115,29 @@ async function list(context: Context): Promise<void> {
   if (clusters.length === 0) context.terminal.note('No clusters yet. Make one: robust-ctl cluster create NAME --wait');
 }
 
-async function remove(context: Context, name: string, options: WaitOptions & { yes?: boolean }): Promise<void> {
+interface DeleteOptions extends WaitOptions {
+  yes?: boolean;
+  purge?: boolean;
+}
+
+async function remove(context: Context, name: string, options: DeleteOptions): Promise<void> {
   const cluster = await context.cluster(name);
   const { terminal } = context;
   if (!options.yes && terminal.stdinIsTty && terminal.stderrIsTty) {
-    const answer = await terminal.ask(`Delete cluster "${cluster.name}" and all its data? Type its name: `, false);
+    const what = options.purge ? 'and all its data for good' : '(it can be restored for days)';
+    const answer = await terminal.ask(`Delete cluster "${cluster.name}" ${what}? Type its name: `, false);
     if (answer.trim() !== cluster.name) throw usageFailure('Nothing was deleted.');
   }
-  const deleting = await bodyOf(context.client().DELETE('/v1/tenants/{tenantId}/clusters/{clusterId}', at(cluster)));
+  const { path } = at(cluster).params;
+  const deleting = await bodyOf(
+    context.client().DELETE('/v1/tenants/{tenantId}/clusters/{clusterId}', {
+      params: { path, query: options.purge ? { restore_days: '0' as const } : {} },
+    }),
+  );
   if (options.wait) await waitGone(context, cluster, options.timeout);
   const phase = options.wait ? 'Deleted' : deleting.phase;
   terminal.note(options.wait ? `Deleted cluster "${cluster.name}".` : `Deleting cluster "${cluster.name}".`);
+  if (deleting.restoreUntil) terminal.note(`Until ${deleting.restoreUntil}: robust-ctl cluster restore ${cluster.id}`);
   await context.print(clusterJson({ ...deleting, phase }), () => '');
 }
 
@@ -147,7 +161,7 @@ async function wait(
 const timeoutOption = (): Option =>
   new Option('--timeout <seconds>', 'longest wait').argParser(seconds).default(120, '120');
 
-/** cluster create | list | get | status | wait | delete. */
+/** cluster create | list | get | status | wait | delete | update | pause | resume | restore. */
 export function clusterCommand(kit: CommandKit): Command {
   const cluster = new Command('cluster').description(
     'clusters: messaging endpoints with their own topics and credentials',
@@ -189,12 +203,14 @@ export function clusterCommand(kit: CommandKit): Command {
     );
   cluster
     .command('delete <cluster>')
-    .description('delete a cluster and its data')
+    .description('delete a cluster; it can be restored for days, unless it is purged')
     .option('-y, --yes', 'do not ask')
+    .option('--purge', 'remove its data at once and for good')
     .option('--wait', 'return when it is gone')
     .addOption(timeoutOption())
-    .action((name: string, options: WaitOptions & { yes?: boolean }, command: Command) =>
+    .action((name: string, options: DeleteOptions, command: Command) =>
       kit.run(command, (context) => remove(context, name, options)),
     );
+  for (const command of lifeCommands(kit, show)) cluster.addCommand(command);
   return cluster;
 }

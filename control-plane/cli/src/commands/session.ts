@@ -1,4 +1,4 @@
-import { bodyOf } from '@robustmq/client';
+import { ApiError, bodyOf } from '@robustmq/client';
 import { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { usageFailure } from '../failure.ts';
@@ -8,6 +8,7 @@ import type { CommandKit } from '../program.ts';
 interface Login {
   email?: string;
   password?: string;
+  code?: string;
 }
 
 /** A value from its flag, or typed by a person at a terminal. */
@@ -39,17 +40,29 @@ async function signup(context: Context, options: Login): Promise<void> {
 }
 
 async function login(context: Context, options: Login): Promise<void> {
-  const session = await bodyOf(
-    context.anonymous().POST('/v1/auth/login', {
-      body: {
-        email: await given(context, options.email, 'email', false),
-        password: await given(context, options.password, 'password', true),
-      },
-    }),
-  );
+  const email = await given(context, options.email, 'email', false);
+  const password = await given(context, options.password, 'password', true);
+  const enter = (code: string | undefined) =>
+    bodyOf(
+      context.anonymous().POST('/v1/auth/login', {
+        body: { email, password, ...(code === undefined ? {} : { code }) },
+      }),
+    );
+  const session = await enter(options.code).catch(async (error: unknown) => {
+    const asked = error instanceof ApiError && error.code === 'mfa-code-required' && context.terminal.stdinIsTty;
+    if (!asked) throw error;
+    return enter(await context.terminal.ask('Code of your authenticator: ', false));
+  });
   await context.remember(session);
   signedInAs(context, session.user.email);
   await context.print({ user: session.user, tenants: session.tenants }, () => '');
+}
+
+async function stepUp(context: Context, options: Login): Promise<void> {
+  const code = await given(context, options.code, 'code', false);
+  const { accessToken } = await bodyOf(context.client().POST('/v1/me/step-up', { body: { code } }));
+  await context.store.update(context.profileName, (profile) => ({ ...profile, accessToken }));
+  context.terminal.note('Your second factor is proven: dangerous actions are open for 15 minutes.');
 }
 
 async function logout(context: Context): Promise<void> {
@@ -77,7 +90,7 @@ async function whoami(context: Context): Promise<void> {
   );
 }
 
-/** signup, login, logout, whoami. */
+/** signup, login, step-up, logout, whoami. */
 export function sessionCommands(kit: CommandKit): Command[] {
   return [
     new Command('signup')
@@ -90,7 +103,12 @@ export function sessionCommands(kit: CommandKit): Command[] {
       .description('log in and remember the session')
       .option('--email <address>')
       .option('--password <password>')
+      .option('--code <code>', 'of your authenticator, or a recovery code, if you have a second factor')
       .action((options: Login, command: Command) => kit.run(command, (context) => login(context, options))),
+    new Command('step-up')
+      .description('prove the second factor again, for dangerous actions')
+      .option('--code <code>', 'of your authenticator')
+      .action((options: Login, command: Command) => kit.run(command, (context) => stepUp(context, options))),
     new Command('logout')
       .description('end the session')
       .action((_options: object, command: Command) => kit.run(command, logout)),

@@ -106,7 +106,30 @@ async function addRule(
   await context.print(rule, () => `${rule.id}\n`);
 }
 
-/** acl list | allow | deny | delete. */
+interface ExplainOptions extends InCluster {
+  principal: string;
+  action: (typeof ACTIONS)[number];
+  resource: (typeof RESOURCES)[number];
+  protocol: 'mqtt' | 'kafka' | 'amqp';
+  clientId?: string;
+}
+
+async function explain(context: Context, name: string, options: ExplainOptions): Promise<void> {
+  const { client, path } = await where(context, options.cluster);
+  const { principal, action, resource, protocol, clientId } = options;
+  const query = { name, principal, action, resource, protocol, ...(clientId === undefined ? {} : { clientId }) };
+  const answer = await bodyOf(client.GET(`${root}/explain`, { params: { path, query } }));
+  await context.print(answer, () => {
+    const { rule } = answer;
+    const by = rule
+      ? `rule ${rule.id}: ${rule.effect} ${rule.principal} ${rule.patternType} ${rule.pattern}`
+      : undefined;
+    const otherwise = answer.ruleId ?? `no rule matches, and then it is ${answer.whenNoRuleMatches}`;
+    return `${answer.allowed ? 'allowed' : 'denied'} (${by ?? otherwise})\n`;
+  });
+}
+
+/** acl list | allow | deny | explain | delete. */
 export function aclCommand(kit: CommandKit): Command {
   const acl = new Command('acl').description('who may do what in a cluster; a matching deny beats every allow');
   acl
@@ -149,6 +172,18 @@ export function aclCommand(kit: CommandKit): Command {
       .action((pattern: string, options: RuleOptions, self: Command) =>
         kit.run(self, (context) => addRule(context, effect, pattern, options)),
       );
+  acl
+    .command('explain <name>')
+    .description('whether somebody may do something to a topic or another resource, and which rule decides')
+    .option('-c, --cluster <id|name>')
+    .requiredOption('--principal <name>', 'a credential’s name')
+    .addOption(new Option('--action <action>').choices(ACTIONS.filter((one) => one !== 'all')).makeOptionMandatory())
+    .addOption(new Option('--resource <kind>').choices([...RESOURCES]).default('topic'))
+    .addOption(new Option('--protocol <protocol>').choices(['mqtt', 'kafka', 'amqp']).default('mqtt'))
+    .option('--client-id <id>', 'for rules that ask for it')
+    .action((name: string, options: ExplainOptions, self: Command) =>
+      kit.run(self, (context) => explain(context, name, options)),
+    );
   acl
     .command('delete <rule>')
     .description('remove a rule by its id')

@@ -68,6 +68,12 @@ export const FAKE_LIVE = {
   listRetained: rowsOf('listRetained'),
   deleteRetained: gone('listRetained', 'topic', 'topic'),
   listEvents: rowsOf('listEvents'),
+  explainAccess: (call: Call) => {
+    const { rules, whenNoRuleMatches } = clusterOf(call).settings.acl;
+    const rule = rules.find(({ pattern }) => pattern === call.query['name']) ?? null;
+    const allowed = (rule?.effect ?? whenNoRuleMatches) === 'allow';
+    return { allowed, ruleId: rule?.id ?? null, rule, whenNoRuleMatches };
+  },
   listGroups: rowsOf('listGroups'),
   resetOffsets: (call: Call) => ({
     offsets: [{ partition: 0, offset: call.body['to'] === 'earliest' ? 0 : 10 }],
