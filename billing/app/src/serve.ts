@@ -8,12 +8,15 @@ import { billingServer, claimSocket, listenOnSocket } from './http-server.ts';
 import { OfflineGateway } from './payment-gateway.ts';
 import { seedPrices } from './prices.ts';
 import { stripeClient, StripeGateway } from './stripe-gateway.ts';
-import { stripeWebhook } from './stripe-webhook.ts';
+import { resync, stripeWebhook } from './stripe-webhook.ts';
 
 const STOP_MS_MAX = 4_500;
 const CONNECTIONS_MAX = 4;
 /** Pause between two runs over all tenants, in milliseconds: budgets and suspensions act within a minute. */
 const RUN_PAUSE_MS = 15_000;
+
+/** Pause between two looks at every unpaid invoice at the payment provider, in milliseconds: a day. */
+const RESYNC_PAUSE_MS = 24 * 3600_000;
 
 const Environment = z.object({
   DATABASE_URL: z.string().min(1),
@@ -93,6 +96,16 @@ async function main(): Promise<void> {
       .finally(() => void setTimeout(again, RUN_PAUSE_MS).unref());
   };
   setTimeout(again, RUN_PAUSE_MS).unref();
+  if (stripe === undefined) return;
+  const failed = (error: unknown): void => log.error({ err: error }, 'an invoice was not looked up at the provider');
+  const timer = setInterval(() => {
+    resync({ database, stripe, run, now }, failed).then(
+      (count) => log.info({ count }, 'unpaid invoices looked up'),
+      failed,
+    );
+  }, RESYNC_PAUSE_MS);
+  timer.unref();
+  stopped.signal.addEventListener('abort', () => clearInterval(timer));
 }
 
 main().catch((error: unknown) => {

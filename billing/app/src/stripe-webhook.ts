@@ -6,6 +6,8 @@ import { NO_TENANT } from './prices.ts';
 
 /** A delivery signed longer ago than this is refused, in seconds. */
 export const SIGNATURE_TOLERANCE_SECONDS = 300;
+/** Tenants read at once. */
+const RESYNC_PAGE = 500;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export interface WebhookOptions {
@@ -46,8 +48,40 @@ export function stripeWebhook(options: WebhookOptions): (body: string, signature
   };
 }
 
+/**
+ * Looks every unpaid invoice up at Stripe: what a delivery that never came would have said. Run once a day. An invoice
+ * that cannot be looked up is told to `failed` and does not stop the others. Answers how many it looked at.
+ */
+export async function resync(
+  options: Omit<WebhookOptions, 'secret'>,
+  failed: (error: unknown) => void,
+): Promise<number> {
+  const { database } = options;
+  let looked = 0;
+  for (let after: string | undefined; ;) {
+    const ids = await database.money.tenantIds(after, RESYNC_PAGE);
+    for (const tenantId of ids) {
+      const open = await database.withTenant(tenantId, (tx) =>
+        tx.invoice.findMany({
+          where: { tenantId, gateway: 'stripe', gatewayId: { not: null }, status: { in: ['issued', 'past_due'] } },
+          select: { gatewayId: true },
+        }),
+      );
+      for (const { gatewayId } of open) {
+        await follow(options, gatewayId!).catch(failed);
+        looked += 1;
+      }
+    }
+    after = ids.at(-1);
+    if (after === undefined || ids.length < RESYNC_PAGE) return looked;
+  }
+}
+
 /** Brings our invoice in line with what Stripe says of its copy now. One that is not ours is left alone. */
-export async function follow({ database, stripe, run, now }: WebhookOptions, stripeInvoiceId: string): Promise<void> {
+export async function follow(
+  { database, stripe, run, now }: Omit<WebhookOptions, 'secret'>,
+  stripeInvoiceId: string,
+): Promise<void> {
   const copy = await stripe.invoices.retrieve(stripeInvoiceId);
   const { tenant_id: tenantId = '', invoice_id: invoiceId = '' } = copy.metadata ?? {};
   if (!UUID.test(tenantId) || !UUID.test(invoiceId)) return;

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { itemsOf, stripeClient, StripeGateway, STRIPE_ITEMS_MAX } from './stripe-gateway.ts';
-import { stripeWebhook } from './stripe-webhook.ts';
+import { resync, stripeWebhook } from './stripe-webhook.ts';
 import { readInvoice } from './invoices.ts';
 import { GIB, Harness } from './testing/harness.ts';
 import { StripeDouble, type Fault } from './testing/stripe-double.ts';
@@ -10,10 +10,15 @@ describe('the real Stripe client against a double with a memory', { timeout: 60_
   let h: Harness;
   let deliver: (body: string, signature: string) => Promise<void>;
   let now = new Date('2026-12-03T06:00:00Z');
+  let look: () => Promise<number>;
 
   beforeAll(async () => {
     const stripe = stripeClient({ secretKey: double.secretKey, endpoint: await double.start() });
     h = await Harness.start(new StripeGateway(stripe));
+    look = () =>
+      resync({ database: h.database, stripe, run: h.run, now: () => now }, (error) => {
+        throw error;
+      });
     deliver = stripeWebhook({ database: h.database, stripe, secret: double.webhookSecret, run: h.run, now: () => now });
   }, 60_000);
   afterEach(() => {
@@ -103,6 +108,21 @@ describe('the real Stripe client against a double with a memory', { timeout: 60_
     expect(await h.balances(tenantId)).toEqual({ cash: '860', revenue: '-860' });
     const unknown = double.delivery('customer.updated', 'cus_1');
     await deliver(unknown.body, unknown.signature);
+  });
+
+  it('follows what happened at Stripe without any delivery, once a day', async () => {
+    const { tenantId } = await billed();
+    await h.run.tenant(tenantId, now);
+    const [copy] = copies(tenantId);
+    const status = async () => (await h.invoices(tenantId))[0]!.status;
+    expect(await look()).toBeGreaterThan(0);
+    // due at once where a card is charged, and not paid yet
+    expect(await status()).toBe('past_due');
+    double.charge(copy!.id, true);
+    const before = await look();
+    expect(await status()).toBe('paid');
+    expect(await look()).toBe(before - 1);
+    expect(await h.balances(tenantId)).toEqual({ cash: '860', revenue: '-860' });
   });
 
   it('suspends after fourteen days without money and comes back when it is there', async () => {
