@@ -14,6 +14,7 @@ interface CreateOptions {
   readonly amount: string;
   readonly cluster?: string;
   readonly at: Threshold[];
+  readonly sacrifice?: string[];
 }
 
 /** `80` or `100:throttle` */
@@ -57,6 +58,8 @@ async function list(context: Context): Promise<void> {
 async function create(context: Context, name: string, options: CreateOptions): Promise<void> {
   const cluster = options.cluster === undefined ? undefined : await context.cluster(options.cluster);
   const tenantId = cluster?.tenantId ?? (await context.tenantId());
+  const sacrifice: string[] = [];
+  for (const one of options.sacrifice ?? []) sacrifice.push((await context.cluster(one)).id);
   const client = context.client();
   const { currency } = await bodyOf(
     client.GET('/v1/tenants/{tenantId}/subscription', { params: { path: { tenantId } } }),
@@ -66,6 +69,7 @@ async function create(context: Context, name: string, options: CreateOptions): P
       params: { path: { tenantId } },
       body: {
         ...{ name, clusterId: cluster?.id ?? null, amountMinor: minorOf(options.amount, currency) },
+        sacrifice,
         thresholds: options.at ?? [
           { percent: 80, action: 'notify' },
           { percent: 100, action: 'notify' },
@@ -113,6 +117,7 @@ export function budgetCommand(kit: CommandKit): Command {
     .description('watch what is spent a month')
     .requiredOption('--amount <amount>', 'whole currency units, for example 50 or 49.90')
     .option('-c, --cluster <id|name>', 'only this cluster')
+    .option('--sacrifice <clusters...>', 'clusters a throttle slows down, the first one first (default: all at once)')
     .option('--at <percent[:action]>', 'threshold: 80, or 100:throttle; may be given often', thresholdOf)
     .action((name: string, options: CreateOptions, command: Command) =>
       kit.run(command, (context) => create(context, name, options)),
