@@ -117,7 +117,9 @@ async function journal(): Promise<void> {
   );
   const legend =
     'Bytes per second, and **×** = ours ÷ the limit of the same medium measured right before it with the plainest calls there are.';
-  const text = `${legend} Medians of ${rounds} rounds (each row: lowest to highest); Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}.\n\n${table(['what', 'RobustMQ', 'limit', 'ratio'], speeds.map(journalRow))}`;
+  const machine = `Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}.`;
+  const rows = table(['what', 'RobustMQ', 'limit', 'ratio'], speeds.map(journalRow));
+  const text = `${legend} Medians of ${rounds} rounds (in brackets: lowest to highest); ${machine}\n\n${rows}`;
   process.stdout.write(`\n${text}\n`);
   if (values.write) writeSection(DOCUMENT, 'journal', text);
 }
