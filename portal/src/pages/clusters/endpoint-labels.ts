@@ -4,6 +4,7 @@ const LABELS: readonly (readonly [keyof Cluster['endpoints'], string])[] = [
   ['mqtt', 'MQTT'],
   ['mqttWs', 'MQTT over WebSocket'],
   ['mqtts', 'MQTT over TLS'],
+  ['mqttWss', 'MQTT over WebSocket and TLS'],
   ['kafka', 'Kafka'],
   ['kafkaTls', 'Kafka over TLS'],
   ['amqp', 'AMQP'],
@@ -17,5 +18,5 @@ export const WEBSOCKET_PATH = '/mqtt';
 export const endpointLabels = (endpoints: Cluster['endpoints']): { label: string; url: string }[] =>
   LABELS.flatMap(([name, label]) => {
     const url = endpoints[name];
-    return url === undefined ? [] : [{ label, url: name === 'mqttWs' ? url + WEBSOCKET_PATH : url }];
+    return url === undefined ? [] : [{ label, url: name === 'mqttWs' || name === 'mqttWss' ? url + WEBSOCKET_PATH : url }];
   });
