@@ -18,5 +18,7 @@ export const WEBSOCKET_PATH = '/mqtt';
 export const endpointLabels = (endpoints: Cluster['endpoints']): { label: string; url: string }[] =>
   LABELS.flatMap(([name, label]) => {
     const url = endpoints[name];
-    return url === undefined ? [] : [{ label, url: name === 'mqttWs' || name === 'mqttWss' ? url + WEBSOCKET_PATH : url }];
+    return url === undefined
+      ? []
+      : [{ label, url: name === 'mqttWs' || name === 'mqttWss' ? url + WEBSOCKET_PATH : url }];
   });
