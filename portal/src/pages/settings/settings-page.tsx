@@ -92,6 +92,7 @@ function Field({ field, value, error, disabled, onChange }: FieldProps) {
       min={field.min}
       {...(field.max === undefined ? {} : { max: field.max })}
       clampBehavior="none"
+      hideControls
       allowDecimal={false}
       value={value as number | string}
       onChange={onChange}
