@@ -154,7 +154,7 @@ describe('the portal, by keyboard alone', () => {
     for (const path of [...paths, ...others]) {
       await page.goto(cloud.url + path);
       await page.getByRole('heading', { level: 1 }).waitFor();
-      await page.getByRole('status', { name: 'Loading' }).waitFor({ state: 'hidden' });
+      await page.getByRole('status', { name: 'Loading' }).first().waitFor({ state: 'hidden' });
       for (const [width, colorScheme] of LOOKS) {
         await page.setViewportSize({ width, height: 900 });
         await showScheme(colorScheme);
