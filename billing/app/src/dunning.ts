@@ -39,10 +39,12 @@ const dayOf = (at: Date): string => at.toISOString().slice(0, 10);
 function letterOf(standing: Exclude<Standing, 'good'>, { number, dueAt }: Arrears, sum: string): [string, string] {
   const since = dueAt!;
   const open = `Invoice ${number} over ${sum} was due on ${dayOf(since)} and is not paid.`;
+  const from = (days: number): string => dayOf(plusDays(since, days));
+  const { restricted, suspended, deleted } = DUNNING_DAYS;
   const then = {
-    past_due: `From ${dayOf(plusDays(since, DUNNING_DAYS.restricted))} on nothing new can be made, and on ${dayOf(plusDays(since, DUNNING_DAYS.suspended))} your clusters will refuse connections.`,
-    restricted: `Clusters and topics can no longer be added. On ${dayOf(plusDays(since, DUNNING_DAYS.suspended))} your clusters will refuse connections; their data is kept.`,
-    suspended: `Your clusters refuse connections now. Their data is kept; on ${dayOf(plusDays(since, DUNNING_DAYS.deleted))} they would be deleted.`,
+    past_due: `From ${from(restricted)} on nothing new can be made, and on ${from(suspended)} your clusters will refuse connections.`,
+    restricted: `Clusters and topics can no longer be added. On ${from(suspended)} your clusters will refuse connections; their data is kept.`,
+    suspended: `Your clusters refuse connections now. Their data is kept; on ${from(deleted)} they would be deleted.`,
   }[standing];
   const subject = {
     past_due: `Invoice ${number} is unpaid`,

@@ -8,7 +8,8 @@ import {
   type Role,
   type RouteName,
 } from '@robustmq/contracts';
-import { Refusal, HANDLERS, type Call } from './fake-routes.ts';
+import { Refusal, type Call } from './fake-call.ts';
+import { HANDLERS } from './fake-routes.ts';
 import { nextId, type FakeState, type FakeTenant } from './fake-state.ts';
 
 export interface FakeOptions {

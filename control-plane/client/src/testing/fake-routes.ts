@@ -1,29 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { permissionsOf, type ProblemCode, type Role, type RouteName } from '@robustmq/contracts';
+import { permissionsOf, type Role, type RouteName } from '@robustmq/contracts';
+import { clusterOf, page, Refusal, take, type Call } from './fake-call.ts';
 import { FAKE_LIVE, FAKE_SETTINGS } from './fake-settings.ts';
 import { fakeInvoice, fakePrices, fakeUsage } from './fake-metering.ts';
 import { clusterNow, newCluster, nextId, type FakeCluster, type FakeState, type FakeTenant } from './fake-state.ts';
-
-/** A problem to answer with. */
-export class Refusal extends Error {
-  readonly code: ProblemCode;
-  readonly errors: { pointer: string; detail: string }[] | undefined;
-  constructor(code: ProblemCode, detail: string, errors?: { pointer: string; detail: string }[]) {
-    super(detail);
-    this.code = code;
-    this.errors = errors;
-  }
-}
-
-/** One validated call. */
-export interface Call {
-  readonly state: FakeState;
-  readonly userId: string;
-  readonly tenant: FakeTenant;
-  readonly params: Record<string, string>;
-  readonly query: Record<string, unknown>;
-  readonly body: Record<string, unknown>;
-}
 
 const secret = (prefix: string): string => prefix + randomBytes(12).toString('hex');
 const text = (value: unknown): string => value as string;
@@ -50,28 +30,6 @@ function session(state: FakeState, userId: string): object {
   state.refresh.set(refreshToken, userId);
   return { accessToken, refreshToken, expiresIn: 900, user: userOf(state, userId), tenants: tenantsOf(state, userId) };
 }
-
-export function clusterOf({ tenant, params }: Call): FakeCluster {
-  const found = tenant.clusters.find((entry) => entry.cluster.id === params['clusterId']);
-  if (!found) throw new Refusal('not-found', 'There is no such cluster.');
-  return found;
-}
-
-/** Takes the entry out of a list; throws Refusal `not-found`. */
-export function take<T>(list: T[], fits: (entry: T) => boolean): T {
-  const index = list.findIndex(fits);
-  if (index < 0) throw new Refusal('not-found', 'There is no such thing.');
-  return list.splice(index, 1)[0]!;
-}
-
-export const page = <T>(items: T[], { query }: Call): object => {
-  const from = Number(query['cursor'] ?? 0);
-  const limit = Number(query['limit'] ?? 50);
-  return {
-    items: items.slice(from, from + limit),
-    ...(from + limit < items.length ? { nextCursor: String(from + limit) } : {}),
-  };
-};
 
 const auth = {
   signup: ({ state, body }: Call) => {

@@ -1,5 +1,5 @@
 import { ClusterSettings, type AclRule, type BlacklistEntry, type RouteName } from '@robustmq/contracts';
-import { clusterOf, page, Refusal, take, type Call } from './fake-routes.ts';
+import { clusterOf, page, Refusal, take, type Call } from './fake-call.ts';
 import { nextId } from './fake-state.ts';
 
 /** A merge patch good enough for tests: objects merge, everything else is replaced. */

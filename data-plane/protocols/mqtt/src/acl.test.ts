@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { publish, RealWorld, settingsWith, subscribe, told } from './testing/real-world.ts';
+import { publish, RealWorld, settingsWith, told } from './testing/real-world.ts';
 
 describe('the ACL', () => {
   const rule = { effect: 'allow', principal: '*', resource: 'topic' } as const;

@@ -12,12 +12,11 @@ import {
   UnstyledButton,
 } from '@mantine/core';
 import { bodyOf, type Cluster } from '@robustmq/client';
-import type { RecordView } from '@robustmq/contracts';
+import type { NodeViewReply } from '@robustmq/contracts';
 import { IconFileSearch } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useState, type FormEvent } from 'react';
-import type { z } from 'zod';
 import { clusterPath, liveKey } from '../../api/live.ts';
 import { usePermitted } from '../../api/permission.ts';
 import { api } from '../../api/session.ts';
@@ -34,7 +33,7 @@ import { olderThan, recordsFrom, RECORDS_LIMIT, type RecordsFrom, type Seek, typ
 import { tiersQuery, type Partition } from './tiers-query.ts';
 import { TopicHeading } from './topic-heading.tsx';
 
-type Shown = z.output<typeof RecordView>;
+type Shown = NodeViewReply<'records'>['items'][number];
 
 const route = getRouteApi('/inside/clusters/$clusterId/topics/$topicName/records');
 const NEWEST: Seek = { partition: 0, kind: 'newest', offset: '', local: '', key: '' };

@@ -1,12 +1,11 @@
 import { bodyOf, type Cluster } from '@robustmq/client';
-import type { TopicTiers } from '@robustmq/contracts';
+import type { NodeViewReply } from '@robustmq/contracts';
 import { queryOptions } from '@tanstack/react-query';
-import type { z } from 'zod';
 import { clusterPath, liveKey } from '../../api/live.ts';
 import { api } from '../../api/session.ts';
 
 /** A partition with its offsets, its bytes in each tier, its objects and their moves. */
-export type Partition = z.output<typeof TopicTiers>['partitions'][number];
+export type Partition = NodeViewReply<'topic-tiers'>['partitions'][number];
 
 const POLL_MS = 10_000;
 

@@ -1,5 +1,5 @@
 import { Button, Code, Group, Paper, SimpleGrid, Stack, Text, Title } from '@mantine/core';
-import type { Cluster, Topic } from '@robustmq/client';
+import type { Topic } from '@robustmq/client';
 import { IconArrowsExchange, IconFile, IconPencil, IconStack2 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';

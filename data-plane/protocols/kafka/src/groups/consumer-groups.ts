@@ -12,7 +12,6 @@ export const HEARTBEAT_INTERVAL_MS = 5_000;
 const SESSION_TIMEOUT_MS = 45_000;
 
 const JOIN = 0;
-const LEAVE = -1;
 const LEAVE_FOR_A_WHILE = -2;
 
 /** A ConsumerGroupHeartbeat with what the connection knows; partitions are `topicId/index`, null = as before. */
