@@ -2,7 +2,7 @@ import type { IPublishPacket, ISubscribePacket, Packet, QoS } from 'mqtt-packet'
 import { describe, expect, it } from 'vitest';
 import type { MqttLimits } from './limits.ts';
 import type { Join } from './testing/set-up.ts';
-import { FakeBroker, FakeCommit } from './testing/fake-broker.ts';
+import { FakeCommit, type FakeBroker } from './testing/fake-broker.ts';
 import { setUp } from './testing/set-up.ts';
 
 const publish = (topic: string, payload: string, options: Partial<IPublishPacket> = {}): IPublishPacket => ({
