@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // `npm test` and `npm run check`: everything a clean checkout needs is installed, then every test runs. Plain JavaScript for
 // any Node.js >= 20. Ends with the line `N passed, N failed, N skipped`; exit code 1 when anything failed.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -35,6 +35,13 @@ const DEBIAN_FILES = {
   '/usr/lib/python3/dist-packages/confluent_kafka/__init__.py': 'python3-confluent-kafka',
 };
 
+const stepEnv = () => ({
+  ...process.env,
+  NX_DAEMON: 'false',
+  NO_COLOR: '1',
+  PATH: `${BIN}:${process.env.PATH}`,
+});
+
 function run(label, command, args, env = {}) {
   const startedAt = Date.now();
   process.stdout.write(`\n=== ${label}\n`);
@@ -43,13 +50,7 @@ function run(label, command, args, env = {}) {
     stdio: ['ignore', 'inherit', 'inherit'],
     timeout: STEP_MS_MAX,
     killSignal: 'SIGKILL',
-    env: {
-      ...process.env,
-      NX_DAEMON: 'false',
-      NO_COLOR: '1',
-      PATH: `${BIN}:${process.env.PATH}`,
-      ...env,
-    },
+    env: { ...stepEnv(), ...env },
   });
   const good = result.status === 0;
   process.stdout.write(`=== ${label}: ${good ? 'ok' : 'FAILED'} (${((Date.now() - startedAt) / 1000).toFixed(1)} s)\n`);
@@ -60,6 +61,36 @@ function run(label, command, args, env = {}) {
 function step(label, command, args) {
   if (run(label, command, args)) tally.passed++;
   else tally.failed++;
+}
+
+/** Steps that need one core each and touch nothing of each other, two at a time; the output of each comes when it ends. */
+async function stepsTogether(steps) {
+  const waiting = [...steps];
+  const worker = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      const [label, command, args] = next;
+      const startedAt = Date.now();
+      const { good, output } = await new Promise((resolve) => {
+        const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: stepEnv() });
+        const chunks = [];
+        child.stdout.on('data', (chunk) => chunks.push(chunk));
+        child.stderr.on('data', (chunk) => chunks.push(chunk));
+        const limit = setTimeout(() => child.kill('SIGKILL'), STEP_MS_MAX);
+        child.once('error', (error) => chunks.push(Buffer.from(`${error.message}\n`)));
+        child.once('close', (code) => {
+          clearTimeout(limit);
+          resolve({ good: code === 0, output: Buffer.concat(chunks) });
+        });
+      });
+      const seconds = ((Date.now() - startedAt) / 1000).toFixed(1);
+      process.stdout.write(`\n=== ${label}\n`);
+      process.stdout.write(output);
+      process.stdout.write(`=== ${label}: ${good ? 'ok' : 'FAILED'} (${seconds} s)\n`);
+      if (good) tally.passed++;
+      else tally.failed++;
+    }
+  };
+  await Promise.all([worker(), worker()]);
 }
 
 /** A Vitest run; its own counts go into the tally. */
@@ -142,20 +173,25 @@ if (only.length > 0) {
   vitest('chosen tests', only);
   finish();
 }
-step('types', node, [nx, 'run-many', '-t', 'typecheck', '--outputStyle=static']);
-// One process per part of the house: the types of all rooms at once outgrow a heap of 4 GiB.
-for (const part of ['control-plane', 'data-plane', 'billing', 'portal', 'infra', 'e2e']) {
-  step(`lint: boundaries and typed rules: ${part}`, node, [
+// One lint process per part of the house: the types of all rooms at once outgrow a heap of 4 GiB.
+const lint = ['control-plane', 'data-plane', 'billing', 'portal', 'infra', 'e2e'].map((part) => [
+  `lint: boundaries and typed rules: ${part}`,
+  node,
+  [
     '--max-old-space-size=6144',
     join(ROOT, 'node_modules/eslint/bin/eslint.js'),
     '--cache',
     '--cache-location',
     `node_modules/.cache/eslint/${part}`,
     part,
-  ]);
-}
-step('lint: oxlint', join(BIN, 'oxlint'), ['--quiet']);
-step('format', node, [join(ROOT, 'node_modules/prettier/bin/prettier.cjs'), '--check', '--log-level', 'warn', '.']);
+  ],
+]);
+await stepsTogether([
+  ['types', node, [nx, 'run-many', '-t', 'typecheck', '--parallel=1', '--outputStyle=static']],
+  ...lint,
+  ['lint: oxlint', join(BIN, 'oxlint'), ['--quiet']],
+  ['format', node, [join(ROOT, 'node_modules/prettier/bin/prettier.cjs'), '--check', '--log-level', 'warn', '.']],
+]);
 // Before the unit tests: the store's run against a real object gateway and RocksDB when they are installed.
 if (!checkOnly) {
   installDebianPackages();
