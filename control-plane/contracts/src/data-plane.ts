@@ -11,6 +11,7 @@ export * from './cluster-settings.ts';
 export * from './desired.ts';
 export * from './node-admin.ts';
 export * from './node-views.ts';
+export * from './s3-settings.ts';
 
 /** File URL of the agent link's protobuf definition. */
 export const AGENT_LINK_PROTO = new URL('../proto/agent-link.proto', import.meta.url);

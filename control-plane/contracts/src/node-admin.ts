@@ -11,6 +11,7 @@ import { UsageWindow } from './usage-window.ts';
  *  - `DELETE /v1/namespaces/{clusterId}` → 204 after its data is gone
  *  - `GET  /v1/namespaces` → NamespaceObserved[]
  *  - `POST /v1/namespaces/{clusterId}/views/{view}` body and answer as in node-views.ts; 404 for an unknown view
+ *  - `POST /v1/removals` → RemovalsReply: tries once more to delete what removed streams left in object storage
  *  - `GET  /v1/usage?afterSeq=N&limit=M` → UsageBatchReply: closed windows with seq > N in order
  *  - `DELETE /v1/usage?throughSeq=N` → 204: the agent has them on its own disk
  *  - `GET  /v1/usage/open` → OpenUsageReply: what the open window holds so far, informational
@@ -36,5 +37,9 @@ export const OpenUsageReply = z.object({
   usage: z.array(UsageWindow.pick({ clusterId: true, protocol: true, meter: true, value: true, cumulative: true })),
 });
 export type OpenUsageReply = z.infer<typeof OpenUsageReply>;
+
+/** `streams`: removed ones of which something may still lie in object storage; the node goes on trying by itself. */
+export const RemovalsReply = z.object({ streams: z.int().nonnegative() });
+export type RemovalsReply = z.infer<typeof RemovalsReply>;
 
 export const NamespacesReply = z.array(NamespaceObserved);

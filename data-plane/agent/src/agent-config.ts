@@ -1,8 +1,9 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readS3Settings, type S3Settings } from '@robustmq/contracts/data-plane';
 import { z } from 'zod';
-import { AgentError } from './agent-error.ts';
+import { AgentError, sentenceOf } from './agent-error.ts';
 import type { CertificateFiles } from './local-authority.ts';
 import type { NodePorts } from './plan.ts';
 
@@ -46,6 +47,8 @@ export interface AgentConfig {
   readonly domain?: string | undefined;
   /** A certificate from elsewhere, for all listeners over TLS; undefined = the agent's own authority makes them. */
   readonly certificate?: CertificateFiles | undefined;
+  /** Where cold data goes; undefined = into the nodes' own directories. */
+  readonly s3?: S3Settings | undefined;
   /** The node's program. */
   readonly nodeMainPath: string;
   readonly usageWindowMs: number | undefined;
@@ -85,9 +88,18 @@ export function readAgentConfig(env: NodeJS.ProcessEnv): AgentConfig {
       certFile === undefined || keyFile === undefined
         ? undefined
         : { certFile: resolve(certFile), keyFile: resolve(keyFile) },
+    s3: s3Settings(env),
     nodeMainPath: e.ROBUSTMQ_NODE_MAIN ?? fileURLToPath(new URL('../../node/src/main.mjs', import.meta.url)),
     usageWindowMs: e.ROBUSTMQ_USAGE_WINDOW_MS,
   };
+}
+
+function s3Settings(env: NodeJS.ProcessEnv): S3Settings | undefined {
+  try {
+    return readS3Settings(env);
+  } catch (error) {
+    throw new AgentError('config-invalid', sentenceOf(error));
+  }
 }
 
 /**

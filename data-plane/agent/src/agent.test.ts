@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -125,6 +125,24 @@ describe('Agent with a control plane and nodes', { timeout: 180_000 }, () => {
     const nodes = (): Promise<string[]> => readdir(join(scratch.dir, 'agent', 'nodes'));
     await eventually('its directory is gone', async () => (await nodes()).join() === 'shared');
     await eventually('cluster 1 unharmed', isReady(1));
+  });
+
+  it('keeps the node of a removed cluster until nothing of it is left in S3', async () => {
+    control.desire([namespaceSpec(2, 1, await freePorts(), 'lingering-2')]);
+    agent = new Agent({ ...config(), s3: { bucket: 'cold', region: 'eu', prefix: 'cloud/' } }, testLog, FAST);
+    await agent.start();
+    await eventually('ready', isReady(2));
+    const nodes = join(scratch.dir, 'agent', 'nodes');
+    const written = JSON.parse(await readFile(join(nodes, clusterId(2), 'config.json'), 'utf8')) as {
+      tiering: { engine: string; prefix: string };
+    };
+    expect(written.tiering).toMatchObject({ engine: 's3', bucket: 'cold' });
+    expect(written.tiering.prefix).toMatch(new RegExp(`^cloud/[0-9a-f]{16}/${clusterId(2)}/$`));
+    control.desire([]);
+    const lane = agent.reconciler.lanes.find(({ nodeId }) => nodeId === clusterId(2))!;
+    await eventually('it waits', () => lane.failure?.message.includes('has not deleted its last objects') === true);
+    expect(await readdir(nodes)).toContain(clusterId(2));
+    await eventually('its directory is gone', async () => (await readdir(nodes)).join() === 'shared');
   });
 
   it('reports which port is taken, and takes the next block', async () => {

@@ -110,7 +110,9 @@ export class Agent {
   }
 
   async #startNodes(): Promise<void> {
-    const { dir, bind, publicHost, domain, sharedPorts, nodeMainPath, usageWindowMs } = this.#config;
+    const { dir, bind, publicHost, domain, sharedPorts, nodeMainPath, usageWindowMs, s3 } = this.#config;
+    // several agents may share a bucket
+    const ownPart = s3 && { ...s3, prefix: `${s3.prefix}${this.#keys.fingerprint}/` };
     // also where the shared node has no listener over TLS: dedicated nodes have theirs
     const certificates = await Certificates.open(join(dir, 'tls'), publicHost, domain, this.#config.certificate);
     this.#reconciler = new Reconciler({
@@ -118,7 +120,7 @@ export class Agent {
       program: {
         execPath: process.execPath,
         mainPath: nodeMainPath,
-        settings: { bind, publicHost, domain, tls: certificates.settings, usageWindowMs },
+        settings: { bind, publicHost, domain, tls: certificates.settings, s3: ownPart, usageWindowMs },
       },
       sharedPorts,
       current: () => this.#desired.current,

@@ -37,6 +37,8 @@ export async function applyStep(step: Step, target: StepTarget): Promise<void> {
       return adminOf(node).deleteNamespace(step.clusterId);
     case 'drain-usage':
       return drainUsage(target);
+    case 'drain-objects':
+      return drainObjects(node);
     case 'stop-node':
       return node.stop();
     case 'remove-node-data':
@@ -55,6 +57,13 @@ async function drainUsage({ node, usage, signal }: StepTarget): Promise<void> {
       throw new AgentError('node-refused', `node ${node.directory.nodeId} has not closed its last usage window`);
     }
     await pause(DRAIN_POLL_MS, signal);
+  }
+}
+
+/** The lane tries again, with growing delays, for as long as object storage is away. */
+async function drainObjects(node: NodeProcess): Promise<void> {
+  if ((await adminOf(node).removalsLeft()) > 0) {
+    throw new AgentError('node-refused', `node ${node.directory.nodeId} has not deleted its last objects yet`);
   }
 }
 

@@ -1,6 +1,3 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -10,6 +7,7 @@ import { Agent } from './agent.ts';
 import { LINK_TIMING } from './control-link.ts';
 import { FakeControlPlane } from './testing/fake-control-plane.ts';
 import { clusterId, eventually, freePorts, namespaceSpec, scratchDirectory, testLog } from './testing/fixtures.ts';
+import { Device, deviceCredential } from './testing/mqtt-device.ts';
 
 const NODE_MAIN = fileURLToPath(new URL('../../node/src/main.mjs', import.meta.url));
 const FAST = { ...LINK_TIMING, leaseMs: 50, silenceMs: 2_000, pollMs: 50, reconnectFirstMs: 20, reconnectMaxMs: 200 };
@@ -17,65 +15,12 @@ const CONNECTIONS_MAX = 2;
 const DENIED = 0x87;
 const QUOTA_EXCEEDED = 0x97;
 
-/** As much MQTT 5 as the drill needs. */
-class Device {
-  readonly #socket: Socket;
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-  }
-  /** The device, or the CONNACK reason code of a refusal. */
-  static async open(port: number, clientId: string, password = 'p'): Promise<Device | number> {
-    const socket = connect(port, '127.0.0.1');
-    socket.on('error', () => undefined);
-    const device = new Device(socket);
-    const body = [text('MQTT'), Buffer.from([5, 0xc2, 0, 60, 0]), text(clientId), text('u@shop'), text(password)];
-    const reason = (await device.#exchange(packet(0x10, body)))[3]!;
-    if (reason === 0) return device;
-    socket.destroy();
-    return reason;
-  }
-  /** Publishes at QoS 1; the PUBACK reason code. */
-  async publish(topic: string, id: number): Promise<number> {
-    const acknowledged = await this.#exchange(
-      packet(0x32, [text(topic), Buffer.from([id >> 8, id & 0xff, 0]), Buffer.from('x')]),
-    );
-    return acknowledged[1]! > 2 ? acknowledged[4]! : 0;
-  }
-  close(): void {
-    this.#socket.end(packet(0xe0, [Buffer.from([0, 0])]));
-  }
-  async #exchange(bytes: Buffer): Promise<Buffer> {
-    this.#socket.write(bytes);
-    const settled = new AbortController();
-    const { signal } = settled;
-    const reply = await Promise.race([
-      once(this.#socket, 'data', { signal }).then(([data]) => data as Buffer),
-      once(this.#socket, 'close', { signal }).then(() => Buffer.alloc(8)),
-    ]).finally(() => settled.abort());
-    if (reply[0] === 0) throw new Error('the connection was closed');
-    return reply;
-  }
-}
-function text(value: string): Buffer {
-  const length = Buffer.alloc(2);
-  length.writeUInt16BE(Buffer.byteLength(value));
-  return Buffer.concat([length, Buffer.from(value)]);
-}
-function packet(type: number, body: readonly Buffer[]): Buffer {
-  const bytes = Buffer.concat(body);
-  return Buffer.concat([Buffer.from([type, bytes.length]), bytes]);
-}
-
 function shop(): NamespaceSpec {
-  const salt = randomBytes(16);
-  const hash = createHash('sha256').update(salt).update('p').digest('base64');
-  const scram = { salt: 'AAAA', iterations: 4096, storedKey: 'AAAA', serverKey: 'AAAA' };
-  const verifiers = { sha256: { salt: salt.toString('base64'), hash }, scramSha256: scram, scramSha512: scram };
   const base = namespaceSpec(1, 1, undefined, 'shop');
   return NamespaceSpec.parse({
     ...base,
     quotas: { ...base.quotas, connectionsMax: CONNECTIONS_MAX },
-    credentials: [{ name: 'u', kind: 'password', verifiers }],
+    credentials: [deviceCredential()],
     topics: [{ name: 'sensors', partitions: 1 }],
     settings: {
       acl: { rules: [{ id: 'r', effect: 'deny', pattern: 'secret/#', patternType: 'filter', actions: ['write'] }] },

@@ -1,4 +1,12 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto';
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  sign,
+  type KeyObject,
+} from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { AgentError } from './agent-error.ts';
@@ -22,6 +30,11 @@ export class AgentKeys {
   constructor(privateKey: KeyObject) {
     this.#privateKey = privateKey;
     this.publicKeyPem = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString();
+  }
+
+  /** Sixteen characters that are this installation's alone; they stay when it is enrolled anew. */
+  get fingerprint(): string {
+    return createHash('sha256').update(this.publicKeyPem).digest('hex').slice(0, 16);
   }
 
   /** Ed25519 signature over the text's UTF-8 bytes, base64. */

@@ -4,6 +4,7 @@ import {
   NamespacesReply,
   NodeHealth,
   OpenUsageReply,
+  RemovalsReply,
   UsageBatchReply,
   type NamespaceSpec,
 } from '@robustmq/contracts/data-plane';
@@ -48,6 +49,11 @@ export class NodeAdminClient {
   /** Deletes a namespace; resolves after its data is gone. A namespace that is not there is already deleted. */
   async deleteNamespace(clusterId: string): Promise<void> {
     await this.#call('DELETE', `/v1/namespaces/${clusterId}`, undefined, DELETE_TIMEOUT_MS, [404]);
+  }
+
+  /** Removed streams of which something may still lie in object storage, after another try to delete it. */
+  async removalsLeft(): Promise<number> {
+    return (await this.#json('POST', '/v1/removals', RemovalsReply, undefined, DELETE_TIMEOUT_MS)).streams;
   }
 
   namespaces(): Promise<NamespaceObserved[]> {

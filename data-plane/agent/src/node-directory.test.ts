@@ -1,6 +1,7 @@
 import { appendFile, lstat, mkdir, open, readFile, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readAgentConfig } from './agent-config.ts';
 import { listNodeDirectories, NodeDirectory } from './node-directory.ts';
 import { scratchDirectory } from './testing/fixtures.ts';
 
@@ -42,6 +43,49 @@ describe('NodeDirectory', () => {
       expect(config['namespace']).toBe(namespace);
       expect(config['listeners']).toMatchObject({ kafka: { port: 3, advertisedHost: 'example.org' } });
     }
+  });
+
+  it('puts cold data beside the data, or into its own part of a bucket, without a secret in the file', async () => {
+    const directory = new NodeDirectory(scratch.dir, 'n1');
+    const tiering = async (): Promise<unknown> =>
+      (JSON.parse(await readFile(directory.configPath, 'utf8')) as { tiering: unknown }).tiering;
+    const files = { engine: 'file-objects', directory: join(directory.path, 'objects'), claimBytesMin: 16 * 2 ** 20 };
+    await directory.prepare(SETTINGS, PORTS);
+    expect(await tiering()).toEqual(files);
+    expect(await directory.hasObjectsElsewhere()).toBe(false);
+    const { s3 } = readAgentConfig({
+      ROBUSTMQ_S3_BUCKET: 'cold',
+      ROBUSTMQ_S3_ENDPOINT: 'http://127.0.0.1:9000',
+      ROBUSTMQ_S3_PREFIX: 'cloud/',
+      ROBUSTMQ_S3_ACCESS_KEY_ID: 'identity',
+      ROBUSTMQ_S3_SECRET_ACCESS_KEY: 'very-secret',
+      ROBUSTMQ_S3_PATH_STYLE: 'true',
+    });
+    await directory.prepare({ ...SETTINGS, s3 }, PORTS);
+    const inBucket = {
+      engine: 's3',
+      bucket: 'cold',
+      region: 'us-east-1',
+      prefix: 'cloud/n1/',
+      endpoint: 'http://127.0.0.1:9000',
+      forcePathStyle: true,
+      accessKeyIdVariable: 'ROBUSTMQ_S3_ACCESS_KEY_ID',
+      secretAccessKeyVariable: 'ROBUSTMQ_S3_SECRET_ACCESS_KEY',
+    };
+    expect(await tiering()).toEqual(inBucket);
+    expect(await directory.hasObjectsElsewhere()).toBe(true);
+    expect(await readFile(directory.configPath, 'utf8')).not.toMatch(/very-secret|"identity"/);
+    // objects that are in files already stay where their topics look for them
+    await directory.prepare(SETTINGS, PORTS);
+    const objects = join(directory.path, 'objects/objects.d/a.d');
+    await mkdir(objects, { recursive: true });
+    await appendFile(join(objects, 'b.o'), 'x');
+    await directory.prepare({ ...SETTINGS, s3 }, PORTS);
+    expect(await tiering()).toEqual(files);
+  });
+
+  it('refuses S3 settings that make no sense with one sentence', () => {
+    expect(() => readAgentConfig({ ROBUSTMQ_S3_PREFIX: 'x/' })).toThrow(/^ROBUSTMQ_S3_PREFIX is set but .*\.$/);
   });
 
   it('ends a removal that a crash interrupted', async () => {

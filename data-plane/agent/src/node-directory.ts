@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readFileIfAny, replaceFile, syncDirectory } from './durable-file.ts';
+import type { S3Settings } from '@robustmq/contracts/data-plane';
 import type { CertificateFiles } from './local-authority.ts';
+import { savedEngine, tieringOf } from './node-tiering.ts';
 import { SHARED_NODE, type NodePorts } from './plan.ts';
 
 /** `sun_path` holds 108 bytes on Linux and 104 on macOS, with the final zero. */
@@ -23,6 +25,8 @@ export interface NodeSettings {
   readonly domain?: string | undefined;
   /** What TLS listeners show; without it none is opened. `namespacesDir`: certificates of the clusters. */
   readonly tls?: (CertificateFiles & { readonly namespacesDir?: string }) | undefined;
+  /** This agent's part of a bucket for cold data; undefined = files in the node's directory. */
+  readonly s3?: S3Settings | undefined;
   /** Length of a usage window; undefined = the node's own default. Tests only. */
   readonly usageWindowMs: number | undefined;
 }
@@ -31,7 +35,8 @@ const SavedConfig = z.object({ runDir: z.string() });
 
 /**
  * One node's place on disk: `<agentDir>/nodes/<nodeId>/` with `config.json`, `admin-token`, `run/` (node.json, socket),
- * `data/`, `ports.json`, `node.log` and `start-error.log`. Everything in it can be made again but `data/`.
+ * `data/`, `objects/` (cold data, unless it is in S3), `ports.json`, `node.log` and `start-error.log`. Everything in it can
+ * be made again but `data/` and `objects/`.
  */
 export class NodeDirectory {
   readonly nodeId: string;
@@ -71,6 +76,11 @@ export class NodeDirectory {
     return saved?.success ? saved.data.runDir : this.#wantedRunDir();
   }
 
+  /** True when what the node stores outlives this directory: it was last started with its cold data in S3. */
+  async hasObjectsElsewhere(): Promise<boolean> {
+    return savedEngine(await readFileIfAny(this.configPath)) === 's3';
+  }
+
   #wantedRunDir(): string {
     const plain = join(this.path, 'run');
     if (Buffer.byteLength(plain) + LONGEST_RUN_FILE.length <= SOCKET_PATH_BYTES_MAX) return plain;
@@ -100,12 +110,14 @@ export class NodeDirectory {
         if (error.code !== 'EEXIST') throw error;
       });
     }
+    const savedAs = savedEngine(await readFileIfAny(this.configPath));
     const config = {
       nodeId: this.nodeId,
       dataDir: join(this.path, 'data'),
       runDir,
       adminTokenFile: join(this.path, 'admin-token'),
       listeners: listenersOf(settings, ports),
+      tiering: await tieringOf(settings.s3, this.path, this.nodeId, savedAs),
       ...(this.nodeId === SHARED_NODE ? {} : { namespace: this.nodeId }),
       ...(settings.usageWindowMs === undefined ? {} : { usageWindowMs: settings.usageWindowMs }),
     };

@@ -228,6 +228,7 @@ export class NodeLane {
       ports: this.node.ports,
       namespaces: admin ? this.#namespaces : [],
       drainHopeless: this.#failures >= DRAIN_FAILURES_MAX,
+      hasObjectsElsewhere: await directory.hasObjectsElsewhere(),
     };
   }
 

@@ -8,6 +8,7 @@ import { pause } from './backoff.ts';
 import { readFileIfAny } from './durable-file.ts';
 import { NodeAdminClient } from './node-admin-client.ts';
 import type { NodeDirectory, NodeSettings } from './node-directory.ts';
+import { storageVariables } from './node-tiering.ts';
 import type { NodePorts } from './plan.ts';
 import { isNodeProcess } from './process-identity.ts';
 
@@ -148,7 +149,7 @@ export class NodeProcess {
       const child = spawn(this.#program.execPath, [this.#program.mainPath, '--config', this.directory.configPath], {
         detached: true,
         stdio: ['ignore', log.fd, startError.fd],
-        env: nodeEnvironment(),
+        env: nodeEnvironment(storageVariables(this.#program.settings.s3)),
       });
       let hasEnded = false;
       const ended = new Promise<void>((resolve) => {
@@ -231,9 +232,9 @@ export class NodeProcess {
 
 const NEVER = new AbortController().signal;
 
-/** Nodes get no secret of the agent's environment: only what a program needs to run at all. */
-function nodeEnvironment(): NodeJS.ProcessEnv {
-  const kept = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'NODE_OPTIONS', 'NODE_ENV'];
+/** Of the agent's environment nodes get what a program needs to run at all, and the keys to their object storage. */
+function nodeEnvironment(storage: readonly string[]): NodeJS.ProcessEnv {
+  const kept = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'NODE_OPTIONS', 'NODE_ENV', ...storage];
   return Object.fromEntries(
     kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
   );

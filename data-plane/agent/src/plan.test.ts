@@ -20,6 +20,7 @@ const node = (nodeId: string, rest: Partial<ObservedNode> = {}): ObservedNode =>
   ports: nodeId === SHARED_NODE ? SHARED_PORTS : PORTS,
   namespaces: [],
   drainHopeless: false,
+  hasObjectsElsewhere: false,
   ...rest,
 });
 const served = (n: number, observedGeneration = 1, phase: 'ready' | 'failed' = 'ready') => ({
@@ -90,16 +91,16 @@ describe('planNode', () => {
     ],
     ['removal 1 without a namespace', desired(2), node(DEDICATED), ['stop-node', 'start 0']],
     [
-      'removal 2: usage, process, data',
+      'removal 2: usage, objects, process, data',
       desired(2),
       node(DEDICATED, { ports: DRAIN_PORTS }),
-      ['drain-usage', 'stop-node', 'remove-node-data'],
+      ['drain-usage', 'drain-objects', 'stop-node', 'remove-node-data'],
     ],
     [
       'removal 2 with a namespace that came back',
       desired(2),
       node(DEDICATED, { ports: DRAIN_PORTS, namespaces: [served(2)] }),
-      ['delete 2', 'drain-usage', 'stop-node', 'remove-node-data'],
+      ['delete 2', 'drain-usage', 'drain-objects', 'stop-node', 'remove-node-data'],
     ],
     ['removal of a node that is down', desired(2), node(DEDICATED, down), ['start 0']],
     [
@@ -107,6 +108,18 @@ describe('planNode', () => {
       desired(2),
       node(DEDICATED, { ...down, drainHopeless: true }),
       ['stop-node', 'remove-node-data'],
+    ],
+    [
+      'objects elsewhere are not forgotten with a node that cannot start',
+      desired(2),
+      node(DEDICATED, { ...down, drainHopeless: true, hasObjectsElsewhere: true }),
+      ['start 0'],
+    ],
+    [
+      'nor with one that cannot hand over its usage',
+      desired(2),
+      node(DEDICATED, { ports: DRAIN_PORTS, drainHopeless: true, hasObjectsElsewhere: true }),
+      ['drain-objects', 'stop-node', 'remove-node-data'],
     ],
     ['removal is over', desired(2), node(DEDICATED, { ...down, hasData: false }), []],
   ];

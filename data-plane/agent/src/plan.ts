@@ -32,6 +32,8 @@ export interface ObservedNode {
   readonly namespaces: readonly Pick<NamespaceObserved, 'clusterId' | 'observedGeneration' | 'phase'>[];
   /** True when the node failed to hand over its last usage so often that trying again is pointless. */
   readonly drainHopeless: boolean;
+  /** True when the node's cold data is not in its directory: then that may not go before the node has deleted it. */
+  readonly hasObjectsElsewhere: boolean;
 }
 
 /** One idempotent action on one node. Steps of a node run in order; nodes do not wait for each other. */
@@ -40,6 +42,7 @@ export type Step =
   | { readonly kind: 'put-namespace'; readonly nodeId: string; readonly spec: NamespaceSpec }
   | { readonly kind: 'delete-namespace'; readonly nodeId: string; readonly clusterId: string }
   | { readonly kind: 'drain-usage'; readonly nodeId: string }
+  | { readonly kind: 'drain-objects'; readonly nodeId: string }
   | { readonly kind: 'stop-node'; readonly nodeId: string }
   | { readonly kind: 'remove-node-data'; readonly nodeId: string };
 
@@ -102,7 +105,8 @@ function planKeep(node: ObservedNode): Step[] {
 
 /**
  * Data first, then ports, then usage: the namespace goes, the node starts again on ports nobody knows, and its directory
- * goes once the last usage window is closed and fetched. A node that is down is started once more for that.
+ * goes once the last usage window is closed and fetched and nothing of it is left in object storage. A node that is down
+ * is started once more for that. Usage may be given up; objects elsewhere never: nobody would know of them any more.
  */
 function planRemoval(node: ObservedNode): Step[] {
   const { nodeId } = node;
@@ -111,9 +115,12 @@ function planRemoval(node: ObservedNode): Step[] {
     { kind: 'remove-node-data', nodeId },
   ];
   if (node.process === 'absent' && !node.hasData) return [];
-  if (node.drainHopeless) return remove;
+  if (node.drainHopeless && !node.hasObjectsElsewhere) return remove;
   if (node.process === 'absent') return [{ kind: 'start-node', nodeId, ports: DRAIN_PORTS }];
-  const steps = node.namespaces.map(({ clusterId }): Step => ({ kind: 'delete-namespace', nodeId, clusterId }));
-  if (node.ports && samePorts(node.ports, DRAIN_PORTS)) return [...steps, { kind: 'drain-usage', nodeId }, ...remove];
+  const steps: Step[] = node.namespaces.map(({ clusterId }) => ({ kind: 'delete-namespace', nodeId, clusterId }));
+  if (node.ports && samePorts(node.ports, DRAIN_PORTS)) {
+    if (!node.drainHopeless) steps.push({ kind: 'drain-usage', nodeId });
+    return [...steps, { kind: 'drain-objects', nodeId }, ...remove];
+  }
   return [...steps, { kind: 'stop-node', nodeId }, { kind: 'start-node', nodeId, ports: DRAIN_PORTS }];
 }

@@ -58,6 +58,7 @@ describe('a crash between any two steps', { timeout: 180_000 }, () => {
             ports: node.ports,
             namespaces,
             drainHopeless: false,
+            hasObjectsElsewhere: false,
           } as const;
           const plan = planNode(desired, sharedPorts, seen);
           for (const step of plan) {

@@ -215,12 +215,20 @@ export class Journal {
     }
     await this.#tiering.run(streams, nowMs);
     try {
-      for (const name of await this.#tiering.pendingRemovals()) {
-        if (!this.#closing) await this.#inTurn(name, () => this.#tiering.finishRemoval(name));
-      }
+      await this.finishRemovals();
     } catch (error) {
       this.#runtime.log.warn({ error }, 'objects of removed streams are left; deleted later');
     }
+  }
+  /**
+   * Tries once more to delete what removed streams left in object storage, and answers those of which something may still
+   * be there. `runTiering` does it too.
+   */
+  async finishRemovals(): Promise<readonly StreamName[]> {
+    for (const name of await this.#tiering.pendingRemovals()) {
+      if (!this.#closing) await this.#inTurn(name, () => this.#tiering.finishRemoval(name));
+    }
+    return this.#tiering.pendingRemovals();
   }
   /** Bytes of cold objects kept in memory. */
   get coldCachedBytes(): number {

@@ -50,6 +50,7 @@ class EchoTarget implements AdminTarget {
   async removeNamespace(clusterId: string): Promise<void> {
     this.calls.push(clusterId);
   }
+  finishRemovals = async () => ({ streams: 3 });
   namespaces = () => [];
   async view(clusterId: string, view: string, query: unknown) {
     if (view === 'nothing') throw new NodeError('not-found', 'there is no view nothing');

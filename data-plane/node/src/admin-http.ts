@@ -10,6 +10,7 @@ import {
   type NamespaceObserved,
   type NodeHealth,
   type OpenUsageReply,
+  type RemovalsReply,
   type UsageBatchReply,
 } from '@robustmq/contracts/data-plane';
 import type { Runtime } from '@robustmq/wire';
@@ -37,6 +38,8 @@ export interface AdminTarget {
   applyNamespace(spec: NamespaceSpec): Promise<NamespaceObserved>;
   /** Resolves when its data is gone; fine when there is none. */
   removeNamespace(clusterId: string): Promise<void>;
+  /** Tries once more to delete what removed streams left in object storage. */
+  finishRemovals(): Promise<RemovalsReply>;
   namespaces(): readonly NamespaceObserved[];
   /** A live view of node-views.ts. Throws NodeError with a code of VIEW_STATUS. */
   view(clusterId: string, view: string, query: unknown): Promise<unknown>;
@@ -161,6 +164,8 @@ export class AdminServer {
         return { status: 200, body: target.health() };
       case 'GET /v1/namespaces':
         return { status: 200, body: target.namespaces() };
+      case 'POST /v1/removals':
+        return { status: 200, body: await target.finishRemovals() };
       case 'GET /v1/usage': {
         const { afterSeq, limit } = AfterSeq.parse(query);
         return { status: 200, body: await target.usage(afterSeq, limit) };

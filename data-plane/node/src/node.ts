@@ -5,6 +5,7 @@ import type {
   NamespaceSpec,
   NodeHealth,
   OpenUsageReply,
+  RemovalsReply,
   UsageBatchReply,
 } from '@robustmq/contracts/data-plane';
 import { Journal } from '@robustmq/journal';
@@ -226,6 +227,10 @@ export class Node implements AdminTarget {
   removeNamespace(clusterId: string): Promise<void> {
     const { broker, feed } = this.#graph;
     return feed.during(clusterId, () => broker.removeNamespace(clusterId));
+  }
+
+  async finishRemovals(): Promise<RemovalsReply> {
+    return { streams: (await this.#graph.journal.finishRemovals()).length };
   }
 
   namespaces(): readonly NamespaceObserved[] {

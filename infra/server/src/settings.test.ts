@@ -29,6 +29,18 @@ describe('readSettings', () => {
     expect(() => readSettings({ ROBUSTMQ_MQTTS_PORT: '9092' })).toThrow(/both set to port 9092/);
   });
 
+  it.each([
+    [{ ROBUSTMQ_S3_REGION: 'eu-central-1' }, 'ROBUSTMQ_S3_REGION is set but ROBUSTMQ_S3_BUCKET is not'],
+    [{ ROBUSTMQ_S3_BUCKET: 'a b' }, 'ROBUSTMQ_S3_BUCKET is "a b"'],
+    [{ ROBUSTMQ_S3_BUCKET: 'cold', ROBUSTMQ_S3_PREFIX: 'cloud' }, 'that end with /'],
+    [{ ROBUSTMQ_S3_BUCKET: 'cold', ROBUSTMQ_S3_ENDPOINT: 'http://me:secret@s3' }, 'ROBUSTMQ_S3_ENDPOINT is no address'],
+    [{ ROBUSTMQ_S3_BUCKET: 'cold', ROBUSTMQ_S3_PATH_STYLE: 'maybe' }, 'ROBUSTMQ_S3_PATH_STYLE is "maybe"'],
+    [{ ROBUSTMQ_S3_BUCKET: 'cold', ROBUSTMQ_S3_SECRET_ACCESS_KEY: 'hidden' }, 'set both, or neither'],
+  ])('refuses S3 settings that make no sense, and never shows a secret: %o', (env, sentence) => {
+    expect(() => readSettings(env)).toThrow(sentence);
+    expect(() => readSettings(env)).not.toThrow(/hidden|me:secret/);
+  });
+
   it('refuses one port for two listeners', () => {
     expect(() => readSettings({ ROBUSTMQ_MQTT_PORT: '9092' })).toThrow(/both set to port 9092/);
   });

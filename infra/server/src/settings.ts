@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { readS3Settings } from '@robustmq/contracts/data-plane';
 import { StartError } from './start-error.ts';
 
 /** Everything `robust-server start` takes from its environment (README "Settings"). */
@@ -73,6 +74,7 @@ export function readSettings(env: NodeJS.ProcessEnv, dev = false): Settings {
     databaseUrl: env['DATABASE_URL'] || undefined,
     env,
   };
+  checkS3(env);
   const seen = new Map<number, string>();
   for (const [name, value] of Object.entries(settings)) {
     if (typeof value !== 'number' || value === 0) continue;
@@ -81,4 +83,13 @@ export function readSettings(env: NodeJS.ProcessEnv, dev = false): Settings {
     seen.set(value, name);
   }
   return settings;
+}
+
+/** The agent reads it again from the environment it inherits; here nonsense ends the start before anything runs. */
+function checkS3(env: NodeJS.ProcessEnv): void {
+  try {
+    readS3Settings(env);
+  } catch (error) {
+    throw new StartError(error instanceof Error ? error.message : String(error));
+  }
 }

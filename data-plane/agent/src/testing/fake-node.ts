@@ -16,6 +16,8 @@ interface State {
   usage: object[];
   /** Clusters with usage in the open window, and when it closes. */
   open: Record<string, number>;
+  /** Answers to the next questions for objects of removed streams; a key `lingering…` leaves some. */
+  lingering: number[];
 }
 /** The window that is open when a namespace goes closes this much later. */
 const WINDOW_CLOSES_AFTER_MS = 600;
@@ -42,7 +44,7 @@ const load = (): State => {
   try {
     return JSON.parse(readFileSync(statePath, 'utf8')) as State;
   } catch {
-    return { epoch: randomUUID(), seq: 0, namespaces: {}, usage: [], open: {} };
+    return { epoch: randomUUID(), seq: 0, namespaces: {}, usage: [], open: {}, lingering: [] };
   }
 };
 const state = load();
@@ -114,10 +116,16 @@ async function answer(incoming: IncomingMessage): Promise<[number, unknown]> {
       return [200, observed(state.namespaces[id!]!)];
     }
     case 'DELETE namespaces/id':
+      if (state.namespaces[id!]?.key.startsWith('lingering')) state.lingering = [2, 1];
       if (state.namespaces[id!]) state.open[id!] = Date.now() + WINDOW_CLOSES_AFTER_MS;
       delete state.namespaces[id!];
       save();
       return [204, undefined];
+    case 'POST removals': {
+      const streams = state.lingering.shift() ?? 0;
+      save();
+      return [200, { streams }];
+    }
     case 'GET usage': {
       const after = Number(url.searchParams.get('afterSeq'));
       const limit = Number(url.searchParams.get('limit'));
