@@ -262,6 +262,14 @@ describe('Agent with a control plane and nodes', { timeout: 180_000 }, () => {
     thief.close();
   });
 
+  it('gives up when the shared node cannot run at the very first start', async () => {
+    const broken = { ...config(), nodeMainPath: join(scratch.dir, 'nowhere.mjs') };
+    agent = new Agent(broken, testLog, FAST);
+    await expect(agent.start()).rejects.toMatchObject({ code: 'node-start-failed' });
+    await agent.close(true);
+    expect(control.enrolments).toBe(0);
+  });
+
   it('gives up with one sentence when the join token is refused', async () => {
     control.enrolments = 1;
     agent = new Agent(config(), testLog, FAST);

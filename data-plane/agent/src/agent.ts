@@ -27,8 +27,8 @@ const CERTIFICATES_MS = 3_600_000;
 const STATUS_SETTLE_MS = 5;
 /** The first Hello waits this long for the shared node, so that its endpoints are true; then it is said without. */
 const SHARED_NODE_WAIT_MS = 15_000;
-/** Failed starts of the shared node, because a port is taken, before a fresh agent gives up with a sentence. */
-const PORT_IN_USE_STARTS_MAX = 3;
+/** Failed starts of the shared node before the agent gives up with a sentence. */
+const FAILED_STARTS_MAX = 3;
 const POLL_MS = 10;
 
 /**
@@ -74,7 +74,8 @@ export class Agent {
 
   /**
    * Resolves once the agent runs: nodes being started, link being opened. Throws `not-enrolled`, `enrolment-refused`,
-   * `identity-damaged`, or `node-port-in-use` when the shared node cannot have its ports.
+   * `identity-damaged`, `node-port-in-use` when the shared node cannot have its ports, or `node-start-failed` when it
+   * cannot run at the agent's very first start, such as without its bucket.
    */
   async start(): Promise<void> {
     const { dir } = this.#config;
@@ -155,11 +156,17 @@ export class Agent {
       if (lane?.node.admin && lane.reachable) return;
       if (lane?.failure && lane.failure !== lastFailure) {
         lastFailure = lane.failure;
-        if (lastFailure instanceof AgentError && lastFailure.code === 'node-port-in-use') refusals += 1;
-        if (refusals >= PORT_IN_USE_STARTS_MAX) throw lastFailure;
+        if (this.#isHopeless(lastFailure)) refusals += 1;
+        if (refusals >= FAILED_STARTS_MAX) throw lastFailure;
       }
       await pause(POLL_MS, this.#stop.signal);
     }
+  }
+
+  /** What somebody has to mend. An agent that has nodes to serve goes on trying where only its first start is in vain. */
+  #isHopeless(failure: Error): boolean {
+    if (!(failure instanceof AgentError)) return false;
+    return failure.code === 'node-port-in-use' || (failure.code === 'node-start-failed' && !this.#identity);
   }
 
   #enroll(): Promise<AgentIdentity | undefined> {

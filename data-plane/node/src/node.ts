@@ -35,6 +35,8 @@ const TIERING_PERIOD_MS = 15_000;
 /** On stop clients have this long to take their last packet; then their connections are cut. */
 const DISCONNECT_GRACE_MS = 1_000;
 const DISCONNECT_POLL_MS = 10;
+/** Any period does: what counts is that there is a timer. */
+const ALIVE_PERIOD_MS = 60_000;
 /** The one broker id Kafka clients see. */
 const KAFKA_NODE_ID = 1;
 
@@ -105,10 +107,14 @@ export class Node implements AdminTarget {
    * process should end then, for only a restart finds out what is on it. Throws NodeError with a sentence for people.
    */
   static async open(config: NodeConfig, runtime: Runtime, onFailed: (error: Error) => void): Promise<Node> {
+    // A pause between two tries to reach object storage does not keep a process alive, and nothing else does yet.
+    const alive = setInterval(() => undefined, ALIVE_PERIOD_MS);
     try {
       return new Node(await buildGraph(config, runtime, onFailed));
     } catch (error) {
       throw explained(error, config.dataDir);
+    } finally {
+      clearInterval(alive);
     }
   }
 

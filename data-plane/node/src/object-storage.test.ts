@@ -1,9 +1,11 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { ManualRuntime } from '@robustmq/wire';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StandaloneConfig, standaloneNode } from './config.ts';
 import { fromStandalone } from './namespace-translation.ts';
 import { openObjectStorage } from './object-storage.ts';
-import { Scratch } from './testing/spawned-node.ts';
+import { freePort, Scratch, SpawnedNode } from './testing/spawned-node.ts';
 
 let scratch: Scratch;
 beforeEach(() => {
@@ -41,6 +43,30 @@ describe('object storage of a node', () => {
     expect(config({ engine: 'tape' }).success).toBe(false);
     expect(config({ engine: 'file-objects' }).success).toBe(false);
     expect(config({ engine: 'file-objects', directory: 'cold', claimBytesMin: 1000 }).success).toBe(false);
+  });
+  it('is waited for by a start only so long, when it answers that it cannot now', { timeout: 120_000 }, async () => {
+    const server = createServer((_request, response) => response.writeHead(503).end());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const file = scratch.file('config.json', {
+      dataDir: `${scratch.path}/data`,
+      listeners: { mqtt: { port: await freePort() } },
+      namespaces: [{ name: 'main', allowAnonymous: true }],
+      tiering: {
+        engine: 's3',
+        bucket: 'away',
+        endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+        accessKeyIdVariable: 'STORAGE_ID',
+        secretAccessKeyVariable: 'STORAGE_SECRET',
+      },
+    });
+    const node = new SpawnedNode(['standalone', '--config', file], { STORAGE_ID: 'a', STORAGE_SECRET: 'b' });
+    try {
+      await node.untilReady();
+    } finally {
+      await node.kill();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
   });
   it('hands the policy of a topic on', () => {
     const parsed = config(
