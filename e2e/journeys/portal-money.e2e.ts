@@ -42,13 +42,14 @@ describe('money and people in the portal', () => {
     const session = await call<Tenant>('POST', '/v1/auth/signup', '', { email, password, tenantName: 'Money Test' });
     tenantId = session.tenants[0]!.id;
     await call('PATCH', `/v1/tenants/${tenantId}/subscription`, session.accessToken, { support: 'standard' });
-    // a sandbox lives through a month and its grace in one call: there is an invoice, and it is past due
+    // a sandbox lives through months and their grace in two calls. The trial's credit pays the first invoice and is over
+    // when the second comes, which nobody pays: it is past due
     const clock = (at: Date) =>
       call('POST', '/v1/operator/billing/set-clock', operatorToken(), { tenantId, at: at.toISOString() });
     const now = new Date();
     await clock(now);
-    const secondMonth = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1);
-    await clock(new Date(secondMonth + 20 * DAY_MS));
+    for (const months of [1, 2])
+      await clock(new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + months) + 20 * DAY_MS));
     browser = await openBrowser();
     page = await browser.newPage({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' });
     page.setDefaultTimeout(60_000);
@@ -70,7 +71,7 @@ describe('money and people in the portal', () => {
     const lines = page.getByRole('table', { name: 'Invoice lines' });
     await lines.getByText('Standard support').waitFor();
     expect(await lines.innerText()).toMatch(/Total\s+\$\d/);
-    await page.getByText(/robust-ctl invoice verify \S+-0001/).waitFor();
+    await page.getByText(/robust-ctl invoice verify \S+-0002/).waitFor();
   });
 
   it('downloads the invoice as a PDF', async () => {
