@@ -44,14 +44,12 @@ describe('the programs apart', () => {
     sub.close();
 
     // the same token a second time is refused, in words
+    const elsewhere = await CloudUnderTest.make();
     const thief = program(['agent'], {
-      ...cloud.env,
-      ROBUSTMQ_AGENT_DIR: join(cloud.home, 'thief'),
+      ...elsewhere.env,
+      ROBUSTMQ_AGENT_DIR: join(elsewhere.home, 'thief'),
       ROBUSTMQ_AGENT_LINK: link,
       ROBUSTMQ_JOIN_TOKEN: token,
-      ROBUSTMQ_MQTT_PORT: String(cloud.ports.kafka + 1),
-      ROBUSTMQ_MQTT_WS_PORT: String(cloud.ports.kafka + 2),
-      ROBUSTMQ_KAFKA_PORT: String(cloud.ports.kafka + 3),
     });
     await eventually('the used token is refused', 60_000, () => thief.child.exitCode);
     expect(thief.child.exitCode).toBe(1);
