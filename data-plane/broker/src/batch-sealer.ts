@@ -1,15 +1,17 @@
 import { BatchBuilder, type Commit, type Journal, type RecordHeaders, type Stream } from '@robustmq/journal';
 import type { Runtime } from '@robustmq/wire';
 
-/** A batch is appended before the turn ends when it holds this many bytes. */
+/** A batch of a turn that would hold more bytes is followed by another one. */
 const BATCH_BYTES_MAX = 1024 * 1024;
 /** Builders kept for the next turn; each keeps at most a few megabytes. */
 const SPARE_BUILDERS_MAX = 256;
 
 /**
  * The batch one turn of the loop gathers for one stream: one RecordBatch per turn and stream, however many messages
- * (docs/performance.md). Offsets are known before the batch is appended, because nobody else appends to the stream
- * without sealing first.
+ * (docs/performance.md), or a few where they are large. Offsets are known before anything is appended, because nobody
+ * else appends to the stream without sealing first. Nothing is appended before `sealAll`: the medium may be flushed at any
+ * time for somebody else, and a message that is there without its events (QoS 2: the id that is held) would be stored
+ * twice when a crash follows and its publisher repeats it.
  */
 export class PendingBatch {
   readonly stream: Stream;
@@ -17,6 +19,10 @@ export class PendingBatch {
   readonly rank: 0 | 1;
   readonly #sealer: BatchSealer;
   #builder: BatchBuilder | null = null;
+  /** Batches before the one at hand: full, and not appended yet. null = none. */
+  #full: BatchBuilder[] | null = null;
+  /** Records of those. */
+  #fullCount = 0;
   /** Called with the commit when the batch was appended. */
   onSealed: ((commit: Commit) => void) | null = null;
 
@@ -28,7 +34,11 @@ export class PendingBatch {
 
   /** Offset the next record will get. */
   get nextOffset(): number {
-    return this.#builder === null ? this.stream.endOffset : this.stream.endOffset + this.#builder.count;
+    const { endOffset } = this.stream;
+    return this.#builder === null ? endOffset : endOffset + this.#fullCount + this.#builder.count;
+  }
+  get isEmpty(): boolean {
+    return this.#builder === null;
   }
 
   /** Adds a record whose value is `[start, end)` of `data`; everything is copied. Returns its offset. */
@@ -42,13 +52,12 @@ export class PendingBatch {
   ): number {
     let builder = this.#builder;
     if (builder !== null && builder.sizeBytes + (end - start) > BATCH_BYTES_MAX) {
-      // events never reach the medium before the messages they refer to
-      if (this.rank === 0) this.seal();
-      else this.#sealer.sealAll();
-      builder = null;
+      (this.#full ??= []).push(builder);
+      this.#fullCount += builder.count;
+      builder = this.#builder = this.#sealer.spare();
     }
     if (builder === null) builder = this.#builder = this.#sealer.take(this);
-    const offset = this.stream.endOffset + builder.count;
+    const offset = this.stream.endOffset + this.#fullCount + builder.count;
     builder.addRange(key, data, start, end, headers, timestampMs);
     return offset;
   }
@@ -58,9 +67,16 @@ export class PendingBatch {
     const builder = this.#builder;
     if (builder === null) return;
     this.#builder = null;
+    if (this.#full !== null) this.#sealFull(this.#full);
     const commit = this.stream.append(builder.build());
     this.#sealer.giveBack(builder);
     this.onSealed?.(commit);
+  }
+  #sealFull(full: readonly BatchBuilder[]): void {
+    this.#full = null;
+    this.#fullCount = 0;
+    // full ones are large: they are not kept for the next turn
+    for (const builder of full) this.stream.append(builder.build());
   }
 }
 
@@ -90,6 +106,9 @@ export class BatchSealer {
       this.#scheduled = true;
       this.#runtime.afterPoll(this.#sealScheduled);
     }
+    return this.spare();
+  }
+  spare(): BatchBuilder {
     return this.#spare.pop() ?? new BatchBuilder();
   }
   giveBack(builder: BatchBuilder): void {

@@ -128,8 +128,7 @@ export class StoredPartition implements Partition {
     if (this.topic.appendTime && claim === null) {
       for (const batch of batches) stampAppendTime(batch, host.runtime.nowMs());
     }
-    // messages already given an offset come first
-    this.pending.seal();
+    this.#sealPending();
     const baseOffset = this.stream.endOffset;
     let commit: Commit | null = null;
     for (const batch of batches) {
@@ -141,6 +140,10 @@ export class StoredPartition implements Partition {
     const visible = hasTransactional ? batches.filter((batch) => !isTransactional(batch)) : batches;
     if (visible.length > 0) host.appended(this, visible, commit!, publisher);
     return { baseOffset, commit: commit! };
+  }
+  /** Messages already given an offset come first, and never without the events that belong to them. */
+  #sealPending(): void {
+    if (!this.pending.isEmpty) this.#host.sealer.sealAll();
   }
   get #batchSizeBytesMax(): number {
     const { messageSizeBytesMax } = this.#host.record.quotas;
@@ -179,7 +182,7 @@ export class StoredPartition implements Partition {
       open: this.#host.keyed(OPEN_TRANSACTIONS),
       aborted: this.#host.keyed(ABORTED_TRANSACTIONS),
       append: (batch) => {
-        this.pending.seal();
+        this.#sealPending();
         return this.stream.append(batch);
       },
       committed: (batches, commit) => this.#host.appended(this, batches, commit, null),
