@@ -6,6 +6,7 @@ import { Metering } from './metering.ts';
 import { Money } from './money.ts';
 import { Notices } from './notices.ts';
 import { People } from './people.ts';
+import { SingleSignOn } from './single-sign-on.ts';
 import { inScope, type ScopeOptions, type TenantTx } from './tenant-tx.ts';
 import { WorkQueue } from './work.ts';
 
@@ -57,6 +58,7 @@ export class DatabaseError extends Error {
 export class Database {
   readonly identity: Identity;
   readonly people: People;
+  readonly sso: SingleSignOn;
   readonly agents: Agents;
   readonly metering: Metering;
   readonly money: Money;
@@ -69,6 +71,7 @@ export class Database {
     this.notices = new Notices(url);
     this.identity = new Identity(client);
     this.people = new People(client);
+    this.sso = new SingleSignOn(client);
     this.agents = new Agents(client);
     this.metering = new Metering(client);
     this.money = new Money(client);

@@ -38,11 +38,16 @@ export type RefreshResult =
       readonly userId: string;
       readonly familyId: string;
       readonly authenticatedAt: Date;
+      /** The tenant whose identity provider the session came through. */
+      readonly ssoTenantId: string | null;
     }
   | { readonly kind: 'unknown' }
   | { readonly kind: 'reused' };
 
 export class AddressTakenError extends Error {}
+
+/** A session through an identity provider ends so long after the sign-in: whoever left the company is asked again. */
+export const SSO_SESSION_MS = 12 * 3600_000;
 
 /**
  * Questions asked before it is known which tenant a caller belongs to. People and refresh tokens belong to no tenant;
@@ -115,7 +120,12 @@ export class Identity {
     userId: string,
     tokenHash: string,
     expiresAt: Date,
-    from: { readonly ip: string | null; readonly userAgent: string | null } = { ip: null, userAgent: null },
+    from: {
+      readonly ip: string | null;
+      readonly userAgent: string | null;
+      readonly ssoTenantId?: string;
+      readonly ssoProviderId?: string;
+    } = { ip: null, userAgent: null },
   ): Promise<string> {
     const familyId = randomUUID();
     await this.#client.refreshToken.create({ data: { userId, tokenHash, expiresAt, familyId, ...from } });
@@ -141,14 +151,16 @@ export class Identity {
         });
         return { kind: 'reused' };
       }
+      const { familyId, authenticatedAt, ssoTenantId, ssoProviderId } = token;
+      const ssoEnd = new Date(authenticatedAt.getTime() + SSO_SESSION_MS);
       await tx.refreshToken.create({
         data: {
-          ...{ familyId: token.familyId, userId: token.userId, tokenHash: nextHash, expiresAt },
-          ...{ ip: token.ip, userAgent: token.userAgent, authenticatedAt: token.authenticatedAt },
+          ...{ familyId, userId: token.userId, tokenHash: nextHash, authenticatedAt, ssoTenantId, ssoProviderId },
+          ...{ ip: token.ip, userAgent: token.userAgent },
+          expiresAt: ssoTenantId !== null && ssoEnd < expiresAt ? ssoEnd : expiresAt,
         },
       });
-      const { familyId, authenticatedAt } = token;
-      return { kind: 'rotated', userId: token.userId, familyId, authenticatedAt };
+      return { kind: 'rotated', userId: token.userId, familyId, authenticatedAt, ssoTenantId };
     });
   }
 

@@ -12,6 +12,7 @@ export type { TenantTx, ScopeOptions } from './tenant-tx.ts';
 export { appendAudit, auditChainBreak, auditHash, AUDIT_GENESIS, type AuditEntry, type AuditRow } from './audit.ts';
 export {
   AddressTakenError,
+  SSO_SESSION_MS,
   type Identity,
   type PresentedApiKey,
   type RefreshResult,
@@ -48,6 +49,7 @@ export {
   type TokenKind,
 } from './people.ts';
 export type { Notices, NoticeChannel } from './notices.ts';
+export type { SingleSignOn, SsoEntered, SsoEntrance, SsoRefusal } from './single-sign-on.ts';
 export { agentKeys, type Money } from './money.ts';
 export { WebhookOutbox, type WebhookMessage } from './webhook-outbox.ts';
 export { WorkQueue, WORK_BACKOFF_MS_MAX, type DueWork, type WorkKind } from './work.ts';

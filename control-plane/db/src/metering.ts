@@ -3,6 +3,7 @@ import { usageWindowText, type UsageWindow } from '@robustmq/contracts';
 import type { Prisma, PrismaClient } from './generated/prisma/client.ts';
 import { Agents } from './agents.ts';
 import { inScope, type TenantTx } from './tenant-tx.ts';
+import { UsageMonths, type MonthsKept } from './usage-months.ts';
 import { watchingSeries } from './usage-series.ts';
 
 export interface IngestResult {
@@ -96,24 +97,19 @@ interface Stored {
 /** What is stored under the identities of `windows`, to tell a repetition from a contradiction. */
 async function storedWindows(tx: Prisma.TransactionClient, windows: readonly Hashed[]): Promise<Map<string, Stored>> {
   if (windows.length === 0) return new Map();
-  const rows = await tx.usageWindow.findMany({
-    where: {
-      OR: windows.map((w) => ({
-        nodeId: w.nodeId,
-        nodeEpoch: w.nodeEpoch,
-        clusterId: w.clusterId,
-        protocol: w.protocol,
-        meter: w.meter,
-        windowStart: new Date(w.windowStartMs),
-      })),
-    },
-  });
-  return new Map(
-    rows.map((r) => [
-      JSON.stringify([r.nodeId, r.nodeEpoch, r.clusterId, r.protocol, r.meter, r.windowStart.getTime()]),
-      { hash: r.payloadHash, seq: r.seq },
-    ]),
-  );
+  // LATERAL, so that each window looks into its own month alone
+  const rows = await tx.$queryRaw<(Stored & { identity: string })[]>`
+    SELECT s.identity, w.payload_hash AS hash, w.seq
+    FROM unnest(${windows.map(identityOf)}::text[], ${column(windows, 'clusterId')}::uuid[],
+      ${column(windows, 'nodeId')}::text[], ${column(windows, 'nodeEpoch')}::text[],
+      ${column(windows, 'protocol')}::text[], ${column(windows, 'meter')}::text[],
+      ${column(windows, 'windowStartMs')}::bigint[])
+      AS s(identity, cluster_id, node_id, node_epoch, protocol, meter, start_ms)
+    CROSS JOIN LATERAL (SELECT w.payload_hash, w.seq FROM usage_windows w
+      WHERE w.node_id = s.node_id AND w.node_epoch = s.node_epoch AND w.cluster_id = s.cluster_id
+        AND w.protocol = s.protocol AND w.meter = s.meter
+        AND w.window_start = to_timestamp(s.start_ms / 1000.0) OFFSET 0) w`;
+  return new Map(rows.map(({ identity, hash, seq }) => [identity, { hash, seq }]));
 }
 
 /**
@@ -123,9 +119,16 @@ async function storedWindows(tx: Prisma.TransactionClient, windows: readonly Has
 export class Metering {
   readonly #client: PrismaClient;
   readonly #agents: Agents;
+  readonly #months: UsageMonths;
   constructor(client: PrismaClient) {
     this.#client = client;
     this.#agents = new Agents(client);
+    this.#months = new UsageMonths(client);
+  }
+
+  /** Makes the months to come and retires those that are over for longer than `monthsKept`; a daily job. */
+  keepMonths(monthsKept: number, now: Date): Promise<MonthsKept> {
+    return this.#months.keep(monthsKept, now);
   }
 
   /**
@@ -151,6 +154,7 @@ export class Metering {
     const clusterIds = new Set([...unique.values()].map((w) => w.clusterId));
     const owners = await this.#agents.tenantsOfClusters(agentId, [...clusterIds]);
     const byTenant = Map.groupBy(unique.values(), (w) => owners.get(w.clusterId));
+    await this.#months.ready(Array.from(unique.values(), (w) => w.windowStartMs));
     let accepted = 0;
     for (const [tenantId, own] of [...byTenant].sort(([a], [b]) => ((a ?? '') < (b ?? '') ? -1 : 1))) {
       if (tenantId === undefined) {

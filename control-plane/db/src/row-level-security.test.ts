@@ -29,6 +29,9 @@ const RIGHTS: Record<string, string> = {
   tenants: 'SIU',
   memberships: 'SIUD',
   custom_roles: 'SIUD',
+  sso_providers: 'SIUD',
+  sso_domains: 'SIUD',
+  sso_identities: 'SIUD',
   invitations: 'SIUD',
   webhooks: 'SIUD',
   webhook_deliveries: 'SIUD',
@@ -130,6 +133,15 @@ function rowOf(table: string, ids: Ids, n: number): Record<string, unknown> {
     webhook_deliveries: {
       ...{ id: uuidv7(), tenant_id: ids.tenant, webhook_id: ids.cluster, event: 'x', payload: '{}' },
     },
+    sso_providers: {
+      ...{ id: parentOf(ids, n === 0 ? 'sso' : `sso ${n}`), tenant_id: ids.tenant, name: 'p', issuer: 'https://i.test' },
+      ...{ client_id: uuidv7(), groups_claim: 'groups' },
+    },
+    sso_domains: { tenant_id: ids.tenant, domain: `d${n}.test`, proof: 'x' },
+    sso_identities: {
+      ...{ tenant_id: ids.tenant, provider_id: parentOf(ids, 'sso'), subject: `s${n}`, user_id: ids.user },
+      last_login_at: at,
+    },
     custom_roles: { id: uuidv7(), tenant_id: ids.tenant, name: `r${n}`, permissions: [] },
     clusters: {
       ...{ id: n === 0 ? ids.cluster : uuidv7(), tenant_id: ids.tenant, name: `c${n}`, key: `c-${uuidv7()}` },
@@ -179,6 +191,7 @@ beforeAll(async () => {
   app = new pg.Client({ connectionString: database.url });
   await owner.connect();
   await app.connect();
+  await owner.query("SELECT usage_windows_month('2026-01-01Z')");
   for (const ids of [mine, theirs]) {
     await owner.query(...insertSql('users', { id: ids.user, email: `${ids.user}@x.test`, password_hash: 'x' }));
     for (const table of Object.keys(RIGHTS)) await owner.query(...insertSql(table, rowOf(table, ids, 0)));
@@ -213,10 +226,22 @@ describe('row-level security', () => {
     const { rows } = await owner.query<{ name: string; forced: boolean; policies: number }>(`
       SELECT c.relname::text AS name, c.relrowsecurity AND c.relforcerowsecurity AS forced,
         (SELECT count(*)::int FROM pg_policy p WHERE p.polrelid = c.oid) AS policies
-      FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')`);
+      FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition`);
     const open = rows.filter((row) => !row.forced || row.policies === 0).map((row) => row.name);
     expect(open.sort()).toEqual(Object.keys(WITHOUT_TENANT).sort());
     expect(rows.length).toBe(Object.keys(WITHOUT_TENANT).length + Object.keys(RIGHTS).length);
+  });
+
+  it('covers every partition, to none of which the application has a right', async () => {
+    const { rows } = await owner.query<{ name: string; closed: boolean; allowed: boolean }>(`
+      SELECT c.relname::text AS name,
+        c.relrowsecurity AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid) AS closed,
+        has_table_privilege('robustmq_app', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE') AS allowed
+      FROM pg_class c WHERE c.relispartition AND c.relkind = 'r'`);
+    expect(rows.map((row) => row.name)).toContain('usage_windows_2026_01');
+    expect(rows.filter((row) => !row.closed || row.allowed)).toEqual([]);
+    for (const sql of ['SELECT 1 FROM usage_windows_2026_01', 'SELECT 1 FROM usage_archive.usage_windows_2026_01'])
+      expect(await attempt(mine.tenant, sql)).toBe(REFUSED);
   });
 
   describe.each(Object.entries(RIGHTS))('%s', (table, rights) => {

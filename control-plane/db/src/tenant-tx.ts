@@ -10,6 +10,9 @@ export type TenantTx = Pick<
   | 'membership'
   | 'apiKey'
   | 'customRole'
+  | 'ssoProvider'
+  | 'ssoDomain'
+  | 'ssoIdentity'
   | 'invitation'
   | 'webhook'
   | 'webhookDelivery'
@@ -50,6 +53,7 @@ export const CONNECTION_WAIT_MS = 10_000;
 /** The settings the row-level security policies read; see the migration `row_level_security`. */
 export type RowScope =
   | { readonly setting: 'app.invitation_hash'; readonly value: string }
+  | { readonly setting: 'app.sso_domain'; readonly value: string }
   | { readonly setting: 'app.tenant_id'; readonly value: string }
   | { readonly setting: 'app.user_id'; readonly value: string }
   | { readonly setting: 'app.agent_id'; readonly value: string }

@@ -42,21 +42,26 @@ function breaksAround(tx: Prisma.TransactionClient, windows: readonly UsageWindo
         ${column('protocol')}::text[], ${column('meter')}::text[], ${column('fromMs')}::bigint[],
         ${column('toMs')}::bigint[]) AS s(cluster_id, node_id, node_epoch, protocol, meter, from_ms, to_ms)
     ), edged AS MATERIALIZED (
-      -- one step in the primary key to each side: what is in between is all that is read, however long the series is
-      SELECT s.*, coalesce(p.window_start, s.from_at) AS first_at, coalesce(n.window_start, s.to_at) AS last_at
+      -- one step in the primary key to each side: what is in between is all that is read, however long the series is.
+      -- A neighbour is nearly always near, so the months that may hold one are asked before all the others.
+      SELECT s.*, coalesce(
+          (SELECT p.window_start FROM usage_windows p
+           WHERE p.node_id = s.node_id AND p.node_epoch = s.node_epoch AND p.cluster_id = s.cluster_id
+             AND p.protocol = s.protocol AND p.meter = s.meter
+             AND p.window_start < s.from_at AND p.window_start >= s.from_at - interval '1 day'
+           ORDER BY p.window_start DESC LIMIT 1),
+          (SELECT p.window_start FROM usage_windows p
+           WHERE p.node_id = s.node_id AND p.node_epoch = s.node_epoch AND p.cluster_id = s.cluster_id
+             AND p.protocol = s.protocol AND p.meter = s.meter AND p.window_start < s.from_at - interval '1 day'
+           ORDER BY p.window_start DESC LIMIT 1),
+          s.from_at) AS first_at,
+        coalesce(
+          (SELECT n.window_start FROM usage_windows n
+           WHERE n.node_id = s.node_id AND n.node_epoch = s.node_epoch AND n.cluster_id = s.cluster_id
+             AND n.protocol = s.protocol AND n.meter = s.meter AND n.window_start > s.to_at
+           ORDER BY n.window_start LIMIT 1),
+          s.to_at) AS last_at
       FROM spans s
-      LEFT JOIN LATERAL (
-        SELECT p.window_start FROM usage_windows p
-        WHERE p.node_id = s.node_id AND p.node_epoch = s.node_epoch AND p.cluster_id = s.cluster_id
-          AND p.protocol = s.protocol AND p.meter = s.meter AND p.window_start < s.from_at
-        ORDER BY p.node_id DESC, p.node_epoch DESC, p.cluster_id DESC, p.protocol DESC, p.meter DESC, p.window_start DESC
-        LIMIT 1) p ON true
-      LEFT JOIN LATERAL (
-        SELECT n.window_start FROM usage_windows n
-        WHERE n.node_id = s.node_id AND n.node_epoch = s.node_epoch AND n.cluster_id = s.cluster_id
-          AND n.protocol = s.protocol AND n.meter = s.meter AND n.window_start > s.to_at
-        ORDER BY n.node_id, n.node_epoch, n.cluster_id, n.protocol, n.meter, n.window_start
-        LIMIT 1) n ON true
     ), chain AS (
       SELECT s.*, w.window_start, w.value, w.cumulative,
         lag(w.cumulative, 1, 0) OVER (PARTITION BY s.node_id, s.node_epoch, s.cluster_id, s.protocol, s.meter
