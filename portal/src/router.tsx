@@ -174,6 +174,11 @@ const bans = createRoute({
   path: '/access/bans',
   component: lazyRouteComponent(() => import('./pages/access/bans-page.tsx'), 'BansPage'),
 });
+const explain = createRoute({
+  getParentRoute: () => cluster,
+  path: '/access/explain',
+  component: lazyRouteComponent(() => import('./pages/access/explain-page.tsx'), 'ExplainPage'),
+});
 const events = createRoute({
   getParentRoute: () => cluster,
   path: '/events',
@@ -260,6 +265,16 @@ const apiKeys = createRoute({
   path: '/api-keys',
   component: lazyRouteComponent(() => import('./pages/api-keys/api-keys-page.tsx'), 'ApiKeysPage'),
 });
+const webhooks = createRoute({
+  getParentRoute: () => inside,
+  path: '/webhooks',
+  component: lazyRouteComponent(() => import('./pages/webhooks/webhooks-page.tsx'), 'WebhooksPage'),
+});
+const webhook = createRoute({
+  getParentRoute: () => inside,
+  path: '/webhooks/$webhookId',
+  component: lazyRouteComponent(() => import('./pages/webhooks/webhook-page.tsx'), 'WebhookPage'),
+});
 const audit = createRoute({
   getParentRoute: () => inside,
   path: '/audit',
@@ -297,6 +312,7 @@ export const router = createRouter({
         aclRules,
         blacklist,
         bans,
+        explain,
         events,
         slowSubscribers,
         settings,
@@ -314,6 +330,8 @@ export const router = createRouter({
       members,
       roles,
       apiKeys,
+      webhooks,
+      webhook,
       audit,
     ]),
   ]),

@@ -104,7 +104,15 @@ export const GroupView = z.object({
   name: z.string(),
   state: z.string(),
   protocolType: z.string(),
-  members: z.array(z.object({ memberId: z.string(), clientId: z.string(), host: z.string(), partitions: z.int() })),
+  members: z.array(
+    z.object({
+      ...{ memberId: z.string(), clientId: z.string(), host: z.string(), partitions: z.int() },
+      /** What it reads now. Absent from nodes that do not tell. */
+      assigned: z.array(z.object({ topic: z.string(), partition: z.int() })).optional(),
+      /** Records behind, over those of its partitions that have a committed offset. */
+      lag: z.int().optional(),
+    }),
+  ),
   offsets: z.array(
     z.object({ topic: z.string(), partition: z.int(), offset: z.int(), endOffset: z.int(), lag: z.int() }),
   ),

@@ -135,6 +135,34 @@ it('shows groups with their lag, and resets those nobody is in', async () => {
   expect((await group())!.offsets.map(({ lag }) => lag)).toEqual([0, 0]);
 });
 
+it('shows which member is how far behind', async () => {
+  const kafka = new Kafka({
+    brokers: [`127.0.0.1:${kafkaPort}`],
+    sasl: { mechanism: 'plain', username: 'x@shop', password: 'p' },
+    logLevel: logLevel.NOTHING,
+  });
+  const admin = kafka.admin();
+  await admin.connect();
+  await admin.setOffsets({
+    groupId: 'live',
+    topic: 'sensors',
+    partitions: [0, 1].map((partition) => ({ partition, offset: '0' })),
+  });
+  await admin.disconnect();
+  const consumer = kafka.consumer({ groupId: 'live' });
+  await consumer.connect();
+  await consumer.subscribe({ topic: 'sensors' });
+  await consumer.run({ autoCommit: false, eachMessage: async () => undefined });
+  const one = async () => (await view('groups')).items.find(({ name }) => name === 'live')?.members[0];
+  await expect.poll(async () => (await one())?.partitions, { timeout: 60_000 }).toBe(2);
+  const { offsets } = (await view('groups')).items.find(({ name }) => name === 'live')!;
+  const member = (await one())!;
+  expect(member.assigned).toEqual([0, 1].map((partition) => ({ topic: 'sensors', partition })));
+  expect(member.lag).toBe(offsets.reduce((sum, { lag }) => sum + lag, 0));
+  expect(member.lag).toBeGreaterThan(0);
+  await consumer.disconnect();
+});
+
 it('refuses what it does not know, with a code', async () => {
   const refused = async (name: string, query: object, clusterId = CLUSTER) => {
     const { status, text } = await admin.call('POST', `/v1/namespaces/${clusterId}/views/${name}`, query);

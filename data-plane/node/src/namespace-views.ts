@@ -111,7 +111,15 @@ function groupView(
     return { topic, partition, offset, endOffset, lag: Math.max(0, endOffset - offset) };
   });
   const { state = 'Empty', protocolType = 'consumer', members = [] } = live ?? {};
-  return { name, state, protocolType, members: [...members], offsets };
+  const lagAt = new Map(offsets.map(({ topic, partition, lag }) => [`${topic}/${partition}`, lag]));
+  return {
+    ...{ name, state, protocolType, offsets },
+    members: members.map(({ assigned, ...member }) => ({
+      ...member,
+      assigned: [...assigned],
+      lag: assigned.reduce((sum, { topic, partition }) => sum + (lagAt.get(`${topic}/${partition}`) ?? 0), 0),
+    })),
+  };
 }
 
 /** KIP-122: only while nobody is in the group, whose members would commit over it. */

@@ -15,6 +15,7 @@ import {
   IconUser,
   IconUserCog,
   IconUsers,
+  IconWebhook,
 } from '@tabler/icons-react';
 import type { Permission } from '@robustmq/contracts';
 import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
@@ -25,7 +26,7 @@ import { Logo } from './logo.tsx';
 import { StepUpDialog } from './step-up-dialog.tsx';
 
 interface Entry {
-  readonly to: '/clusters' | '/usage' | '/billing' | '/members' | '/api-keys' | '/audit';
+  readonly to: '/clusters' | '/usage' | '/billing' | '/members' | '/api-keys' | '/webhooks' | '/audit';
   readonly label: string;
   readonly icon: ComponentType<{ size?: number; stroke?: number }>;
   /** Hidden from those who may not even look. */
@@ -38,6 +39,7 @@ const ENTRIES: readonly Entry[] = [
   { to: '/billing', label: 'Billing', icon: IconReceipt, needs: 'billing:read' },
   { to: '/members', label: 'Members', icon: IconUsers },
   { to: '/api-keys', label: 'API keys', icon: IconKey, needs: 'api-key:read' },
+  { to: '/webhooks', label: 'Webhooks', icon: IconWebhook, needs: 'webhook:read' },
   { to: '/audit', label: 'Audit log', icon: IconListDetails, needs: 'audit:read' },
 ];
 

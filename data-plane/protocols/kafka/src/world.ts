@@ -4,7 +4,7 @@ import { ClientQuotas } from './client-quotas.ts';
 import { FetchSessions } from './fetch-sessions.ts';
 import { ConsumerGroups } from './groups/consumer-groups.ts';
 import { GroupCoordinator } from './groups/coordinator.ts';
-import { assignedPartitions } from './groups/stored-group.ts';
+import { assignedPartitions, type AssignedPartition } from './groups/stored-group.ts';
 import { ERROR, type ErrorCode } from './errors.ts';
 import type { KafkaLimits } from './limits.ts';
 import { ProducerStates } from './producer-states.ts';
@@ -24,6 +24,7 @@ export interface LiveGroup {
     readonly clientId: string;
     readonly host: string;
     readonly partitions: number;
+    readonly assigned: readonly AssignedPartition[];
   }[];
 }
 
@@ -109,12 +110,10 @@ export class World {
         name: groupId,
         state: groupState as string,
         protocolType,
-        members: members.map(({ memberId, clientId, clientHost, memberAssignment }) => ({
-          memberId,
-          clientId,
-          host: clientHost,
-          partitions: assignedPartitions(memberAssignment),
-        })),
+        members: members.map(({ memberId, clientId, clientHost, memberAssignment }) => {
+          const assigned = assignedPartitions(memberAssignment);
+          return { memberId, clientId, host: clientHost, partitions: assigned.length, assigned };
+        }),
       };
     });
     const newer = this.consumerGroups.list().map(({ groupId, state, members }) => ({
@@ -126,9 +125,17 @@ export class World {
         clientId,
         host: clientHost,
         partitions: assigned.size,
+        assigned: [...assigned].flatMap((one) => this.#partitionOf(one)),
       })),
     }));
     return [...classic, ...newer];
+  }
+
+  /** `topicId/index`, as assignors have it, by its topic's name; nothing when the topic went meanwhile. */
+  #partitionOf(assigned: string): AssignedPartition[] {
+    const slash = assigned.lastIndexOf('/');
+    const topic = this.namespace.topics.byId(assigned.slice(0, slash))?.name;
+    return topic === undefined ? [] : [{ topic, partition: Number(assigned.slice(slash + 1)) }];
   }
 
   /** Whether it must stay although nobody is connected. */

@@ -11,7 +11,7 @@ import { useCluster } from '../clusters/cluster-layout.tsx';
 import { countText } from '../clusters/quantity.ts';
 import { GroupState } from './groups-page.tsx';
 import { useGroups } from './groups-query.ts';
-import { lagOf, offsetsOf, topicsOf, type Group } from './lag.ts';
+import { assignedText, lagOf, offsetsOf, topicsOf, type Group } from './lag.ts';
 import { ResetDialog } from './reset-dialog.tsx';
 
 type Offset = Group['offsets'][number];
@@ -29,7 +29,13 @@ const OFFSET_COLUMNS: readonly DataColumn<Offset>[] = [
 const MEMBER_COLUMNS: readonly DataColumn<Member>[] = [
   { id: 'client', header: 'Client id', sortBy: (m) => m.clientId, cell: (m) => m.clientId },
   { id: 'host', header: 'Address', sortBy: (m) => m.host, cell: (m) => m.host },
-  { id: 'partitions', header: 'Partitions', align: 'right', sortBy: (m) => m.partitions, cell: (m) => m.partitions },
+  {
+    id: 'partitions',
+    header: 'Partitions',
+    sortBy: (m) => m.partitions,
+    cell: (m) => assignedText(m),
+  },
+  { id: 'lag', header: 'Lag', align: 'right', sortBy: (m) => m.lag ?? 0, cell: (m) => countText(m.lag ?? 0) },
   { id: 'member', header: 'Member id', cell: (m) => <Code>{m.memberId}</Code> },
 ];
 

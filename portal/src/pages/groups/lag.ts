@@ -13,6 +13,16 @@ export const topicsOf = (group: Group): string[] => [...new Set(group.offsets.ma
 export const offsetsOf = ({ offsets }: Group): Group['offsets'] =>
   [...offsets].sort((a, b) => (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition));
 
+/** Partitions named at most; more are counted. */
+const NAMED_PARTITIONS_MAX = 6;
+
+/** What a member reads: "orders 0, 2" for each topic, or how many partitions where they are many. */
+export function assignedText({ partitions, assigned = [] }: Group['members'][number]): string {
+  if (assigned.length === 0 || assigned.length > NAMED_PARTITIONS_MAX) return String(partitions);
+  const topics = Map.groupBy(assigned, ({ topic }) => topic);
+  return [...topics].map(([topic, of]) => `${topic} ${of.map(({ partition }) => partition).join(', ')}`).join('; ');
+}
+
 /** Where offsets can be moved to. */
 export type ResetTo = 'earliest' | 'latest' | 'time' | 'offset';
 

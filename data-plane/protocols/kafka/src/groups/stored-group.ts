@@ -52,24 +52,28 @@ export function subscribedTopics(metadata: Buffer): string[] {
   }
 }
 
+/** One partition a member reads. */
+export interface AssignedPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
 /**
- * How many partitions an assignment holds: version int16 · ARRAY of (topic STRING · partitions ARRAY of int32) · …
- * (ConsumerProtocolAssignment). 0 for bytes of another format.
+ * The partitions an assignment holds: version int16 · ARRAY of (topic STRING · partitions ARRAY of int32) · …
+ * (ConsumerProtocolAssignment). None for bytes of another format.
  */
-export function assignedPartitions(assignment: Buffer): number {
+export function assignedPartitions(assignment: Buffer): AssignedPartition[] {
   try {
     const r = new Reader(assignment);
     r.i16();
-    let total = 0;
+    const assigned: AssignedPartition[] = [];
     for (let left = r.i32(); left > 0; left--) {
-      r.skip(r.u16());
-      const partitions = r.i32();
-      r.skip(partitions * 4);
-      total += partitions;
+      const topic = r.text(r.u16());
+      for (let of = r.i32(); of > 0; of--) assigned.push({ topic, partition: r.i32() });
     }
-    return total;
+    return assigned;
   } catch (error) {
-    if (error instanceof WireError) return 0;
+    if (error instanceof WireError) return [];
     throw error;
   }
 }
