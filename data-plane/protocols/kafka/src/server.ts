@@ -3,6 +3,7 @@ import type { Accept, Cancel, ListenerInfo, Runtime } from '@robustmq/wire';
 import { ROUTES } from './api-table.ts';
 import { MessageWriter } from './codec.ts';
 import { KafkaConnection, type Route } from './connection.ts';
+import { RecordMemory } from './record-memory.ts';
 import { DEFAULT_LIMITS, type KafkaLimits } from './limits.ts';
 import { hasStoredState, type LiveGroup, World } from './world.ts';
 
@@ -45,6 +46,8 @@ export class KafkaServer {
   readonly listedApis: readonly { apiKey: number; minVersion: number; maxVersion: number }[];
   /** Reads of connections that are between two requests land here. */
   readonly sharedReadBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+  /** Where small batches are kept beyond their request. */
+  readonly recordMemory = new RecordMemory();
   readonly #writers: MessageWriter[] = [];
   readonly #connections = new Set<KafkaConnection>();
   readonly #worlds = new Map<string, { world: World; connections: number; idleSinceMs: number }>();

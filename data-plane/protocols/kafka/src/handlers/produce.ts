@@ -5,6 +5,7 @@ import { ERROR, type ErrorCode, REFUSAL_ERRORS } from '../errors.ts';
 import { MessageSetError, upConvert } from '../old-formats.ts';
 import type { Produce } from '../messages/produce.ts';
 import { batchSizeAt, isControl, isTransactional, magicOf, maxTimestampOf, sequenceOf } from '../record-batch.ts';
+import type { RecordMemory } from '../record-memory.ts';
 import type { Decoded } from '../schema.ts';
 
 type ProduceRequest = Decoded<typeof Produce.request>;
@@ -27,14 +28,14 @@ export function handleProduce(request: ProduceRequest, call: Call<typeof Produce
   const loading = producersToLoad(request, call);
   const topicOf = (name: string): Topic | undefined => call.session.namespace.topics.get(name);
   if (mustWait(request.topicData, topicOf)) {
-    const owned = call.owned ? request : copyRequest(request);
+    const owned = call.owned ? request : copyRequest(request, call.server.recordMemory);
     // without an answer nothing would give the bytes back
     if (request.acks !== 0) call.connection.holdBytes(call, recordBytes(owned));
     return serveInOrder(owned.topicData, call, loading, (claims) => serveProduce(owned, call, true, claims));
   }
   if (loading.length === 0) return serveProduce(request, call, call.owned);
   // what follows waits in the same way, so the order of the requests stays
-  const own = call.owned ? request : copyRequest(request);
+  const own = call.owned ? request : copyRequest(request, call.server.recordMemory);
   return Promise.all(loading).then(() => serveProduce(own, call, true));
 }
 
@@ -64,12 +65,12 @@ function producersToLoad({ topicData }: ProduceRequest, call: Call): Promise<voi
 }
 
 /** Small requests lie in the buffer all connections share. */
-function copyRequest(request: ProduceRequest): ProduceRequest {
+function copyRequest(request: ProduceRequest, memory: RecordMemory): ProduceRequest {
   const topicData = request.topicData.map((topic) => ({
     ...topic,
     partitionData: topic.partitionData.map((row) => ({
       ...row,
-      records: row.records === null ? null : copyOf(row.records),
+      records: row.records === null ? null : memory.copy(row.records),
     })),
   }));
   return { ...request, topicData };
@@ -92,7 +93,7 @@ function serveProduce(
       else if (records === null || records.length === 0) refuse(outcome, ERROR.INVALID_RECORD, 'no records');
       else {
         sizeBytes += records.length;
-        produceTo(topic, outcome, owned ? records : copyOf(records), request.transactionalId, call, claims);
+        produceTo(topic, outcome, owned ? records : call.server.recordMemory.copy(records), request.transactionalId, call, claims);
       }
       return outcome;
     });
@@ -186,13 +187,6 @@ function checkTransaction(
   const { producerId, producerEpoch } = sequenceOf(batch);
   const claim = { transactionalId, producerId, producerEpoch };
   return call.session.world.transactions.mayProduce(claim, topic.idHex, partition.index);
-}
-
-/** Small requests lie in the buffer all connections share. */
-function copyOf(records: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(records.length);
-  records.copy(copy);
-  return copy;
 }
 
 function append(
