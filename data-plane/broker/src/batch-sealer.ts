@@ -1,10 +1,23 @@
-import { BatchBuilder, type Commit, type Journal, type RecordHeaders, type Stream } from '@robustmq/journal';
+import {
+  BatchBuilder,
+  type Claim,
+  type Commit,
+  type Journal,
+  type RecordHeaders,
+  type Stream,
+} from '@robustmq/journal';
 import type { Runtime } from '@robustmq/wire';
 
 /** A batch of a turn that would hold more bytes is followed by another one. */
 const BATCH_BYTES_MAX = 1024 * 1024;
 /** Builders kept for the next turn; each keeps at most a few megabytes. */
 const SPARE_BUILDERS_MAX = 256;
+
+/** A batch whose body is in object storage: the log is to hold the claim alone. */
+export interface ClaimedBatch {
+  readonly batch: Buffer;
+  readonly claim: Claim;
+}
 
 /**
  * The batch one turn of the loop gathers for one stream: one RecordBatch per turn and stream, however many messages
@@ -19,10 +32,10 @@ export class PendingBatch {
   readonly rank: 0 | 1;
   readonly #sealer: BatchSealer;
   #builder: BatchBuilder | null = null;
-  /** Batches before the one at hand: full, and not appended yet. null = none. */
-  #full: BatchBuilder[] | null = null;
+  /** Batches before the one at hand, not appended yet: full ones, and such whose body is stored already. null = none. */
+  #before: (BatchBuilder | ClaimedBatch)[] | null = null;
   /** Records of those. */
-  #fullCount = 0;
+  #beforeCount = 0;
   /** Called with the commit when the batch was appended. */
   onSealed: ((commit: Commit) => void) | null = null;
 
@@ -34,11 +47,11 @@ export class PendingBatch {
 
   /** Offset the next record will get. */
   get nextOffset(): number {
-    const { endOffset } = this.stream;
-    return this.#builder === null ? endOffset : endOffset + this.#fullCount + this.#builder.count;
+    const before = this.stream.endOffset + this.#beforeCount;
+    return this.#builder === null ? before : before + this.#builder.count;
   }
   get isEmpty(): boolean {
-    return this.#builder === null;
+    return this.#builder === null && this.#before === null;
   }
 
   /** Adds a record whose value is `[start, end)` of `data`; everything is copied. Returns its offset. */
@@ -52,31 +65,53 @@ export class PendingBatch {
   ): number {
     let builder = this.#builder;
     if (builder !== null && builder.sizeBytes + (end - start) > BATCH_BYTES_MAX) {
-      (this.#full ??= []).push(builder);
-      this.#fullCount += builder.count;
+      this.#close(builder);
+      builder = null;
+    }
+    if (builder === null) {
+      if (this.#before === null) this.#sealer.enlist(this);
       builder = this.#builder = this.#sealer.spare();
     }
-    if (builder === null) builder = this.#builder = this.#sealer.take(this);
-    const offset = this.stream.endOffset + this.#fullCount + builder.count;
+    const offset = this.stream.endOffset + this.#beforeCount + builder.count;
     builder.addRange(key, data, start, end, headers, timestampMs);
+    return offset;
+  }
+
+  /** Adds a batch of one record whose body is in object storage already. Returns the record's offset. */
+  addClaimed(claimed: ClaimedBatch): number {
+    const offset = this.nextOffset;
+    if (this.isEmpty) this.#sealer.enlist(this);
+    if (this.#builder !== null) this.#close(this.#builder);
+    this.#builder = null;
+    (this.#before ??= []).push(claimed);
+    this.#beforeCount++;
     return offset;
   }
 
   /** Appends what was gathered; does nothing when there is nothing. */
   seal(): void {
     const builder = this.#builder;
-    if (builder === null) return;
+    let commit = this.#before === null ? null : this.#sealBefore(this.#before);
     this.#builder = null;
-    if (this.#full !== null) this.#sealFull(this.#full);
-    const commit = this.stream.append(builder.build());
-    this.#sealer.giveBack(builder);
-    this.onSealed?.(commit);
+    if (builder !== null) {
+      commit = this.stream.append(builder.build());
+      this.#sealer.giveBack(builder);
+    }
+    if (commit !== null) this.onSealed?.(commit);
   }
-  #sealFull(full: readonly BatchBuilder[]): void {
-    this.#full = null;
-    this.#fullCount = 0;
-    // full ones are large: they are not kept for the next turn
-    for (const builder of full) this.stream.append(builder.build());
+  #close(full: BatchBuilder): void {
+    (this.#before ??= []).push(full);
+    this.#beforeCount += full.count;
+  }
+  /** Full builders are large: they are not kept for the next turn. */
+  #sealBefore(before: readonly (BatchBuilder | ClaimedBatch)[]): Commit | null {
+    this.#before = null;
+    this.#beforeCount = 0;
+    let commit: Commit | null = null;
+    for (const one of before) {
+      commit = one instanceof BatchBuilder ? this.stream.append(one.build()) : this.stream.append(one.batch, one.claim);
+    }
+    return commit;
   }
 }
 
@@ -99,14 +134,13 @@ export class BatchSealer {
     journal.beforeFlush(() => this.sealAll());
   }
 
-  /** A builder for a batch that begins now. */
-  take(batch: PendingBatch): BatchBuilder {
+  /** The batch holds something from now on. */
+  enlist(batch: PendingBatch): void {
     (batch.rank === 0 ? this.#messages : this.#events).push(batch);
     if (!this.#scheduled) {
       this.#scheduled = true;
       this.#runtime.afterPoll(this.#sealScheduled);
     }
-    return this.spare();
   }
   spare(): BatchBuilder {
     return this.#spare.pop() ?? new BatchBuilder();

@@ -1,4 +1,4 @@
-import type { Claim, Commit, Durability, StreamPolicy } from '@robustmq/journal';
+import type { Claim, Commit, Durability, Stream, StreamPolicy } from '@robustmq/journal';
 import type { AclAction, AclResource, NamespaceSettings, ScramVerifier } from '@robustmq/meta';
 import type { StreamTierReport } from '@robustmq/journal';
 import type { ListenerInfo } from '@robustmq/wire';
@@ -122,7 +122,15 @@ export interface Namespace {
    * owes it to inboxes. The result object is reused: read it before the next call.
    * Counts messages and bytes in. QoS and acknowledgement: see PublishOutcome.
    */
-  publish(run: PublishRun, publisher: Connection): PublishOutcome;
+  publish(run: PublishRun, publisher: Connection, prepared?: PreparedPublish | null): PublishOutcome;
+  /** Whether `prepare` may be worth it for a payload of this size; cheap. */
+  takesClaim?(sizeBytes: number): boolean;
+  /**
+   * Claim check: puts the body of a run of one large message into object storage ahead of its `publish`, which is given the
+   * result. null = not to be done (the usual case), a promise of null = it could not be done now: either way `publish`
+   * without it is right. Never rejects. The run is copied; who must keep an order of messages waits.
+   */
+  prepare?(run: PublishRun, publisher: Connection): Promise<PreparedPublish | null> | null;
   /** The same for one message that stands alone (a will, a record from elsewhere). */
   publishMessage(message: Message, publisher: Connection | null): PublishOutcome;
   /** Opens a subscriber session; see Session. Takes over from a connection that has it. */
@@ -134,6 +142,13 @@ export interface Namespace {
    * `settings.mqtt.slowSubscriber.thresholdMs`; what inboxes hand out late the broker notices itself.
    */
   slowDelivery?(clientId: string, topic: string, latencyMs: number): void;
+}
+
+/** A message whose body is stored already, on its way to the stream it will be appended to. */
+export interface PreparedPublish {
+  readonly stream: Stream;
+  readonly batch: Buffer;
+  readonly claim: Claim;
 }
 
 /**

@@ -1,9 +1,9 @@
-import { decodeRecords, JournalError, type Commit, type Journal } from '@robustmq/journal';
+import { BatchBuilder, decodeRecords, JournalError, type Commit, type Journal } from '@robustmq/journal';
 import type { BatchSealer } from './batch-sealer.ts';
 import type { NamespaceRecord, NamespaceSettings } from '@robustmq/meta';
 import { fnv1a, type Runtime } from '@robustmq/wire';
 import type { Authorization } from './authorization.ts';
-import type { Connection, PublishOutcome, Refusal } from './broker-types.ts';
+import type { Connection, PreparedPublish, PublishOutcome, Refusal } from './broker-types.ts';
 import type { OpenConnection } from './connections.ts';
 import type { DelayedMessages } from './delayed.ts';
 import type { InboxLog } from './inbox-log.ts';
@@ -42,6 +42,8 @@ export interface DeliveryHost {
 
 /** Below this many bytes the buffer of lone messages is kept for the next. */
 const SINGLE_BYTES_MAX = 65_536;
+/** Room in a batch of one record for what surrounds its payload; more is made when it does not do. */
+const CLAIM_OVERHEAD_BYTES = 4_096;
 
 interface StoredMessage {
   readonly offset: number;
@@ -65,6 +67,8 @@ export class Delivery {
   /** Where the messages of the run being published are stored; null = nowhere yet. */
   #source: RecordSource | null = null;
   #base = 0;
+  /** The body of the message being published, where it was stored ahead. */
+  #prepared: PreparedPublish | null = null;
   /** A run is being handed out: receivers are being called. */
   #isBusy = false;
   /** State of a xorshift generator: which member of a group gets what needs no better chance. */
@@ -75,8 +79,28 @@ export class Delivery {
     this.#chance = host.runtime.randomBytes(4).readUInt32LE(0) | 1;
   }
 
-  publish(run: PublishRun, publisher: OpenConnection): PublishOutcome {
-    return this.#publish(run, null, publisher);
+  publish(run: PublishRun, publisher: OpenConnection, prepared: PreparedPublish | null = null): PublishOutcome {
+    this.#prepared = prepared;
+    const outcome = this.#publish(run, null, publisher);
+    this.#prepared = null;
+    return outcome;
+  }
+
+  /** As `Namespace.prepare`. What will be refused, or means something else, is not stored ahead. */
+  prepare(run: PublishRun, publisher: OpenConnection): Promise<PreparedPublish | null> | null {
+    if (run.count !== 1) return null;
+    const { routes, runtime, inboxes } = this.#host;
+    const route = routes.lookup(run.data, run.topicStart, run.topicEnd);
+    if (route === null || route.detour !== null || this.#refusal(run, route) !== null) return null;
+    if (!publisher.allowsPublish(route.topic, route.partition?.topic.name ?? null)) return null;
+    const stream = route.partition?.stream ?? (mayBeOwed(run, route) ? inboxes.storeSource.stream : null);
+    const [start, end] = [run.payloadStart[0]!, run.payloadEnd[0]!];
+    if (stream === null || !stream.takesClaim(end - start)) return null;
+    const builder = new BatchBuilder(end - start + CLAIM_OVERHEAD_BYTES);
+    builder.addRange(route.topicBytes, run.data, start, end, toHeaders(run.properties?.[0] ?? null), runtime.nowMs());
+    const batch = builder.build();
+    const preparing = stream.prepare(batch);
+    return preparing === null ? null : preparing.then((claim) => (claim === null ? null : { stream, batch, claim }));
   }
 
   /**
@@ -257,10 +281,12 @@ export class Delivery {
     const timestampMs = this.#host.runtime.nowMs();
     const { pending } = partition;
     this.#base = pending.nextOffset;
-    for (let i = 0; i < run.count; i++) {
-      const headers = run.properties === null ? null : toHeaders(run.properties[i] ?? null);
-      pending.add(route.topicBytes, run.data, run.payloadStart[i]!, run.payloadEnd[i]!, headers, timestampMs);
-    }
+    if (this.#prepared !== null && this.#prepared.stream === partition.stream) pending.addClaimed(this.#prepared);
+    else
+      for (let i = 0; i < run.count; i++) {
+        const headers = run.properties === null ? null : toHeaders(run.properties[i] ?? null);
+        pending.add(route.topicBytes, run.data, run.payloadStart[i]!, run.payloadEnd[i]!, headers, timestampMs);
+      }
     outcome.takers++;
     if (partition.topic.durability === 'flushed') outcome.commit = this.#host.journal.current;
   }
@@ -303,7 +329,7 @@ export class Delivery {
     const { inboxes } = this.#host;
     if (route.partition !== null) this.#source = inboxes.sourceOf(route.partition);
     else {
-      this.#base = inboxes.storeRun(run, route.topicBytes);
+      this.#base = inboxes.storeRun(run, route.topicBytes, this.#prepared);
       this.#source = inboxes.storeSource;
     }
     return this.#source;
@@ -438,6 +464,12 @@ export function topicOfRecord(key: Buffer | null, partition: StoredPartition, to
       return name;
   }
   return slashName(partition.topic.name);
+}
+
+/** Whether some inbox could be owed the run. */
+function mayBeOwed(run: PublishRun, { targets, groups }: Route): boolean {
+  if (run.qos === 0) return false;
+  return groups.length > 0 || targets.some(({ session, qos }) => qos > 0 && session.inbox !== null);
 }
 
 /** The target for messages of this publisher: less, or nothing, where a subscription asks for no messages of its own. */

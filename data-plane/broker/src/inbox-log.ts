@@ -1,6 +1,7 @@
 import type { Commit, Stream } from '@robustmq/journal';
 import { Writer, type Cancel, type Runtime } from '@robustmq/wire';
 import type { InboxLimits } from '@robustmq/meta';
+import type { PreparedPublish } from './broker-types.ts';
 import { PendingBatch, type BatchSealer } from './batch-sealer.ts';
 import * as event from './inbox-event.ts';
 import { SessionInbox, type InboxJournal } from './inbox.ts';
@@ -116,7 +117,8 @@ export class InboxLog implements InboxJournal {
   }
 
   /** Stores a run that no topic captured. Returns the offset of its first message. */
-  storeRun(run: PublishRun, topicBytes: Buffer): number {
+  storeRun(run: PublishRun, topicBytes: Buffer, prepared: PreparedPublish | null): number {
+    if (prepared !== null && prepared.stream === this.#options.store) return this.#store.addClaimed(prepared);
     const nowMs = this.#options.runtime.nowMs();
     const base = this.#store.nextOffset;
     for (let i = 0; i < run.count; i++) {

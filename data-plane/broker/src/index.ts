@@ -12,7 +12,7 @@ export * from './view-words.ts';
 export { NamespaceViews } from './views.ts';
 export { type Page, type PageQuery } from './page.ts';
 export { type AclDecision, type AclSubject } from './acl.ts';
-export { fromHeaders, isExpired, toHeaders } from './message-record.ts';
+export { fromHeaders, isExpired, ownedProperties, toHeaders } from './message-record.ts';
 export {
   DEFAULT_SETTINGS,
   type AclAction,

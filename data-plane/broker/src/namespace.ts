@@ -22,6 +22,7 @@ import type {
   KeyedStore,
   Namespace,
   OpenSession,
+  PreparedPublish,
   Protocol,
   ProtocolUsage,
   PublishOutcome,
@@ -353,9 +354,15 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     const code = stage === 'connect' ? 'flapping-ban' : 'authentication-ban';
     this.clientEvent({ namespace: this.id, protocol, remoteAddress, clientId, stage, code, detail });
   }
-  publish(run: PublishRun, publisher: Connection): PublishOutcome {
+  publish(run: PublishRun, publisher: Connection, prepared: PreparedPublish | null = null): PublishOutcome {
     // every connection of a namespace is its own
-    return this.#delivery.publish(run, publisher as OpenConnection);
+    return this.#delivery.publish(run, publisher as OpenConnection, prepared);
+  }
+  takesClaim(sizeBytes: number): boolean {
+    return this.inboxes.storeSource.stream.takesClaim(sizeBytes);
+  }
+  prepare(run: PublishRun, publisher: Connection): Promise<PreparedPublish | null> | null {
+    return this.isClosed ? null : this.#delivery.prepare(run, publisher as OpenConnection);
   }
   publishMessage(message: Message, publisher: Connection | null): PublishOutcome {
     return this.#delivery.publishMessage(message, publisher as OpenConnection | null);

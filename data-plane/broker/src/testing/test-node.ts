@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Journal } from '@robustmq/journal';
+import { Journal, type JournalOptions } from '@robustmq/journal';
 import { Meta } from '@robustmq/meta';
 import { FileLogStore, MemoryLogStore, type LogStore } from '@robustmq/store';
 import { SILENT_LOG, type Runtime } from '@robustmq/wire';
@@ -53,15 +53,19 @@ export class TestNode {
   readonly meta: Meta;
   readonly broker: BrokerNode;
 
-  private constructor(store: LogStore, runtime: TestRuntime) {
+  private constructor(store: LogStore, runtime: TestRuntime, journal: Partial<JournalOptions>) {
     this.store = store;
     this.runtime = runtime;
-    this.journal = new Journal({ store, runtime });
+    this.journal = new Journal({ store, runtime, ...journal });
     this.meta = new Meta({ store, runtime });
     this.broker = new BrokerNode({ journal: this.journal, meta: this.meta, runtime, nodeId: 'test' });
   }
-  static async start(store: LogStore = new MemoryLogStore(), runtime = new TestRuntime()): Promise<TestNode> {
-    const node = new TestNode(store, runtime);
+  static async start(
+    store: LogStore = new MemoryLogStore(),
+    runtime = new TestRuntime(),
+    journal: Partial<JournalOptions> = {},
+  ): Promise<TestNode> {
+    const node = new TestNode(store, runtime, journal);
     await node.meta.start();
     await node.broker.start();
     return node;

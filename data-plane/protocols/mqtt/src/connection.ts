@@ -39,6 +39,7 @@ const PAUSED_FOR_COMMITS = 1;
 const PAUSED_FOR_READERS = 2;
 const PAUSED_UNTIL_IT_READS = 4;
 const PAUSED_FOR_QUOTA = 8;
+const PAUSED_WHILE_HELD = 16;
 /** Bytes of a CONNACK or DISCONNECT around its reason string. */
 const REASON_STRING_OVERHEAD_BYTES = 64;
 
@@ -88,6 +89,8 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   /** When the sweep last saw it active, or when it ended. Monotonic ms. */
   lastSeenMs: number;
   ended = false;
+  /** A packet is dealt with that takes time: those behind it wait. */
+  held = false;
   #attached: Attached | null = null;
   #publishing: Publishing | null = null;
   #throttle: Throttle | null = null;
@@ -412,9 +415,27 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   resumeWithinQuota(): void {
     this.#resume(PAUSED_FOR_QUOTA);
   }
+  /** No packet behind the one at hand is looked at before `release`. */
+  hold(): void {
+    this.held = true;
+    this.#pause(PAUSED_WHILE_HELD);
+  }
+  /** `finish` deals with the packet that was held; then the ones behind it come. Nothing happens once the end has come. */
+  release(finish: () => void): void {
+    this.held = false;
+    if (this.ended) return;
+    try {
+      finish();
+      if (!this.held && !this.ended) this.#framing.resume();
+    } catch (error) {
+      this.#fault(error);
+    }
+    if (!this.held) this.#resume(PAUSED_WHILE_HELD);
+  }
   /** We do not read for reasons of our own: the silence is not the client's. */
   get pausedByUs(): boolean {
-    return (this.#paused & (PAUSED_FOR_COMMITS | PAUSED_FOR_READERS | PAUSED_FOR_QUOTA)) !== 0;
+    const own = PAUSED_FOR_COMMITS | PAUSED_FOR_READERS | PAUSED_FOR_QUOTA | PAUSED_WHILE_HELD;
+    return (this.#paused & own) !== 0;
   }
 
   #pause(reason: number): void {

@@ -9,11 +9,15 @@ export interface PacketSink {
   packetsEnd(): void;
   /** False = stop, the connection is over. */
   readonly open: boolean;
+  /** True = keep what comes until `resume`: a packet must be dealt with before the next one is looked at. */
+  readonly held?: boolean;
 }
 
 /** Bytes of the fixed header at most: type and a four-byte Remaining Length. */
 const HEADER_BYTES_MAX = 5;
 const REST_INITIAL_BYTES = 256;
+/** Bytes kept while packets are held; transports are paused then, so it is what was under way and no more. */
+const HELD_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
  * Cuts a byte stream into packets in one pass over each chunk. Only a packet that is split over chunks is copied, into a
@@ -30,12 +34,27 @@ export class Framing {
 
   /** Bytes `[0, length)` of `chunk` have arrived. Throws `MqttFault` and whatever the sink throws. */
   push(chunk: Buffer, length: number): void {
+    if (this.#sink.held === true) {
+      this.#hold(chunk, length);
+      return;
+    }
     let at = this.#rest === null ? 0 : this.#complete(chunk, length);
     if (at < length && this.#sink.open) {
       at = this.#cut(chunk, at, length);
       if (at < length && this.#sink.open) this.#keep(chunk, at, length);
       this.#sink.packetsEnd();
     }
+  }
+
+  /** Packets are not held any more: goes on with those that were kept. */
+  resume(): void {
+    const rest = this.#rest;
+    if (rest === null) return;
+    this.#rest = null;
+    const size = this.#restSize;
+    const at = this.#cut(rest, 0, size);
+    if (at < size && this.#sink.open) this.#keep(rest, at, size);
+    this.#sink.packetsEnd();
   }
 
   /** Lets go of a packet that will never be complete. */
@@ -46,7 +65,7 @@ export class Framing {
   /** Hands on all whole packets of `[at, end)`; returns the offset after the last. */
   #cut(data: Buffer, at: number, end: number): number {
     const sink = this.#sink;
-    while (at < end && sink.open) {
+    while (at < end && sink.open && sink.held !== true) {
       const size = packetSize(data, at, end);
       if (size > sink.packetSizeMax) throw new MqttFault('packet-too-large');
       if (size === 0 || at + size > end) break;
@@ -56,6 +75,13 @@ export class Framing {
       at += size;
     }
     return at;
+  }
+
+  #hold(chunk: Buffer, length: number): void {
+    const kept = this.#rest === null ? 0 : this.#restSize;
+    if (kept + length > HELD_BYTES_MAX) throw new MqttFault('quota-exceeded', 'too much was sent ahead');
+    if (this.#rest === null) this.#keep(chunk, 0, length);
+    else this.#take(chunk, 0, length);
   }
 
   #keep(chunk: Buffer, at: number, end: number): void {

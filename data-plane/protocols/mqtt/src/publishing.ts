@@ -1,9 +1,18 @@
 import { isUtf8 } from 'node:buffer';
-import type { Commit, MessageProperties, Namespace, Connection, Refusal, Session } from '@robustmq/broker';
+import { ownedProperties } from '@robustmq/broker';
+import type {
+  Commit,
+  MessageProperties,
+  Namespace,
+  Connection,
+  PreparedPublish,
+  Refusal,
+  Session,
+} from '@robustmq/broker';
 import { AckQueue } from './ack-queue.ts';
 import { toMessageProperties } from './control-packets.ts';
 import type { Version } from './control-packets.ts';
-import type { MqttRun } from './mqtt-run.ts';
+import { MqttRun } from './mqtt-run.ts';
 import type { Output } from './output.ts';
 import { PacketReader } from './packet-reader.ts';
 import { putAck, putAckWithReason } from './packet-writer.ts';
@@ -18,6 +27,8 @@ export const WIRE_V3 = 4;
 export const WIRE_V5 = 5;
 /** A longer run is published in pieces: bounds the offset arrays at 4 × 64 KiB. */
 const RUN_MESSAGES_MAX = 16_384;
+/** Payloads below are never worth a body of their own in object storage; the journal has the last word. */
+const LARGE_PAYLOAD_BYTES = 64 * 1024;
 const PUBACK = 0x40;
 const PUBREC = 0x50;
 const PUBCOMP = 0x70;
@@ -46,6 +57,8 @@ export interface Publisher {
   pauseForCommits(): void;
   resumeAfterCommits(): void;
   pauseForReaders(): void;
+  hold(): void;
+  release(finish: () => void): void;
 }
 
 /**
@@ -66,6 +79,8 @@ export class Publishing {
   #aliases: (Buffer | undefined)[] | null = null;
   #acks: AckQueue | null = null;
   #paused = false;
+  /** The body of the run at hand, where it was stored ahead. */
+  #prepared: PreparedPublish | null = null;
 
   constructor(publisher: Publisher) {
     this.#publisher = publisher;
@@ -121,8 +136,10 @@ export class Publishing {
     const run = this.#run;
     const first = data[at]!;
     const idAt = (first & 6) === 0 ? NO_PACKET_ID : topicEnd;
+    const isLarge = end - payloadStart >= LARGE_PAYLOAD_BYTES;
     if (
       run.count === 0 ||
+      isLarge ||
       run.data !== data ||
       run.wireEnd !== at ||
       run.firstByte !== first ||
@@ -146,6 +163,29 @@ export class Publishing {
       if (properties.expirySeconds !== undefined) run.expires = true;
     }
     if (run.properties !== null) run.properties.push(properties);
+    if (isLarge) this.#storeAhead(end - payloadStart);
+  }
+
+  /**
+   * Claim check: the body of a large message goes to object storage, and what comes behind it waits, so that the order of
+   * the client's messages stands [MQTT-4.6.0-5]. Where that is not to be done the run goes on as any other.
+   */
+  #storeAhead(sizeBytes: number): void {
+    const publisher = this.#publisher;
+    const { namespace, link, context } = publisher;
+    if (namespace.takesClaim?.(sizeBytes) !== true) return;
+    const preparing = namespace.prepare?.(this.#run, link) ?? null;
+    if (preparing === null) return;
+    const own = ownCopy(this.#run);
+    context.run.reset();
+    publisher.hold();
+    void preparing.then((prepared) => {
+      publisher.release(() => {
+        restore(this.#run, own);
+        this.#prepared = prepared;
+        this.flush();
+      });
+    });
   }
 
   /** Starts a run with the packet at `at`; what is the same for all its packets is checked here, once. */
@@ -277,7 +317,7 @@ export class Publishing {
     const { context } = publisher;
     context.slowReader = false;
     try {
-      const outcome = publisher.namespace.publish(run, publisher.link);
+      const outcome = publisher.namespace.publish(run, publisher.link, this.#prepared);
       if (context.slowReader) publisher.pauseForReaders();
       const { refusal, commit, takers } = outcome;
       if (refusal !== null) {
@@ -289,6 +329,7 @@ export class Publishing {
         throw new MqttFault(REFUSAL_REASONS[refusal.refused].connect, refusal.message, null);
       }
     } finally {
+      this.#prepared = null;
       run.reset();
     }
   }
@@ -440,6 +481,51 @@ export class Publishing {
       putAck(output, first, packetId, UNSPECIFIED);
     }
   }
+}
+
+/** A run of one message with bytes of its own: the buffer it came in is used again before it is published. */
+function ownCopy(run: MqttRun): MqttRun {
+  const own = new MqttRun();
+  const from = run.wireStart;
+  own.data = Buffer.from(run.data.subarray(from, run.wireEnd));
+  own.firstByte = run.firstByte;
+  own.topicStart = run.topicStart - from;
+  own.topicEnd = run.topicEnd - from;
+  own.wireEnd = run.wireEnd - from;
+  const i = own.add();
+  own.payloadStart[i] = run.payloadStart[i]! - from;
+  own.payloadEnd[i] = run.payloadEnd[i]! - from;
+  own.packetStart[i] = run.packetStart[i]! - from;
+  const idAt = run.packetIdAt[i]!;
+  own.packetIdAt[i] = idAt === NO_PACKET_ID ? NO_PACKET_ID : idAt - from;
+  take(own, run);
+  own.properties = run.properties === null ? null : [ownedProperties(run.properties[i] ?? null)];
+  return own;
+}
+/** Makes the server's run the one that was held. */
+function restore(run: MqttRun, own: MqttRun): void {
+  run.reset();
+  const i = run.add();
+  run.data = own.data;
+  run.firstByte = own.firstByte;
+  run.topicStart = own.topicStart;
+  run.topicEnd = own.topicEnd;
+  run.wireStart = 0;
+  run.wireEnd = own.wireEnd;
+  run.payloadStart[i] = own.payloadStart[0]!;
+  run.payloadEnd[i] = own.payloadEnd[0]!;
+  run.packetStart[i] = own.packetStart[0]!;
+  run.packetIdAt[i] = own.packetIdAt[0]!;
+  take(run, own);
+  run.properties = own.properties;
+}
+/** What does not depend on where the bytes lie. */
+function take(to: MqttRun, from: MqttRun): void {
+  to.qos = from.qos;
+  to.retain = from.retain;
+  to.wireFormat = from.wireFormat;
+  to.contentBytes = from.contentBytes;
+  to.expires = from.expires;
 }
 
 function sameTopic(run: MqttRun, start: number, end: number): boolean {
