@@ -2,6 +2,7 @@ import {
   CreateBudgetBody,
   DocumentQuery,
   PageQuery,
+  PriceStorageBody,
   RedeemBody,
   UpdateBudgetBody,
   UpdateSubscriptionBody,
@@ -23,6 +24,7 @@ import { invoicePdf } from './invoice-pdf.ts';
 import { listInvoices, readInvoice } from './invoices.ts';
 import { uuidOf } from './ledger.ts';
 import { invoiceProof, invoiceWindows } from './proof.ts';
+import { storagePrices } from './storage-prices.ts';
 import { exportUsage } from './usage-export.ts';
 
 export interface MoneyRooms {
@@ -103,6 +105,9 @@ export function moneyRoutes(app: FastifyInstance, rooms: MoneyRooms): void {
     redeemCoupon(database, idsOf(request).tenantId, read(RedeemBody, request.body).code, now()),
   );
   app.get(`${at}/costs`, (request) => costs(database, idsOf(request).tenantId, now()));
+  app.post(`${at}/storage-prices`, (request) =>
+    storagePrices(database, idsOf(request).tenantId, read(PriceStorageBody, request.body), now()),
+  );
   app.get(`${at}/usage/export`, (request) =>
     exportUsage(database, idsOf(request).tenantId, read(UsageExportQuery, request.query), now()),
   );

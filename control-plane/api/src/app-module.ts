@@ -30,6 +30,7 @@ import { ClusterLifeController } from './clusters/cluster-life-controller.ts';
 import { ClustersController } from './clusters/clusters-controller.ts';
 import { CredentialsController } from './clusters/credentials-controller.ts';
 import { LiveController } from './clusters/live-controller.ts';
+import { TierForecastController } from './clusters/tier-forecast-controller.ts';
 import { SettingsController } from './clusters/settings-controller.ts';
 import { SettingsWriter } from './clusters/settings-writer.ts';
 import { TopicsController } from './clusters/topics-controller.ts';
@@ -73,6 +74,7 @@ const CONTROLLERS: Type[] = [
   SettingsController,
   AclController,
   LiveController,
+  TierForecastController,
   WebhooksController,
   UsageController,
   InvoicesController,

@@ -39,6 +39,8 @@ describe('live commands', () => {
     [['group', 'list'], 'g'],
     [['group', 'describe', 'g'], '3'],
     [['topic', 'tiers', 't'], '0–9'],
+    [['topic', 'forecast', 't'], 'cold after 7 days'],
+    [['topic', 'forecast', 't', '--cold-after-days', '7'], '12.34 USD'],
     [['events'], 'AT'],
   ])('%j shows what there is, as table and as JSON', async (args, text) => {
     expect(await ctl.exec([...args, ...at])).toMatchObject({ code: 0, out: expect.stringContaining(text) });

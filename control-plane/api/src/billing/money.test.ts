@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WorkQueue } from '@robustmq/db';
+import { TestAgent } from '../testing/test-agent.ts';
 import { OPERATOR_TOKEN, startTestApi, until, type SignedUp, type TestApi } from '../testing/test-api.ts';
 
 const BILLING = fileURLToPath(new URL('../../../../billing/app/src/main.ts', import.meta.url));
@@ -62,6 +63,73 @@ describe('money over REST', { timeout: 60_000 }, () => {
     for (const path of ['', '/document', '/proof', '/windows'])
       expect((await call('GET', `/invoices/${absent}${path}`)).status).toBe(404);
     expect((await call('POST', '/payment-portal')).status).toBe(409);
+  });
+
+  it('foresees what a topic would cost under other tier policies, from what its node holds', async () => {
+    const agent = await TestAgent.joined(api);
+    try {
+      const { body: cluster } = await call<{ id: string }>('POST', '/clusters', { name: 'tiers' });
+      const at = `/clusters/${cluster.id}`;
+      await until(
+        () => call<{ phase: string }>('GET', at),
+        (answer) => answer.body.phase === 'Ready',
+      );
+      const retentionMs = 40 * 86_400_000;
+      const tier = { coldAfterMs: 86_400_000 };
+      expect((await call('POST', `${at}/topics`, { name: 'logs', partitions: 2, retentionMs, tier })).status).toBe(201);
+      const bytes = 100 * 2 ** 30;
+      const partition = (sizeBytes: number, index: number) => ({
+        ...{ partition: index, startOffset: 7, endOffset: 9, stableOffset: 9, sizeBytes },
+        ...{ hotBytes: 0, warmBytes: sizeBytes, coldBytes: 0, objects: [], moves: [] },
+      });
+      const oldest = new Date(Date.now() - 10 * 86_400_000).toISOString();
+      agent.answer = (view, query) => {
+        if (view === 'topic-tiers') return { reply: { partitions: [bytes, 0].map(partition) } };
+        expect(query).toMatchObject({ topic: 'logs', partition: 0, fromOffset: 7, limit: 1 });
+        const record = {
+          partition: 0,
+          offset: 7,
+          timestamp: oldest,
+          key: null,
+          value: null,
+          sizeBytes: 1,
+          headers: [],
+        };
+        return { reply: { items: [record], nextOffset: 8 } };
+      };
+      interface Told {
+        observed: { bytesPerDay: number; since: string };
+        options: { kind: string; coldAfterDays: number | null; amount: { amount: string; currency: string } }[];
+      }
+      const told = await call<Told>('GET', `${at}/topics/logs/tier-forecast?cold_after_days=30,1`);
+      expect(told.status).toBe(200);
+      expect(told.body.observed).toMatchObject({ storedBytes: bytes, since: oldest, partitions: 2 });
+      expect(Math.round(told.body.observed.bytesPerDay / 2 ** 30)).toBe(10);
+      const cents = told.body.options.map(({ kind, coldAfterDays, amount }) => [kind, coldAfterDays, +amount.amount]);
+      const [present, disk, day, month] = cents.map(([, , amount]) => amount as number);
+      expect(cents.map(([kind, days]) => [kind, days])).toEqual([
+        ...[
+          ['present', null],
+          ['disk', null],
+        ],
+        ...[
+          ['cold-after', 1],
+          ['cold-after', 30],
+        ],
+      ]);
+      // 100 GiB that grow by 10 a day for 30 days: 250 on average, at $0.03 per million GiB-seconds on disk
+      expect(disk).toBeGreaterThan(1930);
+      expect(disk).toBeLessThan(1960);
+      expect(day).toBe(present);
+      expect(day).toBeLessThan(disk! * 0.4);
+      expect(month).toBeGreaterThan(day!);
+      expect(month).toBeLessThan(disk!);
+      const wrong = await call('GET', `${at}/topics/logs/tier-forecast?cold_after_days=1,,2`);
+      expect(wrong.status).toBe(400);
+      expect((await call('GET', `${at}/topics/absent/tier-forecast`)).status).toBe(404);
+    } finally {
+      agent.close();
+    }
   });
 
   it('makes a budget once per Idempotency-Key, and audits what was changed', async () => {

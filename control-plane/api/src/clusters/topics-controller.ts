@@ -220,7 +220,8 @@ function topicOf({ name, desired, served, partitions, storedBytes }: MergedTopic
   };
 }
 
-async function existingTopic(tx: TenantTx, cluster: ClusterRow, name: string): Promise<TopicBody> {
+/** A topic as desired and observed. Throws `not-found`. */
+export async function existingTopic(tx: TenantTx, cluster: ClusterRow, name: string): Promise<TopicBody> {
   const where = { tenantId_clusterId_name: { tenantId: cluster.tenantId, clusterId: cluster.id, name } };
   const desired = await tx.topic.findUnique({ where });
   const observed = await tx.topicObservation.findUnique({ where });

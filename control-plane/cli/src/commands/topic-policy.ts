@@ -2,6 +2,7 @@ import { bodyOf } from '@robustmq/client';
 import { Option, type Command } from 'commander';
 import type { Context } from '../context.ts';
 import { usageFailure } from '../failure.ts';
+import { moneyOf } from '../money.ts';
 import { wholeNumber } from '../numbers.ts';
 import { fieldsOf, tableOf } from '../output.ts';
 import type { CommandKit } from '../program.ts';
@@ -113,7 +114,45 @@ async function tiers(context: Context, name: string, clusterName: string | undef
   );
 }
 
-/** topic get | update | tiers. */
+interface ForecastOptions {
+  cluster?: string;
+  coldAfterDays: string;
+}
+
+const OPTION_WORDS = { present: 'as it is now', disk: 'all on disk', 'cold-after': 'cold after' } as const;
+
+async function forecast(context: Context, name: string, options: ForecastOptions): Promise<void> {
+  const path = await pathOf(context, options.cluster, name);
+  const query = { cold_after_days: options.coldAfterDays };
+  const shown = await bodyOf(context.client().GET(`${root}/tier-forecast`, { params: { path, query } }));
+  const { storedBytes, bytesPerDay, since } = shown.observed;
+  await context.print(shown, () =>
+    [
+      since === null
+        ? 'The topic has no records yet: nothing can be foreseen.'
+        : `${storedBytes} bytes since ${since}, ${bytesPerDay} a day. The next ${shown.days} days:`,
+      tableOf(
+        [
+          {
+            heading: 'POLICY',
+            value: (one) =>
+              one.coldAfterDays === null
+                ? OPTION_WORDS[one.kind]
+                : `${OPTION_WORDS[one.kind]} ${one.coldAfterDays} ${one.coldAfterDays === 1 ? 'day' : 'days'}`,
+          },
+          { heading: 'WARM BYTE-SECONDS', value: (one) => one.warmByteSeconds },
+          { heading: 'COLD BYTE-SECONDS', value: (one) => one.coldByteSeconds },
+          { heading: 'OBJECT REQUESTS', value: (one) => one.objectRequests },
+          { heading: 'COST', value: (one) => moneyOf(one.amount) },
+        ],
+        shown.options,
+      ),
+      ...shown.notes,
+    ].join('\n'),
+  );
+}
+
+/** topic get | update | tiers | forecast. */
 export function addPolicyCommands(kit: CommandKit, topic: Command): void {
   const looks = { get: [get, 'show one topic'], tiers: [tiers, 'where its bytes are: hot, warm, cold'] } as const;
   for (const [verb, [show, words]] of Object.entries(looks))
@@ -124,6 +163,14 @@ export function addPolicyCommands(kit: CommandKit, topic: Command): void {
       .action((name: string, options: { cluster?: string }, command: Command) =>
         kit.run(command, (context) => show(context, name, options.cluster)),
       );
+  topic
+    .command('forecast <name>')
+    .description('what its storage would cost in 30 days as it is, all on disk, or cold after so many days')
+    .option('-c, --cluster <id|name>')
+    .option('--cold-after-days <days>', 'up to five, as in 1,7,30', '1,7,30')
+    .action((name: string, options: ForecastOptions, command: Command) =>
+      kit.run(command, (context) => forecast(context, name, options)),
+    );
   policyFlags(topic.command('update <name>').description('change a topic in place').option('-c, --cluster <id|name>'))
     .addOption(new Option('--partitions <n>', 'only grows').argParser(wholeNumber(1, 256)))
     .addOption(new Option('--retention-ms <ms>', '-1 = for ever').argParser(wholeNumber(-1, Number.MAX_SAFE_INTEGER)))

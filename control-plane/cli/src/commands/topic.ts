@@ -78,7 +78,7 @@ async function remove(context: Context, name: string, clusterName: string | unde
   context.terminal.note(`Deleted topic "${name}" of cluster "${cluster.name}".`);
 }
 
-/** topic create | list | get | update | tiers | delete. */
+/** topic create | list | get | update | tiers | forecast | delete. */
 export function topicCommand(kit: CommandKit): Command {
   const topic = new Command('topic').description('topics: stored logs, the same for MQTT and Kafka clients');
   policyFlags(topic.command('create <name>'))

@@ -78,5 +78,18 @@ export const FAKE_LIVE = {
   resetOffsets: (call: Call) => ({
     offsets: [{ partition: 0, offset: call.body['to'] === 'earliest' ? 0 : 10 }],
   }),
+  forecastTopicTiers: (call: Call) => ({
+    ...{ topic: call.params['topicName'], days: 30, notes: ['List prices.'] },
+    observed: { storedBytes: 5, bytesPerDay: 1, since: null, partitions: 1 },
+    options: [
+      ...[
+        { kind: 'present', coldAfterDays: null },
+        { kind: 'cold-after', coldAfterDays: 7 },
+      ].map((one) => ({
+        ...{ ...one, warmByteSeconds: '1', coldByteSeconds: '2', objectRequests: '3' },
+        amount: { amount: '1234', currency: 'USD' },
+      })),
+    ],
+  }),
   getTopicTiers: (call: Call) => ({ partitions: clusterOf(call).live.getTopicTiers ?? [] }),
 } satisfies Partial<Record<RouteName, (call: Call) => unknown>>;

@@ -4,6 +4,7 @@ import { TopicName } from '../names.ts';
 import { CreateTopicBody, Topic, TopicPage, UpdateTopicBody } from '../rest/clusters.ts';
 import { livePageOf, LivePageQuery, RecordsQuery } from '../rest/live.ts';
 import { PageQuery } from '../rest/page.ts';
+import { TierForecast, TierForecastQuery } from '../rest/tier-forecast.ts';
 import { clusterParams, IN_CLUSTER } from './paths.ts';
 import type { Route } from './route.ts';
 
@@ -87,6 +88,18 @@ export const TOPIC_ROUTES = {
     status: 200,
     response: TopicTiers,
     summary: 'Live: where the bytes of a topic are, and the moves between hot, warm and cold',
+    problems: ['unavailable'],
+  },
+  forecastTopicTiers: {
+    method: 'get',
+    path: `${IN_CLUSTER}/topics/{topicName}/tier-forecast`,
+    tag: 'topics',
+    access: { permission: 'topic:read' },
+    params: topic,
+    query: TierForecastQuery,
+    status: 200,
+    response: TierForecast,
+    summary: 'What the topic would cost in storage over 30 days as it is, all on disk, and cold after so many days',
     problems: ['unavailable'],
   },
   listRecords: {
