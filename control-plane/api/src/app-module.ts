@@ -11,6 +11,7 @@ import { AgentIdentity } from './agents/agent-identity.ts';
 import { AgentLinkController } from './agents/agent-link-controller.ts';
 import { AgentStates } from './agents/agent-states.ts';
 import { AgentViews } from './agents/agent-views.ts';
+import { LinkCertificates } from './agents/link-certificates.ts';
 import { OperatorController } from './agents/operator-controller.ts';
 import { AuthController } from './auth/auth-controller.ts';
 import { JwtStrategy } from './auth/jwt-strategy.ts';
@@ -55,6 +56,10 @@ import { AuditController } from './tenants/audit-controller.ts';
 import { InvitationsController } from './tenants/invitations-controller.ts';
 import { RolesController } from './tenants/roles-controller.ts';
 import { TenantsController } from './tenants/tenants-controller.ts';
+import { SsoClient } from './sso/sso-client.ts';
+import { SsoController } from './sso/sso-controller.ts';
+import { SsoDomainsController } from './sso/sso-domains-controller.ts';
+import { SsoLoginController } from './sso/sso-login-controller.ts';
 import { SETTINGS } from './tokens.ts';
 import { WebhookSender } from './webhooks/webhook-sender.ts';
 import { WebhooksController } from './webhooks/webhooks-controller.ts';
@@ -64,6 +69,9 @@ const CONTROLLERS: Type[] = [
   PeopleController,
   InvitationsController,
   TenantsController,
+  SsoLoginController,
+  SsoController,
+  SsoDomainsController,
   ApiKeysController,
   RolesController,
   AuditController,
@@ -94,6 +102,7 @@ const PROVIDERS: Provider[] = [
   PeopleController,
   TenantWrite,
   Egress,
+  SsoClient,
   WebhookSender,
   BillingLink,
   NoticeMails,
@@ -131,6 +140,10 @@ function queueConnection(settings: Settings): object {
   return { url: settings.redisUrl, maxRetriesPerRequest: null };
 }
 
+/** Null where the link is plain text. */
+const linkCertificates = ({ linkCertificatesFile }: Settings): LinkCertificates | null =>
+  linkCertificatesFile === undefined ? null : LinkCertificates.open(linkCertificatesFile);
+
 /** The whole control plane: one module per process. */
 @Module({})
 export class AppModule {
@@ -157,6 +170,7 @@ export class AppModule {
         { provide: SETTINGS, useValue: settings },
         { provide: KeyRing, useValue: keys },
         { provide: Database, useValue: database },
+        { provide: LinkCertificates, useFactory: () => linkCertificates(settings) },
         ...PROVIDERS,
       ],
     };

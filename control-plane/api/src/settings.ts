@@ -1,5 +1,5 @@
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 
 const port = z.coerce
@@ -33,6 +33,7 @@ const Environment = z.object({
   ROBUSTMQ_AGENT_PORT: port.default(8081),
   ROBUSTMQ_KEYS_FILE: z.string().optional(),
   ROBUSTMQ_OPERATOR_TOKEN: z.string({ error: 'is needed' }).min(16, 'must have at least 16 characters'),
+  ROBUSTMQ_AGENT_LINK_PLAIN: z.enum(['true', 'false'], { error: 'must be true or false' }).default('false'),
   ROBUSTMQ_PORTAL_DIR: z.string().optional(),
   ROBUSTMQ_BILLING_SOCKET: z.string().optional(),
   ROBUSTMQ_INTERNAL_TOKEN: z.string().optional(),
@@ -56,6 +57,8 @@ export interface Settings {
   readonly httpPort: number;
   readonly agentPort: number;
   readonly keysFile: string;
+  /** Where the certificates of the agent link lie; undefined = the link is plain text, on loopback alone. */
+  readonly linkCertificatesFile?: string | undefined;
   readonly operatorToken: string;
   readonly portalDir: string | undefined;
   readonly billingSocket: string | undefined;
@@ -64,6 +67,8 @@ export interface Settings {
   readonly portRange: { readonly first: number; readonly last: number };
   /** Webhooks and identity providers may be at private addresses and without TLS: one's own network, tests. */
   readonly egressPrivate?: boolean;
+  /** Looks TXT records up in place of the system's resolver: tests. Rejects as `node:dns` does. */
+  readonly resolveTxt?: (name: string) => Promise<string[][]>;
   /** Pauses before each further attempt of a webhook delivery, in milliseconds. */
   readonly webhookBackoffMs?: readonly number[];
   /** A webhook that failed all the time for so long is switched off, in milliseconds. */
@@ -85,6 +90,12 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     throw new SettingsError(`The environment variable ${issue.path.join('.')} ${issue.message}.`);
   }
   const env = read.data;
+  const plainLink = env.ROBUSTMQ_AGENT_LINK_PLAIN === 'true';
+  if (plainLink && !/^(127\.|localhost$|::1$)/.test(env.ROBUSTMQ_BIND))
+    throw new SettingsError(
+      'The environment variable ROBUSTMQ_AGENT_LINK_PLAIN is for listeners on loopback alone (ROBUSTMQ_BIND).',
+    );
+  const keysFile = env.ROBUSTMQ_KEYS_FILE ?? join(env.ROBUSTMQ_HOME, 'control-plane-keys.json');
   return {
     databaseUrl: env.DATABASE_URL,
     redisUrl: env.REDIS_URL,
@@ -92,7 +103,8 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     bind: env.ROBUSTMQ_BIND,
     httpPort: env.ROBUSTMQ_HTTP_PORT,
     agentPort: env.ROBUSTMQ_AGENT_PORT,
-    keysFile: env.ROBUSTMQ_KEYS_FILE ?? join(env.ROBUSTMQ_HOME, 'control-plane-keys.json'),
+    keysFile,
+    linkCertificatesFile: plainLink ? undefined : join(dirname(keysFile), 'agent-link-certificates.json'),
     operatorToken: env.ROBUSTMQ_OPERATOR_TOKEN,
     portalDir: env.ROBUSTMQ_PORTAL_DIR,
     billingSocket: env.ROBUSTMQ_BILLING_SOCKET,

@@ -7,6 +7,8 @@ export const PERMISSIONS = {
   'tenant:write': 'rename the tenant, change its security and sign-in rules',
   'tenant:own': 'give and take the role of owner',
   'member:write': 'invite, change and remove members, make roles',
+  'sso:read': 'see identity providers and verified domains',
+  'sso:write': 'set identity providers, group roles and domains up',
   'api-key:read': 'list API keys',
   'api-key:write': 'make, rotate and revoke API keys',
   'audit:read': 'read and export the audit log',

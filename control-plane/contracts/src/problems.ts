@@ -11,6 +11,8 @@ export const PROBLEM_STATUS = {
   forbidden: 403,
   'mfa-setup-required': 403,
   'step-up-required': 403,
+  'sso-required': 403,
+  'sso-refused': 403,
   'not-found': 404,
   'method-not-allowed': 405,
   conflict: 409,

@@ -20,6 +20,21 @@ export const ROUTE_EXAMPLES: Partial<Record<RouteName, RouteExample>> = {
   disableMfa: { body: { code: '123456' } },
   stepUp: { body: { code: '123456' } },
   acceptInvitation: { body: { token: 'rmqm_…' } },
+  ssoStart: { body: { email: 'ada@example.com' } },
+  ssoFinish: { body: { binding: 'sealed…', state: 'as it came back', code: 'as it came back' } },
+  createSsoProvider: {
+    body: {
+      ...{
+        name: 'Acme login',
+        issuer: 'https://login.example.com',
+        clientId: 'robustmq',
+        clientSecret: 'a secret of theirs',
+      },
+      ...{ defaultRole: 'viewer', groupRoles: [{ group: 'platform', role: 'developer' }] },
+    },
+  },
+  updateSsoProvider: { body: { enabled: false } },
+  createSsoDomain: { body: { domain: 'example.com' } },
   updateTenant: { body: { name: 'Acme' } },
   createInvitation: { body: { email: 'grace@example.com', role: 'developer' } },
   addMember: { body: { email: 'grace@example.com', role: 'developer' } },

@@ -31,6 +31,7 @@ import { MONEY_ROUTES } from './routes/money.ts';
 import { PEOPLE_ROUTES } from './routes/people.ts';
 import type { Route } from './routes/route.ts';
 import { SETTINGS_ROUTES } from './routes/settings.ts';
+import { SSO_ROUTES } from './routes/sso.ts';
 import { TOPIC_ROUTES } from './routes/topics.ts';
 import { WEBHOOK_ROUTES } from './routes/webhooks.ts';
 
@@ -282,6 +283,7 @@ export const ROUTES = {
     summary: 'Revokes a credential and cuts its connections',
   },
   ...PEOPLE_ROUTES,
+  ...SSO_ROUTES,
   ...ACCESS_ROUTES,
   ...CLUSTER_LIFE_ROUTES,
   ...TOPIC_ROUTES,

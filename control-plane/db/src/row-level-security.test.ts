@@ -134,7 +134,12 @@ function rowOf(table: string, ids: Ids, n: number): Record<string, unknown> {
       ...{ id: uuidv7(), tenant_id: ids.tenant, webhook_id: ids.cluster, event: 'x', payload: '{}' },
     },
     sso_providers: {
-      ...{ id: parentOf(ids, n === 0 ? 'sso' : `sso ${n}`), tenant_id: ids.tenant, name: 'p', issuer: 'https://i.test' },
+      ...{
+        id: parentOf(ids, n === 0 ? 'sso' : `sso ${n}`),
+        tenant_id: ids.tenant,
+        name: 'p',
+        issuer: 'https://i.test',
+      },
       ...{ client_id: uuidv7(), groups_claim: 'groups' },
     },
     sso_domains: { tenant_id: ids.tenant, domain: `d${n}.test`, proof: 'x' },

@@ -28,12 +28,7 @@ export interface SsoEntrance {
 }
 
 export type SsoRefusal =
-  | 'email-missing'
-  | 'email-unverified'
-  | 'domain-not-proven'
-  | 'not-a-member'
-  | 'no-role'
-  | 'beyond-reach';
+  'email-missing' | 'email-unverified' | 'domain-not-proven' | 'not-a-member' | 'no-role' | 'beyond-reach';
 
 export type SsoEntered =
   | { readonly kind: 'entered'; readonly userId: string; readonly email: string }
@@ -141,7 +136,8 @@ async function rightsOf(
   const role = Role.safeParse(wanted.role).data;
   if (role === undefined) return undefined;
   if (role !== 'custom') return permissionsOf(role);
-  const custom = wanted.customRoleId === null ? null : await tx.customRole.findUnique({ where: { id: wanted.customRoleId } });
+  const custom =
+    wanted.customRoleId === null ? null : await tx.customRole.findUnique({ where: { id: wanted.customRoleId } });
   return custom ? permissionsOf('custom', custom.permissions) : undefined;
 }
 

@@ -97,7 +97,7 @@ export class AuthController {
       throw new ProblemError('forbidden', { detail: 'An API key belongs to a tenant, not to a person.' });
     const [user, tenants] = await Promise.all([
       this.#database.people.person(principal.id),
-      this.#sessions.tenantsOf(principal.id),
+      this.#sessions.tenantsOf(principal.id, principal.ssoTenantId),
     ]);
     if (!user) throw new ProblemError('unauthenticated');
     const factors = { emailVerified: user.emailVerifiedAt !== null, mfa: user.totpConfirmedAt !== null };

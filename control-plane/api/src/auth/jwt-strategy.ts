@@ -7,7 +7,7 @@ import type { Principal } from '../http/caller.ts';
 import { KeyRing } from './key-ring.ts';
 import { ALGORITHM, AUDIENCE_API, ISSUER } from './tokens.ts';
 
-const Claims = z.object({ sub: z.uuid(), sid: z.uuid().optional(), auth_time: z.int().default(0) });
+const Claims = z.object({ sub: z.uuid(), sid: z.uuid().optional(), auth_time: z.int().default(0), sso: z.uuid().optional() });
 
 /** A session found alive is not asked about again for so long, in milliseconds: so late is the end of one noticed. */
 const ALIVE_MS = 2_000;
@@ -40,9 +40,12 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
   async validate(claims: unknown): Promise<Principal | false> {
     const read = Claims.safeParse(claims);
     if (!read.success) return false;
-    const { sub, sid, auth_time } = read.data;
+    const { sub, sid, auth_time, sso } = read.data;
     if (sid !== undefined && !(await this.#isAlive(sid))) return false;
-    return { ...{ type: 'user', id: sub, sessionId: sid }, authenticatedAt: new Date(auth_time * 1000) };
+    return {
+      ...{ type: 'user', id: sub, sessionId: sid, ssoTenantId: sso },
+      authenticatedAt: new Date(auth_time * 1000),
+    };
   }
 
   async #isAlive(sessionId: string): Promise<boolean> {

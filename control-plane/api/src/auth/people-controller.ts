@@ -130,9 +130,9 @@ export class PeopleController {
   async stepUp(@Input() input: RouteInput<'stepUp'>): Promise<RouteOutput<'stepUp'>> {
     const person = await this.#person(input);
     await this.#factor.check(person, input.body.code);
-    const { sessionId } = input.principal as { sessionId?: string };
+    const { sessionId, ssoTenantId } = input.principal as { sessionId?: string; ssoTenantId?: string };
     return {
-      accessToken: await this.#sessions.accessToken(person.id, sessionId, new Date()),
+      accessToken: await this.#sessions.accessToken(person.id, sessionId, new Date(), ssoTenantId),
       expiresIn: ACCESS_TOKEN_SECONDS,
     };
   }

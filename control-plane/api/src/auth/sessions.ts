@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import { permissionsOf, Role, TenantId, UserId, type Session, type TenantSummary } from '@robustmq/contracts';
-import { Database, type UserRow } from '@robustmq/db';
+import { Database, SSO_SESSION_MS, type UserRow } from '@robustmq/db';
 import { KeyRing } from './key-ring.ts';
 import { ACCESS_TOKEN_SECONDS, ALGORITHM, AUDIENCE_API, ISSUER, newRefreshToken, REFRESH_TOKEN_MS } from './tokens.ts';
 
@@ -21,11 +21,13 @@ export class Sessions {
   async start(
     user: Pick<UserRow, 'id' | 'email'>,
     from: { readonly ip: string | null; readonly userAgent: string | null },
+    sso?: { readonly ssoTenantId: string; readonly ssoProviderId: string },
   ): Promise<Session> {
     const refreshToken = newRefreshToken();
     const hash = this.#keys.digest(refreshToken);
-    const familyId = await this.#database.identity.startRefreshFamily(user.id, hash, refreshExpiry(), from);
-    return this.#session(user, refreshToken, familyId, new Date());
+    const expiresAt = sso ? new Date(Date.now() + SSO_SESSION_MS) : refreshExpiry();
+    const familyId = await this.#database.identity.startRefreshFamily(user.id, hash, expiresAt, { ...from, ...sso });
+    return this.#session(user, refreshToken, familyId, new Date(), sso?.ssoTenantId);
   }
 
   /** The next session of a family; undefined when the token is unknown, expired, revoked or was used before. */
@@ -39,7 +41,8 @@ export class Sessions {
     );
     if (result.kind !== 'rotated') return undefined;
     const user = await this.#database.identity.user(result.userId);
-    return user ? this.#session(user, next, result.familyId, result.authenticatedAt) : undefined;
+    const sso = result.ssoTenantId ?? undefined;
+    return user ? this.#session(user, next, result.familyId, result.authenticatedAt, sso) : undefined;
   }
 
   /** Ends a family, and within two seconds the access tokens of its sessions. */
@@ -47,21 +50,30 @@ export class Sessions {
     return this.#database.identity.endRefreshFamily(this.#keys.digest(refreshToken), new Date());
   }
 
-  async tenantsOf(userId: string): Promise<TenantSummary[]> {
+  /** `only`: a session through the identity provider of one tenant sees no other. */
+  async tenantsOf(userId: string, only?: string): Promise<TenantSummary[]> {
     const rows = await this.#database.identity.tenantsOf(userId);
-    return rows.map((row) => ({
-      id: TenantId.parse(row.id),
-      name: row.name,
-      role: Role.parse(row.role),
-      permissions: [...permissionsOf(Role.parse(row.role), row.custom)],
-    }));
+    return rows
+      .filter((row) => only === undefined || row.id === only)
+      .map((row) => ({
+        id: TenantId.parse(row.id),
+        name: row.name,
+        role: Role.parse(row.role),
+        permissions: [...permissionsOf(Role.parse(row.role), row.custom)],
+      }));
   }
 
   /** A short token that says who, in which session, and when they last proved it. */
-  accessToken(userId: string, sessionId: string | undefined, authenticatedAt: Date): Promise<string> {
+  accessToken(
+    userId: string,
+    sessionId: string | undefined,
+    authenticatedAt: Date,
+    ssoTenantId?: string,
+  ): Promise<string> {
     return this.#jwt.signAsync(
       {
         ...(sessionId === undefined ? {} : { sid: sessionId }),
+        ...(ssoTenantId === undefined ? {} : { sso: ssoTenantId }),
         auth_time: Math.floor(authenticatedAt.getTime() / 1000),
       },
       {
@@ -76,10 +88,11 @@ export class Sessions {
     refreshToken: string,
     sessionId: string,
     authenticatedAt: Date,
+    ssoTenantId?: string,
   ): Promise<Session> {
     const [tenants, accessToken] = await Promise.all([
-      this.tenantsOf(user.id),
-      this.accessToken(user.id, sessionId, authenticatedAt),
+      this.tenantsOf(user.id, ssoTenantId),
+      this.accessToken(user.id, sessionId, authenticatedAt, ssoTenantId),
     ]);
     const who = { id: UserId.parse(user.id), email: user.email };
     return { accessToken, expiresIn: ACCESS_TOKEN_SECONDS, refreshToken, user: who, tenants };

@@ -125,14 +125,17 @@ export class AccessGuard extends AuthGuard('jwt') {
           role: true,
           customRole: { select: { permissions: true } },
           user: { select: { totpConfirmedAt: true } },
-          tenant: { select: { mfaRequired: true } },
+          tenant: { select: { mfaRequired: true, ssoRequired: true } },
         },
       }),
     );
     if (!membership) throw notFound();
     const role = Role.parse(membership.role);
     const mfa = membership.user.totpConfirmedAt !== null;
-    if (membership.tenant.mfaRequired && !mfa) throw new ProblemError('mfa-setup-required');
+    refuseWrongEntrance(principal.ssoTenantId, tenantId, role, membership.tenant.ssoRequired);
+    // whoever came through the provider was asked there for what the tenant wants
+    if (membership.tenant.mfaRequired && !mfa && principal.ssoTenantId === undefined)
+      throw new ProblemError('mfa-setup-required');
     return { role, permissions: permissionsOf(role, membership.customRole?.permissions), mfa };
   }
 
@@ -164,6 +167,15 @@ const STEP_UP_MS = 15 * 60_000;
 
 function refuseStale(authenticatedAt: Date): void {
   if (Date.now() - authenticatedAt.getTime() > STEP_UP_MS) throw new ProblemError('step-up-required');
+}
+
+/** A session through a provider is good in that tenant; a tenant may want one from everybody but its owners. */
+function refuseWrongEntrance(through: string | undefined, tenantId: string, role: Role, required: boolean): void {
+  if (through !== undefined && through !== tenantId)
+    throw new ProblemError('sso-required', {
+      detail: 'You signed in through the identity provider of another tenant: sign in for this one.',
+    });
+  if (required && through === undefined && role !== 'owner') throw new ProblemError('sso-required');
 }
 
 /** A key may do what its role may, narrowed to its scopes; a `custom` key may do exactly its scopes. */

@@ -10,6 +10,8 @@ export type Principal =
       readonly sessionId?: string | undefined;
       /** When the person last proved who they are. */
       readonly authenticatedAt: Date;
+      /** Came through the identity provider of this tenant, and is good there alone. */
+      readonly ssoTenantId?: string | undefined;
     }
   | {
       readonly type: 'api-key';

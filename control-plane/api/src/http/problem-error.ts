@@ -15,6 +15,8 @@ const TITLES: Record<ProblemCode, string> = {
   'mfa-code-required': 'A code of your second factor is needed',
   'mfa-setup-required': 'The tenant asks for a second factor: set one up first',
   'step-up-required': 'Prove your second factor again for this',
+  'sso-required': 'This tenant is entered through its identity provider',
+  'sso-refused': 'The sign-in through the identity provider was refused',
   'billing-suspended': 'An invoice is unpaid',
   forbidden: 'Your role does not allow this',
   'not-found': 'There is no such thing',

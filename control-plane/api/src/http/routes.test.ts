@@ -50,6 +50,8 @@ beforeAll(async () => {
   const role = await post('/roles', ROUTE_EXAMPLES.createRole!.body as object);
   Object.assign(ids, {
     groupName: 'g',
+    ssoProviderId: randomUUID(),
+    domain: 'nobodys.example',
     roleId: role.id,
     invitationId: randomUUID(),
     sessionId: randomUUID(),
@@ -93,7 +95,8 @@ describe('every route of the contract', () => {
     expect(extra.sort()).toEqual([
       ...['GET /v1/openapi.json', 'GET /v1/operator/agents', 'GET /v1/operator/billing/:report|:action'],
       'GET /v1/operator/mails',
-      ...['POST /v1/operator/billing/:report|:action', 'POST /v1/operator/join-tokens', 'POST /v1/webhooks/stripe'],
+      ...['POST /v1/operator/billing/:report|:action', 'POST /v1/operator/join-tokens'],
+      ...['POST /v1/operator/tenants/:tenantId/sso-domains/:domain/approve', 'POST /v1/webhooks/stripe'],
     ]);
   });
 

@@ -1,6 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { Role, TenantId } from '@robustmq/contracts';
 import { appendAudit, Database } from '@robustmq/db';
+import { canBeEntered } from '../sso/sso-controller.ts';
 import { KeyRing } from '../auth/key-ring.ts';
 import { Mailer } from '../auth/mailer.ts';
 import { newMailToken } from '../auth/tokens.ts';
@@ -32,7 +33,7 @@ export class InvitationsController {
   @Route('updateTenant')
   async update(@Input() input: RouteInput<'updateTenant'>): Promise<RouteOutput<'updateTenant'>> {
     const { tenantId } = input.params;
-    const { name, mfaRequired } = input.body;
+    const { name, mfaRequired, ssoRequired } = input.body;
     if (mfaRequired === true && input.principal?.type === 'user') {
       const person = await this.#database.people.person(input.principal.id);
       if (!person?.totpConfirmedAt)
@@ -41,12 +42,15 @@ export class InvitationsController {
         });
     }
     const { answer } = await this.#write.run(input, 'tenant.update', async (tx) => {
-      const data = { ...(name === undefined ? {} : { name }), ...(mfaRequired === undefined ? {} : { mfaRequired }) };
+      if (ssoRequired === true) await canBeEntered(tx);
+      const data = {
+        ...(name === undefined ? {} : { name }),
+        ...(mfaRequired === undefined ? {} : { mfaRequired }),
+        ...(ssoRequired === undefined ? {} : { ssoRequired }),
+      };
       const row = await tx.tenant.update({ where: { id: tenantId }, data });
       const shown = {
-        id: row.id,
-        name: row.name,
-        mfaRequired: row.mfaRequired,
+        ...{ id: row.id, name: row.name, mfaRequired: row.mfaRequired, ssoRequired: row.ssoRequired },
         createdAt: row.createdAt.toISOString(),
       };
       return { answer: shown, target: { type: 'tenant', id: tenantId }, detail: data };

@@ -28,7 +28,7 @@ export class TenantsController {
     return {
       id: TenantId.parse(row.id),
       name: row.name,
-      mfaRequired: row.mfaRequired,
+      ...{ mfaRequired: row.mfaRequired, ssoRequired: row.ssoRequired },
       createdAt: row.createdAt.toISOString(),
     };
   }

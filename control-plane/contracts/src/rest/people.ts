@@ -47,5 +47,9 @@ export const AcceptedInvitation = z.object({ tenantId: z.uuid() });
 
 /** `PATCH /v1/tenants/{tenantId}` */
 export const UpdateTenantBody = z
-  .object({ name: z.string().trim().min(1).max(80).optional(), mfaRequired: z.boolean().optional() })
+  .object({
+    name: z.string().trim().min(1).max(80).optional(),
+    mfaRequired: z.boolean().optional(),
+    ssoRequired: z.boolean().optional(),
+  })
   .strict();

@@ -10,6 +10,8 @@ export const Tenant = z.object({
   name: z.string(),
   /** Nobody without a second factor may act in the tenant. */
   mfaRequired: z.boolean().optional(),
+  /** People enter through the tenant's identity provider alone; owners may use their password still (break-glass). */
+  ssoRequired: z.boolean().optional(),
   createdAt: z.iso.datetime(),
 });
 export type Tenant = z.infer<typeof Tenant>;
