@@ -138,6 +138,12 @@ export const AuthenticationSettings = z.object({
       keys: z.array(z.record(z.string(), z.unknown())).max(50),
       /** The claim whose text is the principal's name. */
       principalClaim: z.string().min(1).max(100).default('sub'),
+      /**
+       * The claim that says what the bearer may do with topics; absent = `acl`. Its value: a list of
+       * `{permission: allow | deny, action: publish | subscribe | all, topic}`, the first match decides, or
+       * `{pub, sub, all}` with lists of topics; a deny rule of the cluster stands against every allow of it.
+       */
+      aclClaim: z.string().min(1).max(100).optional(),
     })
     .optional(),
   /** Client certificates: a subject below one of these authorities (PEM) is a principal. */

@@ -5,9 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSigner } from 'fast-jwt';
 import { describe, expect, it } from 'vitest';
-import type { Admission, AdmitRequest, ConnectionInfo, Refusal } from './broker-types.ts';
+import type { Admission, AdmitRequest, Connection, ConnectionInfo, Refusal } from './broker-types.ts';
 import { DEFAULT_SETTINGS, type NamespaceSettings } from './index.ts';
-import { admitRequest, config, credential, TestNode } from './testing/test-node.ts';
+import {
+  admitRequest,
+  config,
+  credential,
+  runOf,
+  settled,
+  subscribeOptions,
+  takeAll,
+  TestNode,
+  TestSubscriber,
+} from './testing/test-node.ts';
 
 const NOW_S = 1_700_000_000;
 const settings = (change: Partial<NamespaceSettings>): NamespaceSettings => ({ ...DEFAULT_SETTINGS, ...change });
@@ -34,6 +44,10 @@ async function nodeWith(change: Partial<NamespaceSettings>, credentials = [crede
   };
   return { node, apply, admit, connect };
 }
+const open = ({ connection, reasons }: { connection: Connection | Refusal; reasons: string[] }) => {
+  if ('refused' in connection) throw new Error(connection.refused);
+  return { connection, reasons };
+};
 const principalOf = (outcome: Admission | Refusal): string =>
   'refused' in outcome ? `!${outcome.refused}` : `${outcome.method} ${outcome.principal}`;
 
@@ -111,6 +125,112 @@ describe('JWT', () => {
     }
     // a credential's own name is its own password's
     expect(principalOf(admit({ username: 'ann', password: Buffer.from(tokens[0]!) }))).toBe('!bad-credentials');
+  });
+
+  it('a claim with rules: what it allows beyond the cluster, what it denies, and what the cluster denies anyway', async () => {
+    const rule = { principal: '*', resource: 'topic', patternType: 'filter' } as const;
+    const rules = [{ ...rule, id: 'no', effect: 'deny', pattern: 'vault/#', actions: ['all'] }] as const;
+    const { node, admit, connect } = await nodeWith({ authentication, acl: { whenNoRuleMatches: 'deny', rules } });
+    const bearer = (acl: unknown, more = {}) =>
+      admit({ proof: { kind: 'jwt', token: signed('HS256', secret, { ...claims, acl, ...more }) } });
+    const acl = [
+      { permission: 'deny', action: 'publish', topic: 'a/secret' },
+      { permission: 'allow', action: 'all', topic: 'a/#' },
+      { permission: 'allow', action: 'subscribe', topic: 'of/${clientid}/${username}' },
+      { permission: 'allow', action: 'subscribe', topic: 'eq x/+' },
+      { permission: 'allow', action: 'publish', topic: 'vault/1' },
+    ];
+    const { connection } = open(connect(bearer(acl)));
+    const may = (action: 'read' | 'write', name: string, one = connection) => one.allows(action, 'topic', name);
+    expect(['a/1', 'a/b/c', 'a/secret', 'b', 'vault/1'].map((name) => may('write', name))).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+    ]);
+    expect(['a/#', '#', 'of/c/d1', 'of/c/d2', 'x/+', 'x/1', 'vault/1'].map((name) => may('read', name))).toEqual([
+      true,
+      false,
+      true,
+      false,
+      true,
+      false,
+      false,
+    ]);
+    expect(connection.allows('describe', 'topic', 'a/1')).toBe(true);
+    expect(connection.allows('read', 'group', 'g')).toBe(false);
+    const widening = open(
+      connect(bearer([{ permission: 'allow', action: 'all', topic: '${clientid}' }]), {
+        clientId: 'a/#',
+      }),
+    );
+    expect(may('read', 'a/1', widening.connection)).toBe(false);
+    const kafka = open(connect(bearer({ pub: ['k/t'], all: ['k.u'] }), { protocol: 'kafka' })).connection;
+    expect(['k.t', 'k.u'].map((name) => [may('write', name, kafka), may('read', name, kafka)])).toEqual([
+      [true, false],
+      [true, true],
+    ]);
+    // who brings no rules has the cluster's
+    expect(
+      may('write', 'a/1', open(connect(admit({ proof: { kind: 'jwt', token: signed('HS256', secret) } }))).connection),
+    ).toBe(false);
+    for (const bad of [
+      'text',
+      null,
+      7,
+      [{}],
+      [{ permission: 'allow', action: 'all' }],
+      [{ permission: 'maybe', action: 'all', topic: 'a' }],
+      [{ permission: 'allow', action: 'all', topic: 'a', qos: 1 }],
+      { pub: 'a' },
+      { other: ['a'] },
+      { sub: [1] },
+      Array.from({ length: 101 }, () => acl[1]),
+      [{ ...acl[1], topic: 'x'.repeat(1025) }],
+    ]) {
+      expect(principalOf(bearer(bad))).toBe('!bad-credentials');
+    }
+    expect(node.namespace().settings.authentication.jwt?.aclClaim).toBeUndefined();
+  });
+
+  it('rules of a token hold for what is delivered, live and owed, in a cluster that refuses nobody anything; they end with it', async () => {
+    const { node, admit, connect, apply } = await nodeWith({
+      authentication: { ...authentication, jwt: { ...jwt, aclClaim: 'may' } },
+    });
+    const may = [
+      { permission: 'deny', action: 'subscribe', topic: 'a/secret' },
+      { permission: 'allow', action: 'all', topic: '#' },
+    ];
+    const token = signed('HS256', secret, { ...claims, may });
+    const begin = () => {
+      const { connection, reasons } = open(connect(admit({ proof: { kind: 'jwt', token } })));
+      const subscriber = new TestSubscriber();
+      const opened = node.namespace().openSession({
+        ...{ connection, clientId: 'c', cleanStart: false, expirySeconds: 3600, receiver: subscriber, will: null },
+      });
+      if ('refused' in opened) throw new Error(opened.message);
+      return { session: opened.session, subscriber, reasons, connection };
+    };
+    const first = begin();
+    const outcome = first.session.subscribe('a/#', subscribeOptions);
+    await (outcome.refusal === null ? outcome.commit!.promise() : null);
+    const publish = async (qos: 0 | 1, text: string) => {
+      for (const topic of ['a/secret', 'a/open'])
+        node.namespace().publish(runOf(topic, [`${topic} ${text}`], qos), node.connect('p'));
+      await settled(node);
+    };
+    await publish(0, 'live');
+    expect(first.subscriber.payloads).toEqual(['a/open live']);
+    first.session.detach(false);
+    first.connection.close();
+    await publish(1, 'owed');
+    const second = begin();
+    expect((await takeAll(second.session)).map(({ message }) => message!.payload.toString())).toEqual(['a/open owed']);
+    node.runtime.advance(66_000);
+    node.broker.sweep();
+    expect(second.reasons).toEqual(['credential-revoked']);
+    await apply({});
   });
 
   it('refuses wrong times, issuers, audiences, keys, algorithms and shapes', async () => {

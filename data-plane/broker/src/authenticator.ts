@@ -2,6 +2,7 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { AuthenticationSettings, CredentialRecord, ScramVerifier } from '@robustmq/meta';
 import type { AuthenticationMethod, Proof, ScramMechanism } from './broker-types.ts';
 import { JwtChecker } from './jwt-checker.ts';
+import type { TokenAcl } from './token-acl.ts';
 import { X509Checker } from './x509-checker.ts';
 
 /** Somebody is who they say. */
@@ -10,6 +11,8 @@ export interface Proven {
   readonly method: AuthenticationMethod;
   /** When the proof runs out; Infinity = never. */
   readonly expiresAtMs: number;
+  /** What the proof itself says its bearer may do; absent = the cluster's rules alone count. */
+  readonly acl?: TokenAcl;
 }
 
 /** Checked in place of a credential that does not exist, so that absent and wrong take the same time. */

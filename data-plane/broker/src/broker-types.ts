@@ -4,6 +4,7 @@ import type { StreamTierReport } from '@robustmq/journal';
 import type { ListenerInfo } from '@robustmq/wire';
 import type { Message, QoS } from './message.ts';
 import type { PublishRun } from './publish-run.ts';
+import type { TokenAcl } from './token-acl.ts';
 
 export type Protocol = 'mqtt' | 'kafka' | 'amqp';
 
@@ -102,6 +103,8 @@ export interface Admission {
   readonly method?: AuthenticationMethod;
   /** When the proof runs out and the connection is asked to go; absent = never. Milliseconds since the epoch. */
   readonly expiresAtMs?: number;
+  /** What the proof says its bearer may do with topics, beside the cluster's rules; ends with the connection. */
+  readonly acl?: TokenAcl;
 }
 
 /** One cluster's world. Nothing reachable from here belongs to another cluster. */

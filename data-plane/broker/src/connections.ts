@@ -98,8 +98,9 @@ export class Connections {
   nowMs(): number {
     return this.#runtime.nowMs();
   }
-  decisionsOf({ protocol, principal, clientId, remoteAddress }: ConnectionInfo): ConnectionDecisions {
-    return new ConnectionDecisions(this.authorization, { protocol, principal, clientId, remoteAddress });
+  decisionsOf({ protocol, principal, clientId, remoteAddress, admission }: ConnectionInfo): ConnectionDecisions {
+    const subject = { protocol, principal, clientId, remoteAddress };
+    return new ConnectionDecisions(this.authorization, subject, admission?.acl ?? null);
   }
 
   /** null while there is room for one more connection. Takes nothing. */

@@ -99,6 +99,8 @@ export class SessionInbox implements Inbox {
   isAgeReported = false;
   /** The session it belongs to; null = a shared group's. */
   owner: { readonly clientId: string; readonly attachedAtMs: number } | null = null;
+  /** Whether its reader may have messages of a topic; null = of every one. */
+  accepts: ((topic: string) => boolean) | null = null;
   /** Entries became takeable. */
   onReady: (() => void) | null = null;
 
@@ -141,7 +143,7 @@ export class SessionInbox implements Inbox {
           source!.whenLoaded(this.#offsets[at]!, this.#loaded);
           break;
         }
-        if (!received && (message === null || isExpired(message, nowMs) || message.timestampMs < oldestMs)) {
+        if (!received && (message === null || message.timestampMs < oldestMs || !this.#mayBeGiven(message, nowMs))) {
           this.acknowledge(sequence);
         } else {
           entries.push(this.#entry(sequence, meta, message));
@@ -313,6 +315,9 @@ export class SessionInbox implements Inbox {
     return Infinity;
   }
 
+  #mayBeGiven(message: Message, nowMs: number): boolean {
+    return !isExpired(message, nowMs) && (this.accepts === null || this.accepts(message.topic));
+  }
   readonly #loaded = (): void => this.onReady?.();
 
   #stored(sequence: number): StoredEntry {

@@ -2,12 +2,15 @@ import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import type { JwtAlgorithm, JwtSettings } from '@robustmq/meta';
 import { createDecoder, createVerifier } from 'fast-jwt';
 import type { Proven } from './authenticator.ts';
+import { TokenAcl } from './token-acl.ts';
 
 /** Longer texts are no token of ours. */
 const TOKEN_CHARS_MAX = 16_384;
 /** Clocks may differ by so much. */
 const LEEWAY_MS = 5_000;
 const PRINCIPAL_CHARS_MAX = 255;
+/** Where the settings name none. */
+const ACL_CLAIM = 'acl';
 const SHAPE = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 type Verify = (token: string) => unknown;
@@ -56,7 +59,12 @@ export class JwtChecker {
     const principal = Object.hasOwn(claims, principalClaim) ? claims[principalClaim] : undefined;
     if (typeof principal !== 'string' || principal === '' || principal.length > PRINCIPAL_CHARS_MAX) return null;
     const expiresAtMs = typeof exp === 'number' ? exp * 1000 + LEEWAY_MS : Infinity;
-    return { principal, method: 'jwt', expiresAtMs };
+    const proven = { principal, method: 'jwt', expiresAtMs } as const;
+    const aclClaim = this.#settings.aclClaim ?? ACL_CLAIM;
+    if (!Object.hasOwn(claims, aclClaim)) return proven;
+    // a token whose rules are not understood would let in with fewer of them
+    const acl = TokenAcl.parse(claims[aclClaim]);
+    return acl === null ? null : { ...proven, acl };
   }
 }
 

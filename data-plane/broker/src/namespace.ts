@@ -308,11 +308,15 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
       if (imposed !== null) this.#tellBan('authenticate', imposed, request.protocol, remoteAddress, clientId);
       return refuse('bad-credentials');
     }
-    const { principal, method, expiresAtMs } = proven;
+    const { principal, method, expiresAtMs, acl } = proven;
     if (this.#suspended !== null) return refuse('suspended', this.#suspended);
     const refusal = this.connections.refusal();
     if (refusal !== null) return refusal;
-    return { namespace: this, principal, method, ...(Number.isFinite(expiresAtMs) ? { expiresAtMs } : {}) };
+    return {
+      ...{ namespace: this, principal, method },
+      ...(Number.isFinite(expiresAtMs) ? { expiresAtMs } : {}),
+      ...(acl === undefined ? {} : { acl }),
+    };
   }
 
   connect(info: ConnectionInfo): OpenConnection | Refusal {
@@ -338,6 +342,8 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
         return refuse('banned', imposed.reason);
       }
     }
+    // from now on somebody may be refused something, whatever the cluster's rules are
+    if (info.admission?.acl !== undefined && this.authorization.restrict()) this.index.invalidateAll();
     return this.connections.connect(info);
   }
   #banOf({ principal, clientId, remoteAddress }: ConnectionInfo, nowMs: number): Ban | null {

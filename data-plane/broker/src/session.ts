@@ -22,6 +22,8 @@ export class BrokerSession implements Session {
   isEnded = false;
   /** Who opened it last, and from where; empty = not known since a restart. */
   principal = '';
+  /** Its last client came with rules of its own (`Admission.acl`). */
+  hasRules = false;
   remoteAddress = '';
   attachedAtMs = 0;
   #expirySeconds: number;

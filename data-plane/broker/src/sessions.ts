@@ -13,7 +13,7 @@ import { GroupInboxes, isGroupSession } from './group-inboxes.ts';
 import type { InboxLog } from './inbox-log.ts';
 import type { SessionInbox } from './inbox.ts';
 import type { Runtime } from '@robustmq/wire';
-import type { OpenSession, Refusal, SubscribeOptions, SubscribeOutcome } from './broker-types.ts';
+import type { Connection, OpenSession, Refusal, SubscribeOptions, SubscribeOutcome } from './broker-types.ts';
 import type { Message } from './message.ts';
 import { refuse } from './refusal.ts';
 import type { RetainedMessages } from './retained.ts';
@@ -275,8 +275,12 @@ export class Sessions {
 
   #attach(session: BrokerSession, request: OpenSession): BrokerSession {
     const { info } = request.connection;
-    const isSame = session.principal === info.principal && session.remoteAddress === info.remoteAddress;
+    const hasRules = info.admission?.acl !== undefined;
+    const isSameClient = session.principal === info.principal && session.remoteAddress === info.remoteAddress;
+    const isSame = isSameClient && !hasRules && !session.hasRules;
+    session.hasRules = hasRules;
     session.connection = request.connection;
+    this.#limitInbox(session, request.connection);
     session.receiver = request.receiver;
     session.principal = info.principal;
     session.remoteAddress = info.remoteAddress;
@@ -304,6 +308,13 @@ export class Sessions {
     const { principal, clientId, remoteAddress } = session;
     return authorization.decide({ protocol: 'mqtt', principal, clientId, remoteAddress }, 'read', 'topic', topic)
       .allowed;
+  }
+
+  /** What was owed to it while it was away was so by the cluster's rules; its token may say less. */
+  #limitInbox({ inbox }: BrokerSession, connection: Connection): void {
+    if (inbox === null) return;
+    inbox.accepts =
+      connection.info.admission?.acl !== undefined ? (topic) => connection.allows('read', 'topic', topic) : null;
   }
 
   /** `{clientId}` and `{username}` that would widen the filter make none of it. */

@@ -91,6 +91,8 @@ export interface JwtSettings {
   readonly keys: readonly Readonly<Record<string, unknown>>[];
   /** The claim whose text is the principal's name. */
   readonly principalClaim: string;
+  /** The claim that says what the bearer may do with topics; absent = `acl`. */
+  readonly aclClaim?: string | undefined;
 }
 export interface X509Settings {
   readonly authoritiesPem: string;
