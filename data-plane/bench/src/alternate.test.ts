@@ -1,11 +1,22 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { alternate, type Contender } from './alternate.ts';
-import { runMqtt, type MqttScenario, type MqttTarget } from './mqtt-scenarios.ts';
+import { runFlow, type MqttTarget } from './mqtt-flow.ts';
+import type { FlowScenario } from './mqtt-scenarios.ts';
 import { PeerFailure } from './peer-failure.ts';
 import { freeBase, startPeer } from './peers.ts';
 
-const SPEC: MqttScenario = { name: 'x', publishers: 2, subscribers: 2, qos: 0, payloadBytes: 16, window: 100 };
+const TIMES = { warmMs: 50, measureMs: 200, restMs: 100, silenceMs: 3_000 };
+const SPEC: FlowScenario = {
+  kind: 'flow',
+  name: 'x',
+  publishers: 2,
+  subscribers: 2,
+  qos: 0,
+  payloadBytes: 16,
+  window: 100,
+  layout: 'one-topic',
+};
 
 /** A server that accepts everybody and never says a word. */
 class HangingPeer implements Contender, MqttTarget {
@@ -56,7 +67,7 @@ it('measures on when a peer hangs, and says so where its numbers would be', { ti
   const results = await alternate<HangingPeer | typeof robustmq, { deliveriesPerSecond: number }>(
     [hanging, robustmq],
     2,
-    (peer) => runMqtt(peer, SPEC, 50, 200, peer === hanging ? 300 : 30_000),
+    (peer) => runFlow(peer, SPEC, { ...TIMES, answerMs: peer === hanging ? 300 : 30_000 }),
     (line) => said.push(line),
   );
   expect(results[0]).toBe('n/a (no answer in 0.3 s)');
@@ -86,4 +97,16 @@ it('gives up a peer that does not start again, and ends when our own server fail
   expect(await alternate([dead], 3, fail, () => undefined)).toEqual(['n/a (did not start)']);
   const ours = { name: 'robustmq', isOurs: true, restart: () => Promise.resolve() };
   await expect(alternate([ours], 3, fail, () => undefined)).rejects.toThrow('boom');
+});
+
+it('measures a peer again that was only slow without starting it again', async () => {
+  let calls = 0;
+  let restarts = 0;
+  const peer = { name: 'theirs', isOurs: false, restart: () => Promise.resolve(void restarts++) };
+  const run = async (): Promise<number> => {
+    if (++calls === 1) throw new PeerFailure('theirs', 'it kept 3 % of the rate', { isSlowness: true });
+    return calls;
+  };
+  expect(await alternate([peer], 1, run, () => undefined)).toEqual([[2]]);
+  expect(restarts).toBe(0);
 });

@@ -13,8 +13,8 @@ export type Results<T> = T[] | string;
 
 /**
  * Measures every contender once per round; the order turns round with each round. A contender that is not ours and fails
- * is started again once and measured again; when that fails too, it is out of this scenario and started again for the
- * next. Throws what ours throws.
+ * is started again once (not where it was only slow) and measured again; when that fails too, it is out of this scenario
+ * and started again for the next. Throws what ours throws.
  */
 export async function alternate<C extends Contender, T>(
   contenders: readonly C[],
@@ -31,9 +31,11 @@ export async function alternate<C extends Contender, T>(
       if (contender.isOurs) throw error;
       const first = !restarted.has(contender);
       restarted.add(contender);
-      say(`${describe(contender.name, error)}; ${first ? 'started again' : 'not measured here'}`);
+      const isWell = error instanceof PeerFailure && error.isSlowness;
+      const next = isWell ? 'measured again' : 'started again';
+      say(`${describe(contender.name, error)}; ${first ? next : 'not measured here'}`);
       try {
-        await contender.restart();
+        if (!isWell) await contender.restart();
       } catch (refusal) {
         say(describe(contender.name, refusal));
         return unavailable(refusal);

@@ -1,34 +1,47 @@
-import { connect, type Socket } from 'node:net';
-import { fetchFrom, produce, recordBatch, saslAuthenticate, saslHandshake } from './kafka-wire.ts';
-import { ANSWER_MS_MAX, noAnswer, PeerFailure } from './peer-failure.ts';
-import type { Peer } from './peers.ts';
+import { fetched, KafkaLoadClient, type KafkaTarget } from './kafka-client.ts';
+import { fetchFrom, produce, recordBatch } from './kafka-wire.ts';
+import { PeerFailure } from './peer-failure.ts';
 
 export interface KafkaScenario {
   readonly name: string;
+  readonly topic: string;
+  readonly acks: 1 | -1;
   readonly recordsPerBatch: number;
   readonly recordBytes: number;
   readonly connections: number;
   /** Produce requests in flight per connection. */
   readonly depth: number;
 }
-export const KAFKA_SCENARIOS: readonly KafkaScenario[] = [
-  { name: 'produce acks=all, 1 × 256 B, depth 5', recordsPerBatch: 1, recordBytes: 256, connections: 1, depth: 5 },
-  { name: 'produce acks=all, 100 × 256 B, depth 5', recordsPerBatch: 100, recordBytes: 256, connections: 1, depth: 5 },
-  {
-    name: 'produce acks=all, 1000 × 256 B, depth 5',
-    recordsPerBatch: 1000,
-    recordBytes: 256,
-    connections: 1,
-    depth: 5,
-  },
-  {
-    name: 'produce acks=all, 16 connections × 1 × 256 B',
-    recordsPerBatch: 1,
-    recordBytes: 256,
-    connections: 16,
-    depth: 1,
-  },
-];
+
+/** Stored in a file, acknowledged after `fdatasync`. */
+export const FLUSHED = 'bench';
+/** Stored in a file, acknowledged before it is there. */
+export const UNFLUSHED = 'bench-memory';
+const SIZES = [
+  ['1 × 256 B', 1, 256],
+  ['100 × 256 B', 100, 256],
+  ['1 MiB', 4, 256 * 1024],
+] as const;
+const LOADS = [
+  ['1 connection', 1, 5],
+  ['100 connections', 100, 1],
+] as const;
+const SPOKEN = { 1: 'acks=1', [-1]: 'acks=all' } as const;
+
+/** Both kinds of acknowledgement, three sizes, one connection with five requests under way and a hundred with one each. */
+export const PRODUCE_SCENARIOS: readonly KafkaScenario[] = ([-1, 1] as const).flatMap((acks) =>
+  SIZES.flatMap(([size, recordsPerBatch, recordBytes]) =>
+    LOADS.map(([load, connections, depth]) => {
+      const name = `produce ${SPOKEN[acks]}, ${size}, ${load}`;
+      return { name, topic: FLUSHED, acks, recordsPerBatch, recordBytes, connections, depth };
+    }),
+  ),
+);
+/** What the protocol costs when nobody waits for the disk. */
+export const UNFLUSHED_SCENARIOS: readonly KafkaScenario[] = SIZES.map(([size, recordsPerBatch, recordBytes]) => {
+  const name = `produce, not flushed, ${size}, 1 connection`;
+  return { name, topic: UNFLUSHED, acks: -1, recordsPerBatch, recordBytes, connections: 1, depth: 5 };
+});
 
 export interface KafkaMeasured {
   readonly recordsPerSecond: number;
@@ -36,136 +49,138 @@ export interface KafkaMeasured {
   readonly cpuMicrosPerRecord: number;
 }
 
-/** One connection that answers by calling `onResponse` with each frame's body (correlation id included). */
-class KafkaLoadClient {
-  readonly socket: Socket;
-  readonly #peerName: string;
-  onResponse: ((frame: Buffer) => void) | null = null;
-  #buffer = Buffer.allocUnsafe(4 << 20);
-  #fill = 0;
+/** Bytes a scenario has under way: what one flush could carry at most. */
+export function bytesInFlight(spec: KafkaScenario): number {
+  return recordBatch(spec.recordsPerBatch, spec.recordBytes).length * spec.connections * spec.depth;
+}
 
-  private constructor(socket: Socket, peerName: string) {
-    this.socket = socket;
-    this.#peerName = peerName;
-    socket.setNoDelay(true);
-    socket.on('error', () => {});
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
-  }
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-  static async open(peer: Peer): Promise<KafkaLoadClient> {
-    const socket = connect(peer.port + 1, '127.0.0.1');
-    await new Promise<void>((resolve, reject) => {
-      socket.once('connect', () => resolve());
-      socket.once('error', (error) => reject(new PeerFailure(peer.name, error.message, { cause: error })));
-    });
-    const client = new KafkaLoadClient(socket, peer.name);
-    await client.call(saslHandshake());
-    const answer = await client.call(saslAuthenticate(peer.username ?? 'bench', peer.password ?? 'bench'));
-    if (answer.readInt16BE(4) !== 0) throw new PeerFailure(peer.name, 'it refused the login');
-    return client;
-  }
+/** Clients that produce as fast as they are answered, until `stop`. Throws PeerFailure. */
+export class ProduceLoad {
+  readonly batchBytes: number;
+  readonly #target: KafkaTarget;
+  readonly #spec: KafkaScenario;
+  readonly #clients: readonly KafkaLoadClient[];
+  #acknowledged = 0;
+  #refused = 0;
+  #running = true;
 
-  call(bytes: Buffer): Promise<Buffer> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(noAnswer(this.#peerName, ANSWER_MS_MAX)), ANSWER_MS_MAX);
-      this.onResponse = (frame) => {
-        clearTimeout(timer);
-        resolve(Buffer.from(frame));
+  private constructor(target: KafkaTarget, spec: KafkaScenario, clients: readonly KafkaLoadClient[]) {
+    this.#target = target;
+    this.#spec = spec;
+    this.#clients = clients;
+    const batch = recordBatch(spec.recordsPerBatch, spec.recordBytes);
+    this.batchBytes = batch.length;
+    const frame = produce(7, spec.topic, batch, spec.acks);
+    // correlation id 4, one topic 4, its name, one partition 4, index 4: then the error code
+    const errorAt = 4 + 4 + 2 + spec.topic.length + 4 + 4;
+    for (const client of clients) {
+      client.onResponse = (answer) => {
+        if (answer.readInt16BE(errorAt) !== 0) this.#refused = answer.readInt16BE(errorAt);
+        this.#acknowledged++;
+        if (this.#running) client.socket.write(frame);
       };
-      this.socket.write(bytes);
-    });
+      for (let index = 0; index < spec.depth; index++) client.socket.write(frame);
+    }
   }
-
-  #onData(chunk: Buffer): void {
-    if (this.#fill + chunk.length > this.#buffer.length) {
-      const grown = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#fill + chunk.length));
-      this.#buffer.copy(grown, 0, 0, this.#fill);
-      this.#buffer = grown;
-    }
-    chunk.copy(this.#buffer, this.#fill);
-    this.#fill += chunk.length;
-    let at = 0;
-    while (at + 4 <= this.#fill) {
-      const size = this.#buffer.readInt32BE(at);
-      if (at + 4 + size > this.#fill) break;
-      this.onResponse?.(this.#buffer.subarray(at + 4, at + 4 + size));
-      at += 4 + size;
-    }
-    this.#buffer.copy(this.#buffer, 0, at, this.#fill);
-    this.#fill -= at;
+  static async start(target: KafkaTarget, spec: KafkaScenario): Promise<ProduceLoad> {
+    const open = Array.from({ length: spec.connections }, () => KafkaLoadClient.open(target));
+    return new ProduceLoad(target, spec, await Promise.all(open));
+  }
+  /** Batches acknowledged so far. */
+  get acknowledged(): number {
+    if (this.#refused !== 0) throw new PeerFailure(this.#target.name, `error code ${this.#refused}`);
+    return this.#acknowledged;
+  }
+  stop(): void {
+    this.#running = false;
+    for (const client of this.#clients) client.socket.destroy();
+  }
+  async measure(measureMs: number): Promise<KafkaMeasured> {
+    const [from, cpuFrom, at] = [this.acknowledged, this.#target.cpuMicros(), performance.now()];
+    await pause(measureMs);
+    const batches = this.acknowledged - from;
+    const [cpu, seconds] = [this.#target.cpuMicros() - cpuFrom, (performance.now() - at) / 1000];
+    if (batches === 0) throw new PeerFailure(this.#target.name, `${this.#spec.name}: nothing was acknowledged`);
+    const records = batches * this.#spec.recordsPerBatch;
+    return {
+      recordsPerSecond: records / seconds,
+      megabytesPerSecond: (batches * this.batchBytes) / seconds / 1e6,
+      cpuMicrosPerRecord: cpu / records,
+    };
   }
 }
 
 /** Produces for `measureMs` and counts acknowledged records. Throws when a request is refused. */
 export async function runProduce(
-  peer: Peer,
+  target: KafkaTarget,
   spec: KafkaScenario,
   warmMs: number,
   measureMs: number,
 ): Promise<KafkaMeasured> {
-  const batch = recordBatch(spec.recordsPerBatch, spec.recordBytes);
-  const frame = produce(7, 'bench', batch);
-  const clients = await Promise.all(Array.from({ length: spec.connections }, () => KafkaLoadClient.open(peer)));
-  let acknowledged = 0;
-  let refused = 0;
-  let running = true;
-  for (const client of clients) {
-    client.onResponse = (answer) => {
-      // correlation id 4, one topic 4, "bench" 7, one partition 4, index 4: then the error code
-      if (answer.readInt16BE(23) !== 0) refused = answer.readInt16BE(23);
-      acknowledged++;
-      if (running) client.socket.write(frame);
-    };
-    for (let index = 0; index < spec.depth; index++) client.socket.write(frame);
+  const load = await ProduceLoad.start(target, spec);
+  try {
+    await pause(warmMs);
+    return await load.measure(measureMs);
+  } finally {
+    load.stop();
   }
-  await new Promise((resolve) => setTimeout(resolve, warmMs));
-  const [from, cpuFrom, at] = [acknowledged, peer.cpuMicros(), performance.now()];
-  await new Promise((resolve) => setTimeout(resolve, measureMs));
-  const records = (acknowledged - from) * spec.recordsPerBatch;
-  const [cpu, seconds] = [peer.cpuMicros() - cpuFrom, (performance.now() - at) / 1000];
-  running = false;
-  for (const client of clients) client.socket.destroy();
-  if (refused !== 0) throw new PeerFailure(peer.name, `error code ${refused}`);
-  if (records === 0) throw new PeerFailure(peer.name, `${spec.name}: nothing was acknowledged`);
-  return {
-    recordsPerSecond: records / seconds,
-    megabytesPerSecond: ((records / spec.recordsPerBatch) * batch.length) / seconds / 1e6,
-    cpuMicrosPerRecord: cpu / records,
-  };
+}
+
+/** Writes `sizeBytes` to a topic, so that there is something to fetch. */
+export async function fill(target: KafkaTarget, topic: string, sizeBytes: number): Promise<void> {
+  const [, size] = SIZES;
+  const spec: KafkaScenario = { ...UNFLUSHED_SCENARIOS[1]!, topic, recordsPerBatch: size[1], recordBytes: size[2] };
+  const load = await ProduceLoad.start(target, spec);
+  try {
+    while (load.acknowledged * load.batchBytes < sizeBytes) await pause(20);
+  } finally {
+    load.stop();
+  }
 }
 
 const FETCH_BYTES_MAX = 1 << 20;
 
-/** Reads topic `bench` from offset 0 to its end, again and again, for `measureMs`; MB/s of record batches received. */
-export async function runFetch(peer: Peer, measureMs: number): Promise<KafkaMeasured> {
-  const client = await KafkaLoadClient.open(peer);
-  const [cpuFrom, at] = [peer.cpuMicros(), performance.now()];
-  let [offset, bytes, records] = [0, 0, 0];
-  while (performance.now() - at < measureMs) {
-    const answer = await client.call(fetchFrom(9, 'bench', offset, FETCH_BYTES_MAX));
-    // correlation 4, throttle 4, topics 4, "bench" 7, partitions 4, index 4: error code; then 8 + 8, aborted 4, size 4
-    const error = answer.readInt16BE(27);
-    if (error !== 0) throw new PeerFailure(peer.name, `fetch error code ${error}`);
-    let from = 29 + 8 + 8;
-    const aborted = answer.readInt32BE(from);
-    from += 4 + Math.max(aborted, 0) * 16;
-    const size = answer.readInt32BE(from);
-    from += 4;
-    if (size === 0) {
-      offset = 0;
-      continue;
-    }
-    bytes += size;
-    for (let position = from; position < from + size;) {
-      const base = Number(answer.readBigInt64BE(position));
-      const count = answer.readInt32BE(position + 57);
-      records += count;
-      offset = base + answer.readInt32BE(position + 23) + 1;
-      position += 12 + answer.readInt32BE(position + 8);
-    }
+/** Reads a topic by 1 MiB from offset 0 to its end, again and again, for `measureMs`. */
+export async function runFetch(target: KafkaTarget, topic: string, measureMs: number): Promise<KafkaMeasured> {
+  return follow(target, topic, 0, true, measureMs);
+}
+
+/** Reads a topic at its end, while a load writes it as fast as it is acknowledged. */
+export async function runTail(target: KafkaTarget, warmMs: number, measureMs: number): Promise<KafkaMeasured> {
+  const load = await ProduceLoad.start(target, UNFLUSHED_SCENARIOS[1]!);
+  try {
+    await pause(warmMs);
+    return await follow(target, UNFLUSHED, load.acknowledged * 100, false, measureMs);
+  } finally {
+    load.stop();
   }
-  const [cpu, seconds] = [peer.cpuMicros() - cpuFrom, (performance.now() - at) / 1000];
+}
+
+async function follow(
+  target: KafkaTarget,
+  topic: string,
+  from: number,
+  again: boolean,
+  measureMs: number,
+): Promise<KafkaMeasured> {
+  const client = await KafkaLoadClient.open(target);
+  const [cpuFrom, at] = [target.cpuMicros(), performance.now()];
+  let [offset, bytes, records] = [from, 0, 0];
+  while (performance.now() - at < measureMs) {
+    const answer = await client.call(fetchFrom(9, topic, offset, FETCH_BYTES_MAX));
+    const { start, end, highWatermark } = fetched(answer, topic, target.name);
+    bytes += end - start;
+    for (let position = start; position < end; position += 12 + answer.readInt32BE(position + 8)) {
+      records += answer.readInt32BE(position + 57);
+      offset = Number(answer.readBigInt64BE(position)) + answer.readInt32BE(position + 23) + 1;
+    }
+    if (again && offset >= highWatermark) offset = 0;
+  }
+  const [cpu, seconds] = [target.cpuMicros() - cpuFrom, (performance.now() - at) / 1000];
   client.socket.destroy();
+  if (records === 0) throw new PeerFailure(target.name, 'nothing was fetched');
   return {
     recordsPerSecond: records / seconds,
     megabytesPerSecond: bytes / seconds / 1e6,

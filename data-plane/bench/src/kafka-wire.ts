@@ -76,15 +76,15 @@ export const saslAuthenticate = (username: string, password: string): Buffer => 
   const token = Buffer.from(`\0${username}\0${password}`);
   return request(36, 0, 2, Buffer.concat([int32(token.length), token]));
 };
-/** Produce v7, acks −1, one topic and partition. */
-export const produce = (correlationId: number, topic: string, batch: Buffer): Buffer =>
+/** Produce v7 with `acks` 1 or −1, one topic and partition. */
+export const produce = (correlationId: number, topic: string, batch: Buffer, acks = -1): Buffer =>
   request(
     0,
     7,
     correlationId,
     Buffer.concat([
       int16(-1),
-      int16(-1),
+      int16(acks),
       int32(10_000),
       int32(1),
       string(topic),
@@ -94,7 +94,7 @@ export const produce = (correlationId: number, topic: string, batch: Buffer): Bu
       batch,
     ]),
   );
-/** Fetch v4, one topic and partition, no waiting. */
+/** Fetch v4, one topic and partition; waits up to 100 ms for a first byte. */
 export const fetchFrom = (correlationId: number, topic: string, offset: number, bytesMax: number): Buffer =>
   request(
     1,

@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { noAnswer, PeerFailure } from './peer-failure.ts';
 
 /** Where a load client connects to. */
@@ -7,48 +8,78 @@ export interface MqttServer {
   readonly port: number;
   readonly username: string | null;
   readonly password: string | null;
+  readonly tls?: boolean;
 }
+
+/** Sums over all clients that share it. */
+export interface Tally {
+  /** PUBLISH packets received for the first time. */
+  received: number;
+  /** Publishes whose exchange is complete: PUBACK (QoS 1) or PUBCOMP (QoS 2). */
+  acknowledged: number;
+}
+export interface OpenOptions {
+  /** Each answer is waited for at most so long. */
+  readonly answerMs: number;
+  /** Default: the client's own. */
+  readonly tally?: Tally;
+  /** False: the session outlives the connection. Default: true. */
+  readonly cleanSession?: boolean;
+}
+
+const EMPTY = Buffer.alloc(0);
+const DISCONNECT = Buffer.from([0xe0, 0]);
+const TYPE = { connack: 2, publish: 3, puback: 4, pubrec: 5, pubrel: 6, pubcomp: 7, suback: 9 } as const;
+const DUP = 8;
+const ACK_BYTES = 4;
 
 /** Byte-level MQTT 3.1.1 client of the load: pre-encoded packets, one write per turn, no object per message. */
 export class MqttLoadClient {
   readonly socket: Socket;
-  /** PUBLISH packets received. */
+  /** PUBLISH packets received for the first time. */
   received = 0;
-  /** PUBACKs received. */
+  /** Publishes that are done, see `Tally`. */
   acknowledged = 0;
+  readonly tally: Tally;
   readonly #peerName: string;
   readonly #answerMs: number;
+  /** Why the connection is gone, once it is. */
+  #end = 'it closed the connection';
   #rest: Buffer | null = null;
-  #acks: Buffer = Buffer.allocUnsafe(4 * 4096);
+  #acks: Buffer = EMPTY;
   #ackBytes = 0;
   #control: ((type: number) => void) | null = null;
   #gone: (() => void) | null = null;
   /** Called once per chunk that brought deliveries or acknowledgements. */
-  onProgress: (() => void) | null = null;
+  onProgress: ((client: MqttLoadClient) => void) | null = null;
   /** First payload bytes of each delivery, for latency runs. */
   onMessage: ((chunk: Buffer, payloadAt: number) => void) | null = null;
 
-  private constructor(socket: Socket, peerName: string, answerMs: number) {
+  private constructor(socket: Socket, peerName: string, options: OpenOptions) {
     this.socket = socket;
+    this.tally = options.tally ?? { received: 0, acknowledged: 0 };
     this.#peerName = peerName;
-    this.#answerMs = answerMs;
+    this.#answerMs = options.answerMs;
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('error', () => {});
     socket.on('close', () => this.#gone?.());
   }
 
-  /** Connects and logs in; each answer is waited for at most `answerMs`. Throws PeerFailure. */
-  static async open(peer: MqttServer, clientId: string, answerMs: number): Promise<MqttLoadClient> {
-    const socket = connect(peer.port, '127.0.0.1');
+  /** Connects and logs in. Throws PeerFailure, also when CONNACK is a refusal. */
+  static async open(peer: MqttServer, clientId: string, options: OpenOptions): Promise<MqttLoadClient> {
+    const socket =
+      peer.tls === true
+        ? connectTls({ port: peer.port, host: '127.0.0.1', rejectUnauthorized: false })
+        : connect(peer.port, '127.0.0.1');
     await new Promise<void>((resolve, reject) => {
-      socket.once('connect', () => resolve());
+      socket.once(peer.tls === true ? 'secureConnect' : 'connect', () => resolve());
       socket.once('error', (error) => reject(new PeerFailure(peer.name, error.message, { cause: error })));
     });
-    const client = new MqttLoadClient(socket, peer.name, answerMs);
-    socket.write(connectPacket(clientId, peer.username, peer.password));
+    const client = new MqttLoadClient(socket, peer.name, options);
+    socket.write(connectPacket(clientId, peer.username, peer.password, options.cleanSession ?? true));
     try {
-      await client.#waitFor(2);
+      await client.#waitFor(TYPE.connack);
     } catch (error) {
       client.close();
       throw error;
@@ -59,7 +90,7 @@ export class MqttLoadClient {
   async subscribe(filter: string, qos: number): Promise<void> {
     const body = Buffer.concat([Buffer.from([0, 1]), text(filter), Buffer.from([qos])]);
     this.socket.write(Buffer.concat([Buffer.from([0x82, body.length]), body]));
-    await this.#waitFor(9);
+    await this.#waitFor(TYPE.suback);
   }
 
   #waitFor(type: number): Promise<void> {
@@ -70,7 +101,7 @@ export class MqttLoadClient {
         done();
       };
       const timer = setTimeout(() => settle(() => reject(noAnswer(this.#peerName, this.#answerMs))), this.#answerMs);
-      this.#gone = () => settle(() => reject(new PeerFailure(this.#peerName, 'it closed the connection')));
+      this.#gone = () => settle(() => reject(new PeerFailure(this.#peerName, this.#end)));
       this.#control = (got) => {
         if (got === type) settle(resolve);
       };
@@ -97,15 +128,7 @@ export class MqttLoadClient {
       }
       if (body + length > end) break;
       const first = bytes[at]!;
-      const type = first >> 4;
-      if (type === 3) {
-        this.received++;
-        const topicEnd = body + 2 + ((bytes[body]! << 8) | bytes[body + 1]!);
-        const qos = (first >> 1) & 3;
-        if (qos === 1) this.#acknowledge(bytes[topicEnd]!, bytes[topicEnd + 1]!);
-        this.onMessage?.(bytes, qos > 0 ? topicEnd + 2 : topicEnd);
-      } else if (type === 4) this.acknowledged++;
-      else this.#control?.(type);
+      this.#packet(bytes, first, body);
       at = body + length;
     }
     this.#rest = at === end ? null : bytes.subarray(at);
@@ -113,17 +136,50 @@ export class MqttLoadClient {
       this.socket.write(Buffer.from(this.#acks.subarray(0, this.#ackBytes)));
       this.#ackBytes = 0;
     }
-    this.onProgress?.();
+    this.onProgress?.(this);
   }
 
-  #acknowledge(high: number, low: number): void {
-    if (this.#ackBytes + 4 > this.#acks.length)
-      this.#acks = Buffer.concat([this.#acks, Buffer.allocUnsafe(this.#acks.length)]);
+  #packet(bytes: Buffer, first: number, body: number): void {
+    const type = first >> 4;
+    if (type === TYPE.publish) {
+      if ((first & DUP) === 0) {
+        this.received++;
+        this.tally.received++;
+      }
+      const topicEnd = body + 2 + ((bytes[body]! << 8) | bytes[body + 1]!);
+      const qos = (first >> 1) & 3;
+      if (qos > 0) this.#answer(qos === 1 ? TYPE.puback : TYPE.pubrec, 0, bytes[topicEnd]!, bytes[topicEnd + 1]!);
+      this.onMessage?.(bytes, qos > 0 ? topicEnd + 2 : topicEnd);
+    } else if (type === TYPE.puback || type === TYPE.pubcomp) {
+      this.acknowledged++;
+      this.tally.acknowledged++;
+    } else if (type === TYPE.pubrec) this.#answer(TYPE.pubrel, 2, bytes[body]!, bytes[body + 1]!);
+    else if (type === TYPE.pubrel) this.#answer(TYPE.pubcomp, 0, bytes[body]!, bytes[body + 1]!);
+    else if (type === TYPE.connack && bytes[body + 1] !== 0)
+      this.#refused(`it refused the connection with ${bytes[body + 1]}`);
+    else if (type === TYPE.suback && bytes[body + 2]! >= 0x80) this.#refused('it refused the subscription');
+    else this.#control?.(type);
+  }
+
+  #refused(why: string): void {
+    this.#end = why;
+    this.socket.destroy();
+  }
+
+  #answer(type: number, flags: number, high: number, low: number): void {
+    if (this.#ackBytes + ACK_BYTES > this.#acks.length) {
+      this.#acks = Buffer.concat([this.#acks, Buffer.allocUnsafe(Math.max(64, this.#acks.length))]);
+    }
     const acks = this.#acks;
-    acks[this.#ackBytes++] = 0x40;
+    acks[this.#ackBytes++] = (type << 4) | flags;
     acks[this.#ackBytes++] = 2;
     acks[this.#ackBytes++] = high;
     acks[this.#ackBytes++] = low;
+  }
+
+  /** DISCONNECT, then closes. */
+  end(): void {
+    this.socket.end(DISCONNECT);
   }
 
   close(): void {
@@ -136,8 +192,14 @@ const text = (value: string): Buffer => {
   return Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 255]), bytes]);
 };
 
-function connectPacket(clientId: string, username: string | null, password: string | null): Buffer {
-  const flags = 2 | (username ? 0x80 : 0) | (password ? 0x40 : 0);
+/** CONNECT of MQTT 3.1.1 without keep-alive. */
+export function connectPacket(
+  clientId: string,
+  username: string | null,
+  password: string | null,
+  clean: boolean,
+): Buffer {
+  const flags = (clean ? 2 : 0) | (username ? 0x80 : 0) | (password ? 0x40 : 0);
   const body = Buffer.concat([
     text('MQTT'),
     Buffer.from([4, flags, 0, 0]),

@@ -1,188 +1,122 @@
-import { MqttLoadClient, publishPacket, type MqttServer } from './mqtt-client.ts';
-import { ANSWER_MS_MAX, PeerFailure } from './peer-failure.ts';
+/** Reasons why a peer is not measured in a row, by its name. */
+export type Unsupported = Readonly<Record<string, string>>;
 
-/** A server whose CPU time can be told. */
-export interface MqttTarget extends MqttServer {
-  /** User and system CPU time so far, in microseconds. */
-  cpuMicros(): number;
-}
-
-export interface MqttScenario {
+/** Publishers and subscribers that run for a while; the figure is deliveries per second. */
+export interface FlowScenario {
+  readonly kind: 'flow';
   readonly name: string;
   readonly publishers: number;
   readonly subscribers: number;
+  readonly qos: 0 | 1 | 2;
+  readonly payloadBytes: number;
+  /** Messages a publisher may have unacknowledged (QoS 1, 2); QoS 0 is bounded by what is undelivered. */
+  readonly window: number;
+  /** one topic for all; `paired`: every publisher has a topic and a subscriber of its own; `shared`: one `$share` group. */
+  readonly layout: 'one-topic' | 'paired' | 'shared';
+  /** The next message goes when the last one has reached everybody. */
+  readonly isOneAtATime?: boolean;
+  /** Our server is measured a second time with all messages stored in a topic. */
+  readonly isCapturedToo?: boolean;
+  readonly unsupported?: Unsupported;
+}
+/** A session that was away comes back for what it is owed; deliveries per second from its CONNECT to the last message. */
+export interface DrainScenario {
+  readonly kind: 'drain';
+  readonly name: string;
+  readonly messages: number;
+  readonly payloadBytes: number;
+  readonly unsupported?: Unsupported;
+}
+/** Messages at a steady rate; the figures are percentiles of the time from when each was due to its arrival. */
+export interface LatencyScenario {
+  readonly kind: 'latency';
+  readonly name: string;
+  readonly publishers: number;
   readonly qos: 0 | 1;
   readonly payloadBytes: number;
-  /** Messages a publisher may have unacknowledged (QoS 1) or undelivered (QoS 0). */
-  readonly window: number;
-  /** Every publisher has a topic and a subscriber of its own. */
-  readonly paired?: boolean;
+  readonly messagesPerSecond: number;
 }
-
-export interface Measured {
-  readonly deliveriesPerSecond: number;
-  readonly cpuMicrosPerDelivery: number;
-  /** Share of one core that the peer used. */
-  readonly cores: number;
+/** Clients that connect, are let in and go, as fast as they can. */
+export interface StormScenario {
+  readonly kind: 'storm';
+  readonly name: string;
+  /** Connections on their way at a time. */
+  readonly concurrency: number;
 }
+/** What connections that do nothing cost a fresh process. */
+export interface IdleScenario {
+  readonly kind: 'idle';
+  readonly name: string;
+  readonly connections: number;
+  readonly tls: boolean;
+}
+export type MqttScenario = FlowScenario | DrainScenario | LatencyScenario | StormScenario | IdleScenario;
 
-const scenario = (
+const NO_QOS_2: Unsupported = {
+  rabbitmq: 'it answers QoS 2 with QoS 1',
+  'nats-server': 'it has no QoS 2',
+};
+const NO_SHARES: Unsupported = {
+  rabbitmq: 'it has no shared subscriptions',
+  'nats-server': 'it has no shared subscriptions',
+};
+/** Payload sizes of the rows where the size matters. */
+const SIZES = [
+  [16, '16 B'],
+  [256, '256 B'],
+  [4096, '4 KiB'],
+] as const;
+
+const flow = (
   name: string,
   publishers: number,
   subscribers: number,
-  qos: 0 | 1,
-  payloadBytes: number,
-  window = 1000,
-  paired = false,
-): MqttScenario => ({
+  qos: 0 | 1 | 2,
+  more: Partial<FlowScenario> = {},
+): FlowScenario => ({
+  kind: 'flow',
   name,
   publishers,
   subscribers,
   qos,
-  payloadBytes,
-  window,
-  paired,
+  payloadBytes: 256,
+  window: 1000,
+  layout: 'one-topic',
+  ...more,
 });
+const latency = (name: string, publishers: number, qos: 0 | 1): LatencyScenario => ({
+  kind: 'latency',
+  name,
+  publishers,
+  qos,
+  payloadBytes: 256,
+  messagesPerSecond: 10_000,
+});
+const sized = (qos: 0 | 1): FlowScenario[] =>
+  SIZES.map(([payloadBytes, size]) =>
+    flow(`1→1 QoS ${qos} ${size}`, 1, 1, qos, { payloadBytes, isCapturedToo: payloadBytes === 256 }),
+  );
 
+/** The rows of the MQTT tables in `docs/performance.md`. */
 export const MQTT_SCENARIOS: readonly MqttScenario[] = [
-  scenario('1→1 QoS 0 16 B', 1, 1, 0, 16),
-  scenario('1→1 QoS 0 256 B', 1, 1, 0, 256),
-  scenario('1→1 QoS 1 256 B', 1, 1, 1, 256),
-  scenario('fan-in 50→1 QoS 0 256 B', 50, 1, 0, 256, 100),
-  scenario('fan-in 50→1 QoS 1 256 B', 50, 1, 1, 256, 100),
-  scenario('fan-out 1→100 QoS 0 256 B', 1, 100, 0, 256),
-  scenario('fan-out 1→100 QoS 1 256 B', 1, 100, 1, 256),
-  scenario('lock step 50 pairs QoS 1 256 B', 50, 50, 1, 256, 1, true),
+  { kind: 'idle', name: 'idle connection', connections: 5000, tls: false },
+  { kind: 'idle', name: 'idle connection, TLS', connections: 1000, tls: true },
+  flow('lock step 50 pairs QoS 1 256 B', 50, 50, 1, { window: 1, layout: 'paired', isCapturedToo: true }),
+  flow('fan-out 1→1000 one at a time QoS 0 256 B', 1, 1000, 0, { isOneAtATime: true }),
+  { kind: 'storm', name: 'connection storm', concurrency: 32 },
+  latency('10,000 msg/s QoS 0, 1 publisher', 1, 0),
+  latency('10,000 msg/s QoS 1, 1 publisher', 1, 1),
+  latency('10,000 msg/s QoS 0, 100 publishers', 100, 0),
+  latency('10,000 msg/s QoS 1, 100 publishers', 100, 1),
+  ...sized(0),
+  ...sized(1),
+  flow('1→1 QoS 2 256 B', 1, 1, 2, { unsupported: NO_QOS_2 }),
+  flow('fan-in 50→1 QoS 0 256 B', 50, 1, 0),
+  flow('fan-in 50→1 QoS 1 256 B', 50, 1, 1, { window: 100, isCapturedToo: true }),
+  flow('fan-out 1→100 QoS 0 256 B', 1, 100, 0, { isCapturedToo: true }),
+  flow('fan-out 1→100 QoS 1 256 B', 1, 100, 1),
+  flow('fan-out 1→1000 QoS 0 256 B', 1, 1000, 0),
+  flow('1000→1000 on distinct topics QoS 1 256 B', 1000, 1000, 1, { window: 20, layout: 'paired' }),
+  flow('$share 4→4 QoS 1 256 B', 4, 4, 1, { layout: 'shared', unsupported: NO_SHARES }),
+  { kind: 'drain', name: 'offline drain QoS 1 256 B', messages: 10_000, payloadBytes: 256 },
 ];
-
-/** Deliveries that may be on their way at once, over all subscribers. */
-const DELIVERIES_IN_FLIGHT_MAX = 20_000;
-const BYTES_IN_FLIGHT_MAX = 16 << 20;
-const BURST = 64;
-
-class Publisher {
-  readonly client: MqttLoadClient;
-  readonly #block: Buffer;
-  readonly #packetBytes: number;
-  readonly #idAt: number;
-  sent = 0;
-  #nextId = 1;
-
-  constructor(client: MqttLoadClient, topic: string, { qos, payloadBytes }: MqttScenario) {
-    this.client = client;
-    const { bytes, idAt } = publishPacket(topic, payloadBytes, qos);
-    this.#packetBytes = bytes.length;
-    this.#idAt = idAt;
-    this.#block = Buffer.concat(Array.from({ length: BURST }, () => bytes));
-  }
-
-  /** Sends up to `count` packets in one write. */
-  send(count: number): void {
-    const take = Math.min(count, BURST);
-    let bytes = this.#block.subarray(0, take * this.#packetBytes);
-    if (this.#idAt >= 0) {
-      bytes = Buffer.from(bytes);
-      for (let index = 0, at = this.#idAt; index < take; index++, at += this.#packetBytes) {
-        bytes[at] = this.#nextId >> 8;
-        bytes[at + 1] = this.#nextId;
-        this.#nextId = this.#nextId === 65_535 ? 1 : this.#nextId + 1;
-      }
-    }
-    this.client.socket.write(bytes);
-    this.sent += take;
-  }
-}
-
-/** Runs one scenario against one peer: `warmMs` uncounted, then `measureMs`. Throws PeerFailure, also when nothing is delivered. */
-export async function runMqtt(
-  peer: MqttTarget,
-  spec: MqttScenario,
-  warmMs: number,
-  measureMs: number,
-  answerMs = ANSWER_MS_MAX,
-): Promise<Measured> {
-  const stamp = Math.random().toString(36).slice(2, 8);
-  const topicOf = (index: number): string => (spec.paired ? `bench/${stamp}/${index}` : `bench/${stamp}`);
-  const clients: MqttLoadClient[] = [];
-  const open = async (id: string): Promise<MqttLoadClient> => {
-    const client = await MqttLoadClient.open(peer, id, answerMs);
-    clients.push(client);
-    return client;
-  };
-  try {
-    const subscribers = await all(
-      Array.from({ length: spec.subscribers }, async (_, index) => {
-        const client = await open(`sub-${stamp}-${index}`);
-        await client.subscribe(topicOf(index), spec.qos);
-        return client;
-      }),
-    );
-    const publishers = await all(
-      Array.from(
-        { length: spec.publishers },
-        async (_, index) => new Publisher(await open(`pub-${stamp}-${index}`), topicOf(index), spec),
-      ),
-    );
-    return await measure(peer, spec, publishers, subscribers, warmMs, measureMs);
-  } finally {
-    for (const client of clients) client.close();
-  }
-}
-
-/** All of them, or the first failure once every other one has ended too: nobody connects after the clean-up. */
-async function all<T>(works: readonly Promise<T>[]): Promise<T[]> {
-  const ended = await Promise.allSettled(works);
-  const failed = ended.find((one) => one.status === 'rejected');
-  if (failed) throw failed.reason;
-  return Promise.all(works);
-}
-
-async function measure(
-  peer: MqttTarget,
-  spec: MqttScenario,
-  publishers: readonly Publisher[],
-  subscribers: readonly MqttLoadClient[],
-  warmMs: number,
-  measureMs: number,
-): Promise<Measured> {
-  const fanOut = spec.paired ? 1 : spec.subscribers;
-  const inFlightMax = Math.min(DELIVERIES_IN_FLIGHT_MAX, Math.floor(BYTES_IN_FLIGHT_MAX / spec.payloadBytes));
-  const delivered = (): number => subscribers.reduce((sum, client) => sum + client.received, 0);
-  let running = true;
-  let scheduled = false;
-  const pump = (): void => {
-    scheduled = false;
-    if (!running) return;
-    let inFlight = publishers.reduce((sum, publisher) => sum + publisher.sent, 0) * fanOut - delivered();
-    for (const publisher of publishers) {
-      // one message may always go, however many deliveries it makes
-      let room =
-        inFlight <= 0 ? Math.max(1, Math.floor(inFlightMax / fanOut)) : Math.floor((inFlightMax - inFlight) / fanOut);
-      if (spec.qos === 1) room = Math.min(room, spec.window - (publisher.sent - publisher.client.acknowledged));
-      else if (spec.window < 1000) room = Math.min(room, spec.window);
-      while (room > 0 && publisher.client.socket.writableLength < 262_144) {
-        const before = publisher.sent;
-        publisher.send(room);
-        room -= publisher.sent - before;
-        inFlight += (publisher.sent - before) * fanOut;
-      }
-    }
-  };
-  const wake = (): void => {
-    if (scheduled) return;
-    scheduled = true;
-    setImmediate(pump);
-  };
-  for (const client of [...subscribers, ...publishers.map((publisher) => publisher.client)]) {
-    client.onProgress = wake;
-    client.socket.on('drain', wake);
-  }
-  wake();
-  await new Promise((resolve) => setTimeout(resolve, warmMs));
-  const [from, cpuFrom, at] = [delivered(), peer.cpuMicros(), performance.now()];
-  await new Promise((resolve) => setTimeout(resolve, measureMs));
-  const [count, cpu, seconds] = [delivered() - from, peer.cpuMicros() - cpuFrom, (performance.now() - at) / 1000];
-  running = false;
-  if (count === 0) throw new PeerFailure(peer.name, `${spec.name}: nothing was delivered`);
-  return { deliveriesPerSecond: count / seconds, cpuMicrosPerDelivery: cpu / count, cores: cpu / 1e6 / seconds };
-}
