@@ -59,6 +59,7 @@ export const ROUTE_EXAMPLES: Partial<Record<RouteName, RouteExample>> = {
   updateAclRule: { body: { effect: 'allow', pattern: '*', actions: ['read', 'write'] } },
   createBlacklistEntry: { body: { kind: 'client-id', value: 'noisy', reason: 'floods the topic' } },
   deleteRetained: { query: { topic: 'orders/1' } },
+  getUsageBreakdown: { query: { by: 'credential' } },
   explainAccess: { query: { principal: 'sensor-1', action: 'write', name: 'orders/1' } },
   liftBan: { query: { kind: 'client-id', value: 'noisy' } },
   updateSubscription: { body: { support: 'standard' } },

@@ -23,7 +23,7 @@ import {
   Tenant,
   UpdateMemberBody,
 } from './rest/tenants.ts';
-import { Usage, UsageQuery } from './rest/usage.ts';
+import { Usage, UsageBreakdown, UsageBreakdownQuery, UsageQuery } from './rest/usage.ts';
 import { ACCESS_ROUTES } from './routes/access.ts';
 import { CLUSTER_LIFE_ROUTES } from './routes/clusters.ts';
 import { LIVE_ROUTES } from './routes/live.ts';
@@ -300,6 +300,17 @@ export const ROUTES = {
     status: 200,
     response: Usage,
     summary: 'What was used, per cluster, protocol, meter and time',
+  },
+  getUsageBreakdown: {
+    method: 'get',
+    path: `${at}/usage/breakdown`,
+    tag: 'usage',
+    access: { permission: 'usage:read' },
+    params: tenant,
+    query: UsageBreakdownQuery,
+    status: 200,
+    response: UsageBreakdown,
+    summary: 'What was used, per credential or topic prefix; adds up to what is billed',
   },
   ...MONEY_ROUTES,
   previewInvoice: {

@@ -11,6 +11,29 @@ const PrintableId = z.string().regex(/^[\x21-\x7e]{1,200}$/);
 /** Length of a usage window in milliseconds. Windows start at whole UTC minutes. */
 export const USAGE_WINDOW_MS = 60_000;
 
+/** Names a window tells apart at most, per dimension. */
+export const SHARE_NAMES_MAX = 20;
+/** Longest name of a share in bytes of UTF-8; a longer one is cut and ends in `…`. */
+export const SHARE_NAME_BYTES_MAX = 48;
+const Shares = z
+  .array(
+    z.tuple([
+      z
+        .string()
+        .min(1)
+        .max(SHARE_NAME_BYTES_MAX + 3),
+      CounterString,
+    ]),
+  )
+  .max(SHARE_NAMES_MAX);
+
+/**
+ * Who or what caused a window's value: the largest names, each with its part. The rest of the value belongs to no name.
+ * For people only: no bill follows from it, and it is no part of what is hashed and signed.
+ */
+export const UsageShares = z.object({ credential: Shares.optional(), topic_prefix: Shares.optional() });
+export type UsageShares = z.infer<typeof UsageShares>;
+
 /**
  * One counter over one UTC minute, as closed by a node. Identity is (`nodeId`, `nodeEpoch`, `clusterId`, `protocol`,
  * `meter`, `windowStartMs`): the same window may be delivered any number of times and counts once. `cumulative` is the
@@ -31,10 +54,11 @@ export const UsageWindow = z.object({
   cumulative: CounterString,
   /** Ed25519 by the agent's key over `usageWindowText`, base64. Absent from agents that sign whole batches only. */
   signature: z.string().max(200).optional(),
+  shares: UsageShares.optional(),
 });
 export type UsageWindow = z.infer<typeof UsageWindow>;
 
-/** What a window says, in the one form that is hashed and signed. The signature itself is no part of it. */
+/** What a window says, in the one form that is hashed and signed. Signature and shares are no part of it. */
 export const usageWindowText = (w: UsageWindow): string =>
   JSON.stringify([
     ...[w.nodeId, w.nodeEpoch, w.clusterId, w.protocol, w.meter, w.windowStartMs],

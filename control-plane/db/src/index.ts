@@ -54,3 +54,5 @@ export { agentKeys, type Money } from './money.ts';
 export { WebhookOutbox, type WebhookMessage } from './webhook-outbox.ts';
 export { WorkQueue, WORK_BACKOFF_MS_MAX, type DueWork, type WorkKind } from './work.ts';
 export { uuidv7 } from './uuid.ts';
+export { readShares, type SharesRow } from './usage-shares.ts';
+export type { MonthsKept } from './usage-months.ts';

@@ -5,6 +5,7 @@ import { Agents } from './agents.ts';
 import { inScope, type TenantTx } from './tenant-tx.ts';
 import { UsageMonths, type MonthsKept } from './usage-months.ts';
 import { watchingSeries } from './usage-series.ts';
+import { addShares } from './usage-shares.ts';
 
 export interface IngestResult {
   readonly accepted: number;
@@ -183,6 +184,7 @@ export class Metering {
           return { window, reason: 'contradicts-stored-window', known };
         });
       const fresh = own.filter((w) => inserted.has(w.hash));
+      await addShares(tx, tenantId, fresh);
       await advanceStreams(tx, agentId, fresh, now, breaksAdded);
       return { accepted: inserted.size, duplicates: rest.length - contradicting.length, contradicting };
     });

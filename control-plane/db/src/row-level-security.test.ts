@@ -44,6 +44,7 @@ const RIGHTS: Record<string, string> = {
   view_calls: 'SIUD',
   usage_windows: 'SI',
   usage_hourly: 'SIU',
+  usage_shares: 'SIU',
   usage_series: 'SIU',
   audit_events: 'SI',
   billing_accounts: 'SIU',
@@ -168,6 +169,10 @@ function rowOf(table: string, ids: Ids, n: number): Record<string, unknown> {
     },
     usage_series: { ...own, node_id: 'n', node_epoch: uuidv7(), protocol: 'mqtt', meter: 'messages_in', breaks: 1 },
     usage_hourly: { ...own, protocol: 'mqtt', meter: 'messages_in', hour: at, quantity: 1 },
+    usage_shares: {
+      ...{ ...own, protocol: 'mqtt', meter: 'messages_in', dimension: 'credential', name: 'a' },
+      ...{ hour: at, quantity: 1 },
+    },
     audit_events: {
       ...{ id: uuidv7(), tenant_id: ids.tenant, seq: n + 1, at, actor_type: 'system', actor_id: 'x', action: 'a' },
       ...{ target_type: 't', target_id: 'x', result: 'ok', request_id: 'r', detail: '{}', prev_hash: '', hash: '' },

@@ -24,6 +24,7 @@ export type TenantTx = Pick<
   | 'viewCall'
   | 'usageWindow'
   | 'usageHourly'
+  | 'usageShare'
   | 'priceVersion'
   | 'auditEvent'
   | 'idempotencyKey'

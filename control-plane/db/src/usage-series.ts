@@ -49,17 +49,19 @@ function breaksAround(tx: Prisma.TransactionClient, windows: readonly UsageWindo
            WHERE p.node_id = s.node_id AND p.node_epoch = s.node_epoch AND p.cluster_id = s.cluster_id
              AND p.protocol = s.protocol AND p.meter = s.meter
              AND p.window_start < s.from_at AND p.window_start >= s.from_at - interval '1 day'
-           ORDER BY p.window_start DESC LIMIT 1),
+           ORDER BY p.node_id DESC, p.node_epoch DESC, p.cluster_id DESC, p.protocol DESC, p.meter DESC, p.window_start DESC
+           LIMIT 1),
           (SELECT p.window_start FROM usage_windows p
            WHERE p.node_id = s.node_id AND p.node_epoch = s.node_epoch AND p.cluster_id = s.cluster_id
              AND p.protocol = s.protocol AND p.meter = s.meter AND p.window_start < s.from_at - interval '1 day'
-           ORDER BY p.window_start DESC LIMIT 1),
+           ORDER BY p.node_id DESC, p.node_epoch DESC, p.cluster_id DESC, p.protocol DESC, p.meter DESC, p.window_start DESC
+           LIMIT 1),
           s.from_at) AS first_at,
         coalesce(
           (SELECT n.window_start FROM usage_windows n
            WHERE n.node_id = s.node_id AND n.node_epoch = s.node_epoch AND n.cluster_id = s.cluster_id
              AND n.protocol = s.protocol AND n.meter = s.meter AND n.window_start > s.to_at
-           ORDER BY n.window_start LIMIT 1),
+           ORDER BY n.node_id, n.node_epoch, n.cluster_id, n.protocol, n.meter, n.window_start LIMIT 1),
           s.to_at) AS last_at
       FROM spans s
     ), chain AS (
@@ -90,6 +92,8 @@ export async function watchingSeries<T>(
   insert: () => Promise<T>,
 ): Promise<{ readonly result: T; readonly breaksAdded: ReadonlyMap<string, bigint> }> {
   await lockLogs(tx, windows);
+  // A month that just began has no statistics yet, and the planner would read all of it for every window.
+  await tx.$executeRaw`SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)`;
   const before = new Map((await breaksAround(tx, windows)).map((one) => [keyOf(one), one.breaks]));
   const result = await insert();
   const breaksAdded = new Map<string, bigint>();

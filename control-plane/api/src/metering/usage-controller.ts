@@ -1,12 +1,15 @@
 import { Controller } from '@nestjs/common';
 import { ClusterId, METERS, Meter, UsageProtocol } from '@robustmq/contracts';
-import { Database, usageAddsUp, type TenantTx } from '@robustmq/db';
+import { Database, readShares, usageAddsUp, type TenantTx } from '@robustmq/db';
 import { ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
 import type { RouteInput, RouteOutput } from '../http/route.ts';
 
 /** Longest span of one question, per granularity, in milliseconds. */
-const SPAN_MS_MAX = { minute: 24 * 3600_000, hour: 62 * 24 * 3600_000, day: 400 * 24 * 3600_000 } as const;
+const SPAN_MS_MAX = {
+  ...{ minute: 24 * 3600_000, hour: 62 * 24 * 3600_000 },
+  ...{ day: 400 * 24 * 3600_000, month: 3660 * 24 * 3600_000 },
+} as const;
 
 interface Row {
   readonly clusterId: string;
@@ -48,13 +51,40 @@ export class UsageController {
     const totals = Object.fromEntries(Object.entries(sums).map(([meter, sum]) => [meter, sum.toString()]));
     return { from: from.toISOString(), to: to.toISOString(), granularity, windows, totals, complete };
   }
+
+  @Route('getUsageBreakdown')
+  async breakdown(
+    @Input() { params, query }: RouteInput<'getUsageBreakdown'>,
+  ): Promise<RouteOutput<'getUsageBreakdown'>> {
+    const { by, clusterId, meter, limit } = query;
+    // hours are the grain, and days the longest span of one question
+    const { from } = period({ ...query, granularity: 'day' });
+    const asked = query.from === undefined ? from : new Date(query.from);
+    asked.setUTCMinutes(0, 0, 0);
+    const to = query.to === undefined ? new Date() : new Date(query.to);
+    const rows = await this.#database.withTenant(params.tenantId, (tx) =>
+      readShares(tx, { dimension: by, from: asked, to, clusterId, meter, namesMax: limit }),
+    );
+    const sums = new Map<Meter, bigint>();
+    const items = rows.map((row) => {
+      const known = Meter.parse(row.meter);
+      sums.set(known, (sums.get(known) ?? 0n) + BigInt(row.quantity));
+      return {
+        clusterId: ClusterId.parse(row.clusterId),
+        protocol: UsageProtocol.parse(row.protocol),
+        ...{ meter: known, name: row.name, quantity: row.quantity },
+      };
+    });
+    const totals = Object.fromEntries([...sums].map(([name, sum]) => [name, sum.toString()]));
+    return { from: asked.toISOString(), to: to.toISOString(), by, items, totals };
+  }
 }
 
 /**
  * Half-open, default the current UTC month; with minutes and no `from`, the last 24 hours before `to`. A bucket belongs
- * to the period its start lies in, so hours and days ask for whole ones: `from` is moved back to a start.
+ * to the period its start lies in, so hours, days and months ask for whole ones: `from` is moved back to a start.
  */
-function period(query: RouteInput<'getUsage'>['query']): { from: Date; to: Date } {
+function period(query: Pick<RouteInput<'getUsage'>['query'], 'from' | 'to' | 'granularity'>): { from: Date; to: Date } {
   const now = new Date();
   const to = query.to === undefined ? now : new Date(query.to);
   const month = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), 1));
@@ -62,7 +92,8 @@ function period(query: RouteInput<'getUsage'>['query']): { from: Date; to: Date 
   const fallback = new Date(Math.min(Math.max(month.getTime(), to.getTime() - longest), to.getTime()));
   const from = query.from === undefined ? fallback : new Date(query.from);
   if (query.granularity === 'hour') from.setUTCMinutes(0, 0, 0);
-  if (query.granularity === 'day') from.setUTCHours(0, 0, 0, 0);
+  if (query.granularity === 'day' || query.granularity === 'month') from.setUTCHours(0, 0, 0, 0);
+  if (query.granularity === 'month') from.setUTCDate(1);
   if (from > to) throw wrong('?from', 'must not be after "to"');
   if (to.getTime() - from.getTime() > longest)
     throw wrong(
@@ -88,7 +119,7 @@ const hours = (
   tx: TenantTx,
   from: Date,
   to: Date,
-  granularity: 'hour' | 'day',
+  granularity: 'hour' | 'day' | 'month',
   clusterId: string | undefined,
 ): Promise<Row[]> =>
   tx.$queryRaw<Row[]>`

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import fc from 'fast-check';
-import type { Cluster, ClusterId, Usage, UsageWindow } from '@robustmq/contracts';
+import type { Cluster, ClusterId, Usage, UsageBreakdown, UsageWindow } from '@robustmq/contracts';
 import type { z } from 'zod';
 import { TestAgent } from '../testing/test-agent.ts';
 import { startTestApi, until, type SignedUp, type TestApi } from '../testing/test-api.ts';
@@ -77,11 +77,11 @@ async function usage(who: SignedUp, clusterId: string, granularity: string): Pro
   return answer.body;
 }
 
-/** All three granularities answer exactly what was sent, to each tenant their own. */
+/** Every granularity answers exactly what was sent, to each tenant their own. */
 async function expectExact(sent: readonly UsageWindow[]): Promise<void> {
   for (const [n, who] of [owner, other].entries()) {
     const clusterId = clusters[n]!.id;
-    for (const granularity of ['minute', 'hour', 'day']) {
+    for (const granularity of ['minute', 'hour', 'day', 'month']) {
       const answer = await usage(who, clusterId, granularity);
       expect(answer.totals.ingress_bytes, granularity).toBe(sum(sent, clusterId));
       expect(answer.totals.egress_bytes).toBe('0');
@@ -95,7 +95,7 @@ async function expectExact(sent: readonly UsageWindow[]): Promise<void> {
 }
 
 describe('usage', () => {
-  it('is answered by minute, hour and day', async () => {
+  it('is answered by minute, hour, day and month', async () => {
     const sent = windows(260);
     expect(await agent.pushUsage(sent)).toEqual({ seq: 260, accepted: 260, duplicates: 0, quarantined: 0 });
     await expectExact(sent);
@@ -103,6 +103,60 @@ describe('usage', () => {
     expect(hours.windows.map((row) => row.start)).toEqual(
       [0, 1, 2].map((hour) => new Date(START + hour * 3600_000).toISOString()),
     );
+    const months = await usage(owner, clusters[0]!.id, 'month');
+    expect(months).toMatchObject({ granularity: 'month', from: expect.stringMatching(/-01T00:00:00.000Z$/) });
+    expect(new Set(months.windows.map((row) => row.start.slice(8)))).toEqual(new Set(['01T00:00:00.000Z']));
+  });
+
+  it('is broken down by credential and topic prefix, and what no name is known of is told as the rest', async () => {
+    const [first, second, third] = windows(6).filter((w) => w.clusterId === clusters[0]!.id);
+    const said = (w: UsageWindow | undefined, shares: UsageWindow['shares']): UsageWindow => ({
+      ...{ ...w!, value: '100', cumulative: String(100 * (1 + [first, second, third].indexOf(w))) },
+      ...(shares ? { shares } : {}),
+    });
+    const sent = [
+      said(first, {
+        credential: [
+          ['ada', '60'],
+          ['bob', '30'],
+        ],
+        topic_prefix: [['sensors', '100']],
+      }),
+      said(second, { credential: [['bob', '55']] }),
+      // shares that say more than was counted are nobody's
+      said(third, {
+        credential: [
+          ['ada', '60'],
+          ['eve', '50'],
+        ],
+      }),
+    ];
+    for (const batch of [sent, sent.toReversed(), sent]) await agent.pushUsage(batch);
+    const breakdown = async (who: SignedUp, query: string) => {
+      const from = new Date(START).toISOString();
+      return api.call<UsageBreakdown>('GET', `${who.at}/usage/breakdown?${query}&from=${from}`, { token: who.token });
+    };
+    const names = (answer: UsageBreakdown) => answer.items.map(({ name, quantity }) => [name, quantity]);
+    const [id] = clusters.map((cluster) => cluster.id);
+    const byCredential = (await breakdown(owner, `by=credential&clusterId=${id}`)).body;
+    expect(names(byCredential)).toEqual([
+      ['bob', '85'],
+      ['ada', '60'],
+      [null, '155'],
+    ]);
+    expect(byCredential.totals).toEqual({ ingress_bytes: '300' });
+    expect(names((await breakdown(owner, `by=credential&clusterId=${id}&limit=1`)).body)).toEqual([
+      ['bob', '85'],
+      [null, '215'],
+    ]);
+    expect(names((await breakdown(owner, `by=topic_prefix&clusterId=${id}&meter=ingress_bytes`)).body)).toEqual([
+      ['sensors', '100'],
+      [null, '200'],
+    ]);
+    expect((await breakdown(owner, `by=credential&clusterId=${id}&meter=egress_bytes`)).body.items).toEqual([]);
+    expect((await breakdown(other, `by=credential&clusterId=${id}`)).body.items).toEqual([]);
+    expect(await breakdown(owner, 'by=client')).toMatchObject({ status: 400, body: { errors: [{ pointer: '?by' }] } });
+    expect((await usage(owner, id!, 'hour')).complete).toBe(true);
   });
 
   it('is the same however often, in whatever order and batches it is delivered', async () => {
