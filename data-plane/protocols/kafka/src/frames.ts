@@ -5,7 +5,7 @@ export class FrameError extends Error {}
 
 const SIZE_BYTES = 4;
 /** Frames up to this are given their memory at once; larger ones grow as bytes arrive, so that a size alone costs nothing. */
-const EAGER_SIZE_BYTES_MAX = 1024 * 1024;
+const EAGER_SIZE_BYTES_MAX = 2 * 1024 * 1024;
 
 /**
  * Called with each whole request, without its size: `[start, end)` of `buffer`. `owned` tells that the buffer belongs to

@@ -15,8 +15,26 @@ export function handleApiVersions(
   _request: Decoded<typeof ApiVersions.request>,
   call: Call<typeof ApiVersions.response>,
 ): void {
-  call.reply({ errorCode: ERROR.NONE, apiKeys: call.server.listedApis });
+  const { listedApis } = call.server;
+  call.reply({
+    errorCode: ERROR.NONE,
+    apiKeys: listedApis,
+    // a minimum of 0 would be refused by clients of version 3 (KIP-584, KAFKA-17011)
+    supportedFeatures: FEATURES.map(([name, level]) => ({
+      name,
+      minVersion: call.version > 3 ? 0 : 1,
+      maxVersion: level,
+    })),
+    finalizedFeaturesEpoch: 0,
+    finalizedFeatures: FEATURES.map(([name, level]) => ({ name, maxVersionLevel: level, minVersionLevel: level })),
+  });
 }
+
+/** What clients turn on by these names: groups of KIP-848, an epoch per transaction (KIP-890). */
+const FEATURES = [
+  ['group.version', 1],
+  ['transaction.version', 2],
+] as const;
 
 /** Metadata: one broker, this node; leader of everything. Creates absent topics when the request allows it. */
 export async function handleMetadata(

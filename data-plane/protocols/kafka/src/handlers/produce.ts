@@ -7,8 +7,12 @@ import type { Produce } from '../messages/produce.ts';
 import { batchSizeAt, isControl, isTransactional, magicOf, maxTimestampOf, sequenceOf } from '../record-batch.ts';
 import type { RecordMemory } from '../record-memory.ts';
 import type { Decoded } from '../schema.ts';
+import type { ProducerClaim } from '../transactions/transaction.ts';
 
 type ProduceRequest = Decoded<typeof Produce.request>;
+
+/** From this version on partitions need not be added to a transaction beforehand. */
+const ENLISTS_SINCE = 12;
 
 /** What became of the records for one partition; also the row of the response. */
 interface PartitionOutcome {
@@ -26,6 +30,8 @@ interface PartitionOutcome {
 export function handleProduce(request: ProduceRequest, call: Call<typeof Produce.response>): void | Promise<void> {
   if (request.acks === 0) call.connection.withoutReply(call);
   const loading = producersToLoad(request, call);
+  const enlisting = enlist(request, call);
+  if (enlisting !== null) loading.push(enlisting);
   const topicOf = (name: string): Topic | undefined => call.session.namespace.topics.get(name);
   if (mustWait(request.topicData, topicOf)) {
     const owned = call.owned ? request : copyRequest(request, call.server.recordMemory);
@@ -47,9 +53,9 @@ function recordBytes({ topicData }: ProduceRequest): number {
 }
 
 /** What must be known of the partitions' idempotent producers before the request can be judged. */
-function producersToLoad({ topicData }: ProduceRequest, call: Call): Promise<void>[] {
+function producersToLoad({ topicData }: ProduceRequest, call: Call): Promise<unknown>[] {
   const { world, namespace } = call.session;
-  const loading: Promise<void>[] = [];
+  const loading: Promise<unknown>[] = [];
   for (const { name, partitionData } of topicData) {
     for (const { index, records } of partitionData) {
       if (records === null || magicOf(records) !== 2 || batchSizeAt(records, 0) < 0) continue;
@@ -64,6 +70,26 @@ function producersToLoad({ topicData }: ProduceRequest, call: Call): Promise<voi
   return loading;
 }
 
+/** Adds the partitions of transactional batches to their transaction (KIP-890); a promise = to be waited for. */
+function enlist({ transactionalId, topicData }: ProduceRequest, call: Call): Promise<unknown> | null {
+  if (call.version < ENLISTS_SINCE || transactionalId === null) return null;
+  if (!call.allows('write', 'transactional-id', transactionalId)) return null;
+  const wanted: { topicId: string; index: number }[] = [];
+  let claim: ProducerClaim | null = null;
+  for (const { name, partitionData } of topicData) {
+    const topic = call.session.namespace.topics.get(name);
+    if (topic === undefined || !call.allows('write', 'topic', name)) continue;
+    for (const { index, records } of partitionData) {
+      if (records === null || magicOf(records) !== 2 || batchSizeAt(records, 0) < 0 || !isTransactional(records))
+        continue;
+      if (topic.partitions[index] === undefined) continue;
+      const { producerId, producerEpoch } = sequenceOf(records);
+      claim ??= { transactionalId, producerId, producerEpoch };
+      wanted.push({ topicId: topic.idHex, index });
+    }
+  }
+  return claim === null ? null : call.session.world.transactions.enlist(claim, wanted);
+}
 /** Small requests lie in the buffer all connections share. */
 function copyRequest(request: ProduceRequest, memory: RecordMemory): ProduceRequest {
   const topicData = request.topicData.map((topic) => ({
@@ -93,7 +119,14 @@ function serveProduce(
       else if (records === null || records.length === 0) refuse(outcome, ERROR.INVALID_RECORD, 'no records');
       else {
         sizeBytes += records.length;
-        produceTo(topic, outcome, owned ? records : call.server.recordMemory.copy(records), request.transactionalId, call, claims);
+        produceTo(
+          topic,
+          outcome,
+          owned ? records : call.server.recordMemory.copy(records),
+          request.transactionalId,
+          call,
+          claims,
+        );
       }
       return outcome;
     });
@@ -186,7 +219,7 @@ function checkTransaction(
   }
   const { producerId, producerEpoch } = sequenceOf(batch);
   const claim = { transactionalId, producerId, producerEpoch };
-  return call.session.world.transactions.mayProduce(claim, topic.idHex, partition.index);
+  return call.session.world.transactions.mayProduce(claim, topic.idHex, partition.index, call.version >= ENLISTS_SINCE);
 }
 
 function append(

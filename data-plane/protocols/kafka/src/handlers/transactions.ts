@@ -144,7 +144,10 @@ export async function handleTxnOffsetCommit(
     }),
   }));
   if (accepted.length > 0) {
-    const errorCode = fencedAs(await world.transactions.commitOffsets(request, groupId, accepted), call.version >= 3);
+    const errorCode = fencedAs(
+      await world.transactions.commitOffsets(request, groupId, accepted, call.version >= ENLISTS_SINCE),
+      call.version >= 3,
+    );
     if (errorCode !== ERROR.NONE) {
       for (const { partitions } of topics) {
         for (const row of partitions) if (row.errorCode === ERROR.NONE) row.errorCode = errorCode;
@@ -154,6 +157,9 @@ export async function handleTxnOffsetCommit(
   call.reply({ topics });
 }
 
+/** From here on TxnOffsetCommit and EndTxn are of transactions version 2 (KIP-890). */
+const ENLISTS_SINCE = 5;
+
 /** EndTxn. */
 export async function handleEndTxn(
   request: Decoded<typeof EndTxn.request>,
@@ -162,7 +168,9 @@ export async function handleEndTxn(
   if (!call.allows('write', 'transactional-id', request.transactionalId)) {
     return call.reply({ errorCode: ERROR.TRANSACTIONAL_ID_AUTHORIZATION_FAILED });
   }
-  const errorCode = await call.session.world.transactions.end(request, request.committed);
+  const { transactions } = call.session.world;
+  if (call.version >= ENLISTS_SINCE) return call.reply(await transactions.endAndBump(request, request.committed));
+  const errorCode = await transactions.end(request, request.committed);
   call.reply({ errorCode: fencedAs(errorCode, call.version >= 2) });
 }
 

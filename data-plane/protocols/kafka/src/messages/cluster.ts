@@ -20,6 +20,10 @@ export const ApiVersions = api({
     throttleTimeMs: int32().since(1).or(0),
     supportedFeatures: array({ name: string(), minVersion: int16(), maxVersion: int16() }).since(3).tagged(0).or([]),
     finalizedFeaturesEpoch: int64().since(3).tagged(1).or(-1),
+    finalizedFeatures: array({ name: string(), maxVersionLevel: int16(), minVersionLevel: int16() })
+      .since(3)
+      .tagged(2)
+      .or([]),
   },
 });
 

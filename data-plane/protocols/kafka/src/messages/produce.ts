@@ -1,11 +1,14 @@
 import { api, array, int16, int32, int64, records, string, struct } from '../schema.ts';
 
-/** Produce (0). 0–2 carry message formats v0 and v1 (old-formats.ts); librdkafka gates on 0 being listed (KAFKA-18659). */
+/**
+ * Produce (0). From 12 on it adds its partitions to the transaction (KIP-890). 0–2 carry message formats v0 and v1 (old-formats.ts);
+ * librdkafka gates on 0 being listed (KAFKA-18659).
+ */
 export const Produce = api({
   key: 0,
   name: 'Produce',
   minVersion: 0,
-  maxVersion: 11,
+  maxVersion: 12,
   flexibleSince: 9,
   request: {
     transactionalId: string().nullable().since(3),

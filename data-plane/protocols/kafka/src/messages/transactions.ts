@@ -47,15 +47,20 @@ export const AddOffsetsToTxn = api({
   response: { throttleTimeMs: int32().or(0), errorCode: int16() },
 });
 
-/** EndTxn (26). Version 5 (KIP-890, an epoch per transaction) is not served. */
+/** EndTxn (26). From 5 on the producer gets an epoch for its next transaction (KIP-890). */
 export const EndTxn = api({
   key: 26,
   name: 'EndTxn',
   minVersion: 0,
-  maxVersion: 4,
+  maxVersion: 5,
   flexibleSince: 3,
   request: { transactionalId: string(), producerId: int64(), producerEpoch: int16(), committed: bool() },
-  response: { throttleTimeMs: int32().or(0), errorCode: int16() },
+  response: {
+    throttleTimeMs: int32().or(0),
+    errorCode: int16(),
+    producerId: int64().since(5).or(-1),
+    producerEpoch: int16().since(5).or(-1),
+  },
 });
 
 /** WriteTxnMarkers (27): ends what a producer has open, outside its transaction. */
@@ -82,12 +87,12 @@ export const WriteTxnMarkers = api({
   },
 });
 
-/** TxnOffsetCommit (28). */
+/** TxnOffsetCommit (28). From 5 on it adds its group to the transaction (KIP-890). */
 export const TxnOffsetCommit = api({
   key: 28,
   name: 'TxnOffsetCommit',
   minVersion: 0,
-  maxVersion: 4,
+  maxVersion: 5,
   flexibleSince: 3,
   request: {
     transactionalId: string(),

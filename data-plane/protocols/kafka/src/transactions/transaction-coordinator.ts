@@ -15,7 +15,7 @@ const KIND = 'kafka-transactions';
 /** Timeouts are looked for, and ends that failed are tried again, this often. */
 const SWEEP_PERIOD_MS = 1_000;
 
-/** What InitProducerId gives. */
+/** What InitProducerId gives, and EndTxn from version 5 on. */
 export interface InitOutcome {
   readonly errorCode: ErrorCode;
   readonly producerId: number;
@@ -115,18 +115,84 @@ export class TransactionCoordinator {
     return this.#stored(transaction);
   }
 
-  /** TxnOffsetCommit: kept until the transaction ends. */
+  /** TxnOffsetCommit: kept until the transaction ends. `enlists` adds a group that is not in it yet (KIP-890). */
   commitOffsets(
     claim: ProducerClaim,
     groupId: string,
     offsets: readonly PendingOffset[],
+    enlists = false,
   ): Promise<ErrorCode> | ErrorCode {
     const transaction = this.#claimed(claim);
     if (typeof transaction === 'number') return transaction;
-    const pending = transaction.isOpen ? transaction.groups.get(groupId) : undefined;
-    if (pending === undefined) return ERROR.INVALID_TXN_STATE;
+    let pending = transaction.isOpen ? transaction.groups.get(groupId) : undefined;
+    if (pending === undefined) {
+      if (!enlists) return ERROR.INVALID_TXN_STATE;
+      this.#begin(transaction);
+      transaction.groups.set(groupId, (pending = new Map()));
+      this.#enlistGroup(groupId, transaction);
+    }
     for (const row of offsets) pending.set(partitionKey(row.topic, row.partition), row);
     return this.#stored(transaction);
+  }
+
+  /**
+   * What a Produce with batches of a transaction adds to it (KIP-890): null = nothing is to wait for, be it that all is
+   * in or that `mayProduce` will refuse. What is to be appended waits for the promise, so that no partition holds records of
+   * a transaction that after a crash nobody would end.
+   */
+  enlist(
+    claim: ProducerClaim,
+    partitions: readonly { readonly topicId: string; readonly index: number }[],
+  ): Promise<unknown> | null {
+    const transaction = this.#claimed(claim);
+    if (typeof transaction === 'number') return null;
+    const added = partitions.filter(
+      ({ topicId, index }) => !transaction.isOpen || !transaction.partitions.has(partitionKey(topicId, index)),
+    );
+    if (added.length === 0) return transaction.enlisting;
+    this.#begin(transaction);
+    for (const one of added) transaction.partitions.set(partitionKey(one.topicId, one.index), one);
+    const stored = this.#stored(transaction);
+    transaction.enlisting = stored;
+    void stored.then(() => {
+      if (transaction.enlisting === stored) transaction.enlisting = null;
+    });
+    return stored;
+  }
+
+  /**
+   * EndTxn from version 5 on (KIP-890): the producer goes on with the epoch it is given, and a repeat of the request is
+   * known by the epoch before. Also ends what nothing was added to, but only by aborting it.
+   */
+  async endAndBump(claim: ProducerClaim, commits: boolean): Promise<InitOutcome> {
+    const transaction = this.#transactions.get(claim.transactionalId);
+    if (transaction === undefined) return failed(ERROR.INVALID_PRODUCER_ID_MAPPING);
+    const { state, producerId, producerEpoch, lastProducerEpoch, lastProducerId } = transaction;
+    const isOver = state === 'CompleteCommit' || state === 'CompleteAbort';
+    const repeated =
+      (isOver || transaction.isEnding) &&
+      lastProducerEpoch >= 0 &&
+      claim.producerEpoch === lastProducerEpoch &&
+      claim.producerId === lastProducerId;
+    if (!repeated && claim.producerId !== producerId) return failed(ERROR.INVALID_PRODUCER_ID_MAPPING);
+    if (!repeated && claim.producerEpoch !== producerEpoch) return failed(ERROR.PRODUCER_FENCED);
+    if (transaction.busy) return failed(ERROR.CONCURRENT_TRANSACTIONS);
+    if (repeated) {
+      const decided = state === 'CompleteCommit' || state === 'PrepareCommit';
+      if (decided !== commits) return failed(ERROR.INVALID_TXN_STATE);
+      return isOver ? { errorCode: ERROR.NONE, producerId, producerEpoch } : failed(ERROR.CONCURRENT_TRANSACTIONS);
+    }
+    if (transaction.isEnding) return failed(ERROR.CONCURRENT_TRANSACTIONS);
+    if (state !== 'Ongoing' && commits) return failed(ERROR.INVALID_TXN_STATE);
+    // what is being added is stored first: the outcome must not be overtaken
+    if (transaction.enlisting !== null) return failed(ERROR.CONCURRENT_TRANSACTIONS);
+    transaction.bumpAtEnd(this.#newProducerId);
+    const errorCode = await this.#decide(transaction, commits);
+    if (errorCode !== ERROR.NONE) {
+      if (!transaction.isEnding) transaction.unbump();
+      return failed(errorCode);
+    }
+    return { errorCode, producerId: transaction.producerId, producerEpoch: transaction.producerEpoch };
   }
 
   /** EndTxn: answered when the outcome is everywhere. */
@@ -145,14 +211,18 @@ export class TransactionCoordinator {
   }
 
   /** Whether a batch of a transaction may be appended: its producer is the current one and the partition is in it. */
-  mayProduce(claim: ProducerClaim, topicId: string, index: number): ErrorCode {
+  mayProduce(claim: ProducerClaim, topicId: string, index: number, enlists = false): ErrorCode {
     const transaction = this.#transactions.get(claim.transactionalId);
     if (transaction === undefined || transaction.producerId !== claim.producerId) {
       return ERROR.INVALID_PRODUCER_ID_MAPPING;
     }
     if (transaction.producerEpoch !== claim.producerEpoch) return ERROR.INVALID_PRODUCER_EPOCH;
     const isIn = transaction.isOpen && transaction.partitions.has(partitionKey(topicId, index));
-    return isIn ? ERROR.NONE : ERROR.INVALID_TXN_STATE;
+    if (isIn) return ERROR.NONE;
+    // a client that has its partitions added comes again (KIP-890)
+    return enlists && (transaction.busy || transaction.isEnding)
+      ? ERROR.CONCURRENT_TRANSACTIONS
+      : ERROR.INVALID_TXN_STATE;
   }
 
   /** Whether a transaction that is not over has an offset for this partition (KIP-447). */
@@ -269,6 +339,7 @@ export class TransactionCoordinator {
       transaction.busy = false;
     }
     transaction.state = commits ? 'CompleteCommit' : 'CompleteAbort';
+    transaction.ended();
     for (const groupId of transaction.groups.keys()) this.#delistGroup(groupId, transaction);
     transaction.partitions.clear();
     transaction.groups.clear();

@@ -1,4 +1,5 @@
 import type { CommittedOffset } from '@robustmq/broker';
+import type { ErrorCode } from '../errors.ts';
 
 /** States of KIP-98 §"Transaction Coordinator", as ListTransactions names them. */
 export const TRANSACTION_STATES = [
@@ -38,8 +39,14 @@ export class Transaction {
   readonly id: string;
   producerId: number;
   producerEpoch: number;
-  /** The epoch before the last bump, so that a repeated InitProducerId is known (KIP-360); −1 = none. */
+  /** The epoch before the last bump, so that a repeated InitProducerId or EndTxn is known (KIP-360, KIP-890); −1 = none. */
   lastProducerEpoch = -1;
+  /** The id that epoch was of, where a bump gave another (KIP-890); −1 = the same. */
+  lastProducerId = -1;
+  /** Who the producer is once the markers are written, where its epochs are used up (KIP-890); −1 = the same. */
+  nextProducerId = -1;
+  /** Settles when the partitions and groups it was given last are stored; null = they are. Never rejects. */
+  enlisting: Promise<ErrorCode> | null = null;
   timeoutMs: number;
   state: TransactionState = 'Empty';
   /** When the first partition or group came in; milliseconds since the epoch, −1 outside a transaction. */
@@ -86,12 +93,33 @@ export class Transaction {
       this.producerEpoch = 0;
     } else this.producerEpoch++;
     this.lastProducerEpoch = from;
+    this.lastProducerId = -1;
+  }
+
+  /** The epoch its producer goes on with once the transaction is over, which is the markers' too (KIP-890). */
+  bumpAtEnd(newProducerId: () => number): void {
+    this.lastProducerEpoch = this.producerEpoch;
+    this.lastProducerId = this.producerId;
+    if (this.producerEpoch >= PRODUCER_EPOCH_MAX) this.nextProducerId = newProducerId();
+    this.producerEpoch++;
+  }
+  /** Takes the end's bump back: it was not stored. */
+  unbump(): void {
+    this.producerEpoch--;
+    this.lastProducerEpoch = this.lastProducerId = this.nextProducerId = -1;
+  }
+  /** All markers are written: an id whose epochs are used up is left. */
+  ended(): void {
+    if (this.nextProducerId < 0) return;
+    this.producerId = this.nextProducerId;
+    this.producerEpoch = 0;
+    this.nextProducerId = -1;
   }
 
   /** The epoch of the marker that ends what is open: whoever has it open can add nothing more. */
   fence(): void {
     this.producerEpoch++;
-    this.lastProducerEpoch = -1;
+    this.lastProducerEpoch = this.lastProducerId = -1;
   }
 }
 
@@ -99,6 +127,9 @@ interface Stored {
   readonly p: number;
   readonly e: number;
   readonly l: number;
+  /** Absent in what was stored before KIP-890 was served. */
+  readonly i?: number;
+  readonly x?: number;
   readonly t: number;
   readonly s: TransactionState;
   readonly b: number;
@@ -113,6 +144,8 @@ export function storedForm(transaction: Transaction): Buffer {
     p: transaction.producerId,
     e: transaction.producerEpoch,
     l: transaction.lastProducerEpoch,
+    i: transaction.lastProducerId,
+    x: transaction.nextProducerId,
     t: transaction.timeoutMs,
     s: transaction.state,
     b: transaction.startedMs,
@@ -130,6 +163,8 @@ export function fromStored(id: string, bytes: Buffer): Transaction {
   const transaction = new Transaction(id, stored.p, stored.t, stored.u);
   transaction.producerEpoch = stored.e;
   transaction.lastProducerEpoch = stored.l;
+  transaction.lastProducerId = stored.i ?? -1;
+  transaction.nextProducerId = stored.x ?? -1;
   transaction.state = stored.s;
   transaction.startedMs = stored.b;
   for (const one of stored.n) transaction.partitions.set(partitionKey(one.topicId, one.index), one);
