@@ -13,6 +13,8 @@ export function useTitle(title: string): void {
 
 interface PageHeaderProps {
   readonly title: string;
+  /** Of the browser's tab, where one heading stands above several pages. */
+  readonly tabTitle?: string;
   readonly description?: ReactNode;
   /** Beside the title: status. */
   readonly badge?: ReactNode;
@@ -21,8 +23,8 @@ interface PageHeaderProps {
 }
 
 /** A page's heading; takes the focus after a navigation, so that screen readers say where one is. */
-export function PageHeader({ title, description, badge, actions }: PageHeaderProps) {
-  useTitle(title);
+export function PageHeader({ title, tabTitle = title, description, badge, actions }: PageHeaderProps) {
+  useTitle(tabTitle);
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     if (navigated) heading.current?.focus({ preventScroll: true });

@@ -7,8 +7,9 @@ import { clusterPath, useLiveList } from '../../api/live.ts';
 import { usePermitted } from '../../api/permission.ts';
 import { api } from '../../api/session.ts';
 import type { DataColumn } from '../../ui/data-table.tsx';
+import { ButtonLink } from '../../ui/links.tsx';
 import { ListPage } from '../../ui/list-page.tsx';
-import { ErrorState, LoadingState } from '../../ui/states.tsx';
+import { EmptyState, ErrorState, LoadingState } from '../../ui/states.tsx';
 import { useCluster } from '../clusters/cluster-layout.tsx';
 import { bytesText, countText } from '../clusters/quantity.ts';
 import { messageColumns, messageId } from '../messages/message-columns.tsx';
@@ -140,7 +141,19 @@ export function SessionPage() {
       </Group>
       {list.error !== null && <ErrorState error={list.error} retry={list.refetch} />}
       {!list.rows && !list.error && <LoadingState />}
-      {list.rows && !session && <Text role="status">There is no such session: it ended, or it never was.</Text>}
+      {list.rows && !session && (
+        <EmptyState
+          icon={<IconInbox size={28} />}
+          title="There is no such session"
+          action={
+            <ButtonLink to="/clusters/$clusterId/clients/sessions" params={{ clusterId: cluster.id }}>
+              See all sessions
+            </ButtonLink>
+          }
+        >
+          It ended, or it never was.
+        </EmptyState>
+      )}
       {session && (
         <>
           <Title order={3} size="h4">

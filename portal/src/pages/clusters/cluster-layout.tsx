@@ -84,7 +84,8 @@ export function ClusterLayout() {
     );
   }
   if (!cluster) return <LoadingState />;
-  const tab = pathname.split('/')[3] || 'overview';
+  const [tab, below] = [pathname.split('/')[3] || 'overview', pathname.split('/')[4]];
+  const tabTitle = [below && decodeURIComponent(below), TABS.find(({ value }) => value === tab)?.label, cluster.name];
   return (
     <ClusterContext value={cluster}>
       <Breadcrumbs mb="xs" aria-label="Breadcrumb" component="nav">
@@ -95,7 +96,11 @@ export function ClusterLayout() {
           {cluster.name}
         </Text>
       </Breadcrumbs>
-      <PageHeader title={cluster.name} badge={<StatusBadge phase={cluster.phase} />} />
+      <PageHeader
+        title={cluster.name}
+        tabTitle={tabTitle.filter(Boolean).join(' · ')}
+        badge={<StatusBadge phase={cluster.phase} />}
+      />
       {error && <ErrorState mb="md" error={error} retry={() => void refetch()} />}
       <Tabs
         value={tab}

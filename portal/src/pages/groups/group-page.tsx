@@ -112,7 +112,7 @@ export function GroupPage() {
       {!list.rows && !list.error && <LoadingState />}
       {list.rows && !group && (
         <Row>
-          <Text role="status">No such group is among those read.</Text>
+          <Text role="status">{list.more ? 'No such group is among those read.' : 'There is no such group.'}</Text>
           {list.more && (
             <Button variant="default" size="xs" loading={list.loadingMore ?? false} onClick={list.more}>
               Look further

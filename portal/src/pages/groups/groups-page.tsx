@@ -40,8 +40,14 @@ const columnsOf = (clusterId: string): readonly DataColumn<Group>[] => [
     sortBy: (group) => group.members.length,
     cell: (group) => countText(group.members.length),
   },
-  { id: 'topics', header: 'Topics', cell: (group) => topicsOf(group).join(', ') || '–' },
-  { id: 'lag', header: 'Lag', align: 'right', sortBy: lagOf, cell: (group) => countText(lagOf(group)) },
+  { id: 'topics', header: 'Topics', cell: (group) => topicsOf(group).join(', ') || 'None committed' },
+  {
+    id: 'lag',
+    header: 'Lag',
+    align: 'right',
+    sortBy: lagOf,
+    cell: (group) => (group.offsets.length === 0 ? '–' : countText(lagOf(group))),
+  },
 ];
 
 /** The consumer groups of a cluster. */

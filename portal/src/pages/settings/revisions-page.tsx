@@ -110,7 +110,7 @@ export function RevisionsPage() {
         list={wholeList(revisions)}
         columns={[...columnsOf(emails), actionsColumn(setShown, onRollback, newest)]}
         rowId={({ revision }) => String(revision)}
-        minWidth={760}
+        minWidth={920}
         description="Every change of settings, ACL rules and blacklist, the newest first."
         empty={{
           icon: <IconHistory size={28} />,

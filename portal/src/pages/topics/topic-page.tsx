@@ -7,8 +7,9 @@ import { useState, type ReactNode } from 'react';
 import { usePermitted } from '../../api/permission.ts';
 import { topicsQuery } from '../../api/queries.ts';
 import type { DataColumn } from '../../ui/data-table.tsx';
+import { ButtonLink } from '../../ui/links.tsx';
 import { ListPage } from '../../ui/list-page.tsx';
-import { ErrorState, LoadingState } from '../../ui/states.tsx';
+import { EmptyState, ErrorState, LoadingState } from '../../ui/states.tsx';
 import { Time } from '../../ui/time.tsx';
 import { useCluster } from '../clusters/cluster-layout.tsx';
 import { bytesText, countText } from '../clusters/quantity.ts';
@@ -171,7 +172,19 @@ export function TopicPage() {
       <TopicHeading cluster={cluster} topicName={topicName} />
       {topics.error && <ErrorState error={topics.error} retry={() => void topics.refetch()} />}
       {topics.isPending && <LoadingState />}
-      {topics.data && !topic && <Text role="status">There is no such topic.</Text>}
+      {topics.data && !topic && (
+        <EmptyState
+          icon={<IconStack2 size={28} />}
+          title="There is no such topic"
+          action={
+            <ButtonLink to="/clusters/$clusterId/topics" params={{ clusterId: cluster.id }}>
+              See all topics
+            </ButtonLink>
+          }
+        >
+          It may have been deleted, or its name is another.
+        </EmptyState>
+      )}
       {topic && (
         <>
           <Facts topic={topic} />

@@ -107,13 +107,13 @@ const columnsOf = (clusterId: string): readonly DataColumn<Topic>[] => [
         params={{ clusterId, topicName: t.name }}
         fw={600}
         size="sm"
-        style={{ overflowWrap: 'anywhere' }}
+        style={{ overflowWrap: 'anywhere', display: 'inline-block', minWidth: '9rem' }}
       >
         {t.name}
       </AnchorLink>
     ),
   },
-  { id: 'mqtt', header: 'MQTT', cell: (t) => <Code>{t.name.replaceAll('.', '/')}/#</Code> },
+  { id: 'mqtt', header: 'MQTT', cell: (t) => <Code className="wraps">{t.name.replaceAll('.', '/')}/#</Code> },
   { id: 'partitions', header: 'Partitions', sortBy: (t) => t.partitions, cell: (t) => t.partitions },
   { id: 'stored', header: 'Stored', sortBy: (t) => t.storedBytes, cell: (t) => bytesText(t.storedBytes) },
   { id: 'origin', header: 'Made by', sortBy: (t) => t.origin, cell: (t) => (t.origin === 'api' ? 'You' : 'A client') },

@@ -35,6 +35,14 @@ describe('usage series', () => {
     expect(seriesOf({ ...usage, from: '2000-01-01T00:00:00Z' }, 'messages_in').times.length).toBe(3_000);
   });
 
+  it('has a point for each month, however long it is', () => {
+    const months = { from: '2026-01-01T00:00:00Z', to: '2026-04-01T00:00:00Z', granularity: 'month' as const };
+    const windows = [{ ...window(0, '3'), start: '2026-03-01T00:00:00.000Z' }];
+    const series = seriesOf({ ...months, windows }, 'messages_in');
+    expect(series.times).toEqual([0, 1, 2].map((month) => Date.UTC(2026, month) / 1000));
+    expect(series.lines).toEqual([{ protocol: 'mqtt', values: [0, 0, 3] }]);
+  });
+
   it('adds up exactly beyond what a double holds', () => {
     const totals = totalsOf([window(1, '9007199254740993'), window(2, '1')]);
     expect(totals.get('messages_in')?.get('mqtt')).toBe(9_007_199_254_740_994n);

@@ -4,6 +4,7 @@ type Window = Usage['windows'][number];
 export type Meter = Window['meter'];
 
 const STEP_SECONDS = { minute: 60, hour: 3_600, day: 86_400 } as const;
+type Granularity = keyof typeof STEP_SECONDS | 'month';
 /** Points of one line; a longer range than this is cut at its beginning. */
 const POINTS_MAX = 3_000;
 
@@ -13,26 +14,49 @@ export interface Series {
   readonly lines: readonly { readonly protocol: Window['protocol']; readonly values: number[] }[];
 }
 
+/** Beginnings of the steps between two times, in seconds; the last `POINTS_MAX` of them. */
+function stepsOf(from: string, to: string, granularity: Granularity): number[] {
+  if (granularity === 'month') {
+    const first = new Date(from);
+    const months: number[] = [];
+    for (let n = 0; n < POINTS_MAX; n++) {
+      const start = Date.UTC(first.getUTCFullYear(), first.getUTCMonth() + n);
+      if (start >= Date.parse(to)) break;
+      months.push(start / 1000);
+    }
+    return months;
+  }
+  const step = STEP_SECONDS[granularity];
+  const end = (Math.ceil(Date.parse(to) / 1000 / step) - 1) * step;
+  const start = Math.max(Math.floor(Date.parse(from) / 1000 / step) * step, end - (POINTS_MAX - 1) * step);
+  return Array.from({ length: Math.max(0, (end - start) / step + 1) }, (_, index) => start + index * step);
+}
+
+interface Windows {
+  readonly from: string;
+  readonly to: string;
+  readonly granularity: Granularity;
+  readonly windows: readonly Window[];
+}
+
 /**
  * Adds up the windows of one meter by protocol and time. Times without usage are zero: nothing was counted. Values are
  * rounded to doubles, for drawing only.
  */
-export function seriesOf(usage: Pick<Usage, 'from' | 'to' | 'granularity' | 'windows'>, meter: Meter): Series {
-  const step = STEP_SECONDS[usage.granularity];
-  const end = (Math.ceil(Date.parse(usage.to) / 1000 / step) - 1) * step;
-  const start = Math.max(Math.floor(Date.parse(usage.from) / 1000 / step) * step, end - (POINTS_MAX - 1) * step);
-  const length = Math.max(0, (end - start) / step + 1);
+export function seriesOf(usage: Windows, meter: Meter): Series {
+  const times = stepsOf(usage.from, usage.to, usage.granularity);
+  const places = new Map(times.map((time, index) => [time, index]));
   const byProtocol = new Map<Window['protocol'], number[]>();
   for (const window of usage.windows) {
     if (window.meter !== meter) continue;
-    const index = Math.floor((Date.parse(window.start) / 1000 - start) / step);
-    if (index < 0 || index >= length) continue;
-    const values = byProtocol.get(window.protocol) ?? new Array<number>(length).fill(0);
+    const index = places.get(Date.parse(window.start) / 1000);
+    if (index === undefined) continue;
+    const values = byProtocol.get(window.protocol) ?? new Array<number>(times.length).fill(0);
     byProtocol.set(window.protocol, values);
     values[index]! += Number(window.quantity);
   }
   return {
-    times: Array.from({ length }, (_, index) => start + index * step),
+    times,
     lines: [...byProtocol]
       .map(([protocol, values]) => ({ protocol, values }))
       .sort((a, b) => a.protocol.localeCompare(b.protocol)),
