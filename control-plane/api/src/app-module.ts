@@ -33,6 +33,7 @@ import { LiveController } from './clusters/live-controller.ts';
 import { TierForecastController } from './clusters/tier-forecast-controller.ts';
 import { SettingsController } from './clusters/settings-controller.ts';
 import { SettingsWriter } from './clusters/settings-writer.ts';
+import { TestRecordsController } from './clusters/test-records-controller.ts';
 import { TopicsController } from './clusters/topics-controller.ts';
 import { AccessGuard } from './http/access-guard.ts';
 import { Egress } from './http/egress.ts';
@@ -78,6 +79,7 @@ const CONTROLLERS: Type[] = [
   ClusterLifeController,
   CredentialsController,
   TopicsController,
+  TestRecordsController,
   SettingsController,
   AclController,
   LiveController,

@@ -183,6 +183,20 @@ export const NODE_VIEWS = {
     }),
     reply: z.object({ items: z.array(RecordView), nextOffset: z.int() }),
   },
+  /** One record, appended as a Kafka producer would; answers when it is stable. Refused above the namespace's quotas. */
+  produce: {
+    query: topic.extend({
+      /** Absent = by the key, as Kafka's default partitioner; without a key partition 0. */
+      partition: z.int().nonnegative().optional(),
+      /** base64, or null. */
+      key: z.base64().max(1_368).nullable(),
+      value: z.base64().max(43_692).nullable(),
+      headers: z.array(z.object({ name: z.string().max(255), value: z.base64().max(2_732).nullable() })).max(20),
+      /** Whose ACL is asked; absent = nobody's: whoever asks may already. */
+      principal: z.string().min(1).max(255).optional(),
+    }),
+    reply: z.object({ partition: z.int(), offset: z.int(), timestamp: z.iso.datetime() }),
+  },
 } as const satisfies Record<string, { query: z.ZodType; reply: z.ZodType }>;
 
 export type NodeView = keyof typeof NODE_VIEWS;

@@ -26,6 +26,7 @@ export const PERMISSIONS = {
   'live:read': 'see clients, sessions, subscriptions, groups and events',
   'live:write': 'kick clients, end sessions, clear inboxes, reset offsets',
   'record:read': 'read messages: records, retained and owed ones',
+  'record:write': 'produce single records for testing',
   'usage:read': 'see usage',
   'billing:read': 'see prices, invoices, credits and budgets',
   'billing:write': 'change the subscription, budgets and payment',
@@ -51,7 +52,7 @@ export const ROLE_PERMISSIONS: Record<Exclude<Role, 'custom'>, readonly Permissi
   developer: [
     ...VIEWER,
     ...(['cluster:create', 'cluster:write', 'credential:write', 'topic:write', 'settings:write'] as const),
-    ...(['live:write', 'record:read', 'webhook:read'] as const),
+    ...(['live:write', 'record:read', 'record:write', 'webhook:read'] as const),
   ],
   operator: [...VIEWER, 'cluster:write', 'settings:write', 'live:write', 'audit:read', 'webhook:read', 'webhook:write'],
   billing: ['tenant:read', 'cluster:read', 'usage:read', 'billing:read', 'billing:write'],

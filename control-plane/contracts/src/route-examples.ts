@@ -51,6 +51,9 @@ export const ROUTE_EXAMPLES: Partial<Record<RouteName, RouteExample>> = {
   createCredential: { body: { name: 'sensor-1' } },
   createTopic: { body: { name: 'orders.created', partitions: 3, cleanup: 'delete', tier: { coldAfterMs: 3_600_000 } } },
   updateTopic: { body: { retentionMs: 86_400_000, retentionBytes: 1_073_741_824 } },
+  produceRecord: {
+    body: { key: 'order-1', value: '{"state":"created"}', headers: [{ name: 'source', value: 'test' }] },
+  },
   setSettings: { body: { mqtt: { sharedStrategy: 'sticky' }, kafka: { autoCreateTopics: false } } },
   patchSettings: { body: { mqtt: { flapping: { enabled: true } } } },
   createAclRule: {
@@ -58,8 +61,8 @@ export const ROUTE_EXAMPLES: Partial<Record<RouteName, RouteExample>> = {
   },
   updateAclRule: { body: { effect: 'allow', pattern: '*', actions: ['read', 'write'] } },
   createBlacklistEntry: { body: { kind: 'client-id', value: 'noisy', reason: 'floods the topic' } },
-  deleteRetained: { query: { topic: 'orders/1' } },
   getUsageBreakdown: { query: { by: 'credential' } },
+  deleteRetained: { query: { topic: 'orders/1' } },
   explainAccess: { query: { principal: 'sensor-1', action: 'write', name: 'orders/1' } },
   liftBan: { query: { kind: 'client-id', value: 'noisy' } },
   updateSubscription: { body: { support: 'standard' } },

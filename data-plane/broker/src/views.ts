@@ -1,7 +1,9 @@
+import { BatchBuilder, type RecordHeaders } from '@robustmq/journal';
 import type { AclAction, AclResource } from '@robustmq/meta';
 import type { AclDecision, AclSubject } from './acl.ts';
-import type { Refusal } from './broker-types.ts';
+import type { Connection, ConnectionInfo, Refusal } from './broker-types.ts';
 import type { Message } from './message.ts';
+import { partitionOf } from './murmur2.ts';
 import type { BrokerNamespace } from './namespace.ts';
 import { pageOf, type Page, type PageQuery } from './page.ts';
 import { browseRecords, type BrowseQuery } from './record-browser.ts';
@@ -194,6 +196,30 @@ export class NamespaceViews {
     return partition === undefined ? refuse('partition-unknown') : browseRecords(partition, query);
   }
 
+  /**
+   * One record from outside the protocols, counted as Kafka's: resolves when it is stable. Refused as a producer would be;
+   * `unavailable` while the rate quotas let nothing more in.
+   */
+  async produce(
+    where: { readonly topic: string; readonly partition?: number | undefined; readonly principal?: string | undefined },
+    record: { readonly key: Buffer | null; readonly value: Buffer | null; readonly headers: RecordHeaders },
+  ): Promise<{ readonly partition: number; readonly offset: number; readonly timestampMs: number } | Refusal> {
+    const topic = this.#namespace.topics.get(where.topic);
+    if (topic === undefined) return refuse('topic-unknown');
+    const index = where.partition ?? (record.key === null ? 0 : partitionOf(record.key, topic.partitions.length));
+    const partition = topic.partitions[index];
+    if (partition === undefined) return refuse('partition-unknown');
+    const publisher = outsidePublisher(this.#namespace, where.principal);
+    if (publisher.ingressDelayMs() > 0) return refuse('unavailable', 'the rate quota is used up');
+    const timestampMs = this.#namespace.connections.nowMs();
+    const builder = new BatchBuilder(1_024);
+    builder.add(record.key, record.value, record.headers.length === 0 ? null : record.headers, timestampMs);
+    const appended = partition.append(builder.build(), publisher);
+    if ('refused' in appended) return appended;
+    await appended.commit.promise();
+    return { partition: index, offset: appended.baseOffset, timestampMs };
+  }
+
   /** What the ACL says about somebody, connected or not, and which rule decides. */
   explain(subject: AclSubject, action: AclAction, resource: AclResource, name: string): AclDecision {
     return this.#namespace.authorization.decide(subject, action, resource, name);
@@ -202,6 +228,23 @@ export class NamespaceViews {
   *#sessions(which: (clientId: string, session: BrokerSession) => boolean): Generator<BrokerSession> {
     for (const [clientId, session] of this.#namespace.sessions.list()) if (which(clientId, session)) yield session;
   }
+}
+
+/** A publisher without a connection. Without a principal nobody's rules are asked. */
+function outsidePublisher(namespace: BrokerNamespace, principal: string | undefined): Connection {
+  const info: ConnectionInfo = {
+    ...{ protocol: 'kafka', principal: principal ?? '', clientId: '', remoteAddress: '' },
+    disconnect: () => undefined,
+  };
+  const subject = { protocol: 'kafka', principal: info.principal, clientId: '', remoteAddress: '' } as const;
+  return {
+    ...{ namespace, info, usage: namespace.usage.protocols.kafka },
+    ingressDelayMs: () => namespace.connections.throttle.ingressDelayMs(),
+    egressDelayMs: () => 0,
+    allows: (action, resource, name) =>
+      principal === undefined || namespace.authorization.decide(subject, action, resource, name).allowed,
+    close: () => undefined,
+  };
 }
 
 function toSessionView({ clientId, receiver, expirySeconds, subscriptions, inbox }: BrokerSession): SessionView {

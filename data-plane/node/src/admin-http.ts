@@ -64,7 +64,10 @@ interface Answer {
   readonly text?: string;
 }
 /** Refusals that are nobody's fault here. */
-const VIEW_STATUS = { 'not-found': 404, 'validation-failed': 400, conflict: 409, 'payload-too-large': 413 } as const;
+const VIEW_STATUS = {
+  ...{ 'not-found': 404, 'validation-failed': 400, conflict: 409, 'payload-too-large': 413 },
+  ...{ forbidden: 403, 'quota-exceeded': 422, 'too-many-requests': 429 },
+} as const;
 const NOTHING: Answer = { status: 204 };
 
 const AfterSeq = z.object({

@@ -206,3 +206,30 @@ it('kicks a client', async () => {
   await closed;
   expect(await view('kick-client', { clientId: 'nobody' })).toEqual({ done: false });
 });
+
+it('produces one record as a Kafka producer would, and refuses what one would be refused', async () => {
+  const base64 = (text: string): string => Buffer.from(text).toString('base64');
+  const record = { topic: 'sensors', key: base64('k'), value: base64('by hand'), headers: [] };
+  const made = await view('produce', { ...record, headers: [{ name: 'h', value: base64('1') }] });
+  const found = await view('records', { topic: 'sensors', partition: made.partition, fromOffset: made.offset });
+  expect(found.items).toMatchObject([{ key: base64('k'), value: base64('by hand'), offset: made.offset }]);
+  expect(found.items[0]!.headers).toEqual([{ name: 'h', value: base64('1') }]);
+  expect((await view('produce', record)).partition).toBe(made.partition);
+  expect(await view('produce', { ...record, value: null, partition: 1 })).toMatchObject({ partition: 1 });
+  const refusals = [
+    [{ ...record, topic: 'nothing' }, CLUSTER, 404],
+    [{ ...record, partition: 9 }, CLUSTER, 404],
+    [{ ...record, value: 'not base64!' }, CLUSTER, 400],
+  ] as const;
+  for (const [query, clusterId, status] of refusals)
+    await expect(view('produce', query, clusterId)).rejects.toThrow(String(status));
+  const [rule] = [{ id: 'no', effect: 'deny', principal: 'sensor', pattern: 'sensors', actions: ['write'] }];
+  await admin.json('PUT', `/v1/namespaces/${OTHER}`, {
+    ...{ clusterId: OTHER, tenantId: CLUSTER, key: 'bank', generation: 2, plan: 'serverless', node: 'shared' },
+    ...{ quotas: { ...DEFAULT_QUOTAS.serverless, messageSizeBytesMax: 200 }, credentials: [] },
+    ...{ topics: [{ name: 'sensors', partitions: 2 }], settings: ClusterSettings.parse({ acl: { rules: [rule] } }) },
+  });
+  await expect(view('produce', { ...record, principal: 'sensor' }, OTHER)).rejects.toThrow('403');
+  await expect(view('produce', { ...record, value: base64('x'.repeat(300)) }, OTHER)).rejects.toThrow('413');
+  expect(await view('produce', { ...record, principal: 'another' }, OTHER)).toMatchObject({ offset: 0 });
+});

@@ -7,7 +7,7 @@ import {
   type NodeViewReply,
 } from '@robustmq/contracts/data-plane';
 import type { LiveGroup } from '@robustmq/kafka';
-import { NodeError } from './node-error.ts';
+import { NodeError, type NodeErrorCode } from './node-error.ts';
 
 /**
  * The live views of node-views.ts: the broker's own answers, checked against the contract, and consumer groups, which the
@@ -53,6 +53,7 @@ const VIEWS: { readonly [V in NodeView]: Answer<V> } = {
   records: ({ views }, query) => views.records(query),
   groups: groupsPage,
   'reset-offsets': resetOffsets,
+  produce: ({ views }, query) => produced(views, query),
 };
 
 /**
@@ -120,6 +121,23 @@ function groupView(
       lag: assigned.reduce((sum, { topic, partition }) => sum + (lagAt.get(`${topic}/${partition}`) ?? 0), 0),
     })),
   };
+}
+
+const bytesOf = (text: string | null): Buffer | null => (text === null ? null : Buffer.from(text, 'base64'));
+/** The broker's refusals of a record as the codes of contracts/problems.ts; others are `not-found`. */
+const PRODUCE_REFUSALS: Readonly<Partial<Record<string, NodeErrorCode>>> = {
+  ...{ 'not-authorized': 'forbidden', 'quota-storage': 'quota-exceeded', 'message-too-large': 'payload-too-large' },
+  ...{ suspended: 'conflict', unavailable: 'too-many-requests' },
+};
+async function produced(views: NamespaceViews, query: NodeViewQuery<'produce'>): Promise<unknown> {
+  const { key, value, headers, ...where } = query;
+  const record = {
+    ...{ key: bytesOf(key), value: bytesOf(value) },
+    headers: headers.map((one) => [one.name, bytesOf(one.value)] as const),
+  };
+  const answer = await views.produce(where, record);
+  if (!isRefusal(answer)) return { ...answer, timestamp: new Date(answer.timestampMs).toISOString() };
+  throw new NodeError(PRODUCE_REFUSALS[answer.refused] ?? 'not-found', answer.message);
 }
 
 /** KIP-122: only while nobody is in the group, whose members would commit over it. */

@@ -17,6 +17,9 @@ export const NODE_ERRORS = {
   'validation-failed': 'the question makes no sense',
   conflict: 'it cannot be done now',
   'payload-too-large': 'the answer is larger than answers may be',
+  forbidden: 'the access rules do not allow it',
+  'quota-exceeded': 'a quota of the cluster does not allow it',
+  'too-many-requests': 'the cluster receives all that its rate quota allows: try again',
   'not-supported': 'this version of the node cannot do that',
 } as const;
 export type NodeErrorCode = keyof typeof NODE_ERRORS;

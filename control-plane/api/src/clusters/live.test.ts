@@ -151,3 +151,73 @@ describe('a node that cannot answer', () => {
     );
   });
 });
+
+describe('a test record', () => {
+  const produce = (body: object, headers: Record<string, string> = {}, token = owner.token) =>
+    api.call<{ offset: number; code: string; errors?: { pointer: string }[] }>('POST', `${at}/topics/orders/records`, {
+      ...{ token, body, headers },
+    });
+
+  it('goes to the node as bytes, and its content into no log', async () => {
+    answers({ reply: { partition: 1, offset: 7, timestamp: new Date().toISOString() } });
+    const text = await produce({
+      key: 'k',
+      value: 'a secret text',
+      headers: [{ name: 'h', value: 'v' }],
+      partition: 1,
+    });
+    expect(text).toMatchObject({ status: 201, body: { topic: 'orders', partition: 1, offset: 7 } });
+    const base64 = (value: string) => Buffer.from(value).toString('base64');
+    expect(asked.at(-1)).toEqual({
+      view: 'produce',
+      query: {
+        ...{ topic: 'orders', key: base64('k'), value: base64('a secret text'), partition: 1 },
+        headers: [{ name: 'h', value: base64('v') }],
+      },
+    });
+    await produce({ value: 'CAFE', encoding: 'hex', asPrincipal: 'sensor' });
+    expect(asked.at(-1)!.query).toMatchObject({ key: null, value: 'yv4=', principal: 'sensor' });
+    await produce({ encoding: 'base64', key: 'yv4=' });
+    expect(asked.at(-1)!.query).toMatchObject({ key: 'yv4=', value: null });
+    const [event] = await events();
+    expect(event).toMatchObject({ action: 'record.produce', detail: { topic: 'orders', offset: 7 } });
+    expect(JSON.stringify(await events())).not.toContain('secret');
+  });
+
+  it('is written once however often it is repeated', async () => {
+    answers({ reply: { partition: 0, offset: 1, timestamp: new Date().toISOString() } });
+    const before = asked.length;
+    const key = { 'idempotency-key': 'one record' };
+    const first = await produce({ value: 'x' }, key);
+    expect((await produce({ value: 'x' }, key)).body).toEqual(first.body);
+    expect(asked.length).toBe(before + 1);
+    expect((await produce({ value: 'y' }, key)).body.code).toBe('idempotency-key-reused');
+  });
+
+  it.each([
+    [{ value: 'abc', encoding: 'hex' }, 400, '/value'],
+    [{ value: 'a', encoding: 'base64' }, 400, '/value'],
+    [{ key: 'zz', encoding: 'hex' }, 400, '/key'],
+    [{ headers: [{ name: 'h', value: '?' }], encoding: 'base64' }, 400, '/headers/0/value'],
+    [{ value: 'é'.repeat(16_385) }, 413, undefined],
+    [{ partition: -1 }, 400, '/partition'],
+  ])('is refused before anybody is asked: %j', async (body, status, pointer) => {
+    const before = asked.length;
+    const answer = await produce(body);
+    expect(answer.status).toBe(status);
+    if (pointer !== undefined) expect(answer.body.errors?.[0]?.pointer).toBe(pointer);
+    expect(asked.length).toBe(before);
+  });
+
+  it('meets the node’s own refusals', async () => {
+    for (const [code, status] of [
+      ['forbidden', 403],
+      ['quota-exceeded', 422],
+      ['too-many-requests', 429],
+      ['not-found', 404],
+    ] as const) {
+      answers({ error: { code, message: 'no' } });
+      expect(await produce({ value: 'x' })).toMatchObject({ status, body: { code } });
+    }
+  });
+});

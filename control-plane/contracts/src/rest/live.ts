@@ -32,6 +32,39 @@ export const RecordsQuery = z.object({
   valueBytesMax: z.coerce.number().int().min(0).max(1_048_576).default(4_096),
 });
 
+/** Decoded sizes of a test record at most, in bytes. */
+export const TEST_RECORD = {
+  valueBytesMax: 32_768,
+  keyBytesMax: 1_024,
+  headerBytesMax: 2_048,
+  headersMax: 20,
+} as const;
+const Encoding = z.enum(['text', 'hex', 'base64']);
+/** `POST …/topics/{topicName}/records`: one record, for testing; clients speak MQTT, Kafka or AMQP. */
+export const ProduceRecordBody = z
+  .object({
+    key: z.string().max(4_096).optional(),
+    /** Absent = null: a tombstone in a compacted topic. */
+    value: z.string().max(131_072).optional(),
+    /** How `key`, `value` and the headers' values are written here; what is stored are the bytes. */
+    encoding: Encoding.default('text'),
+    headers: z
+      .array(z.object({ name: z.string().min(1).max(255), value: z.string().max(8_192) }))
+      .max(TEST_RECORD.headersMax)
+      .default([]),
+    /** Absent = by the key, as Kafka's default partitioner does; without a key partition 0. */
+    partition: z.int().min(0).max(65_535).optional(),
+    /** A credential's name: its ACL rules are asked as if it produced the record. */
+    asPrincipal: z.string().min(1).max(255).optional(),
+  })
+  .strict();
+export const ProducedRecord = z.object({
+  topic: z.string(),
+  partition: z.int(),
+  offset: z.int(),
+  timestamp: z.iso.datetime(),
+});
+
 /** `GET …/explain?principal=&action=&name=`: somebody, connected or not, and what they would do. */
 export const ExplainQuery = NODE_VIEWS.explain.query;
 /** `rule` null = no rule matches and `whenNoRuleMatches` decides, or the rule was removed meanwhile. */

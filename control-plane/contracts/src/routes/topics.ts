@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { TopicTiers, NODE_VIEWS } from '../node-views.ts';
 import { TopicName } from '../names.ts';
 import { CreateTopicBody, Topic, TopicPage, UpdateTopicBody } from '../rest/clusters.ts';
-import { livePageOf, LivePageQuery, RecordsQuery } from '../rest/live.ts';
+import { livePageOf, LivePageQuery, ProducedRecord, ProduceRecordBody, RecordsQuery } from '../rest/live.ts';
 import { PageQuery } from '../rest/page.ts';
 import { TierForecast, TierForecastQuery } from '../rest/tier-forecast.ts';
 import { clusterParams, IN_CLUSTER } from './paths.ts';
@@ -113,5 +113,17 @@ export const TOPIC_ROUTES = {
     response: NODE_VIEWS.records.reply,
     summary: 'Live: records of one partition from an offset, a time or a key',
     problems: ['unavailable'],
+  },
+  produceRecord: {
+    method: 'post',
+    path: `${IN_CLUSTER}/topics/{topicName}/records`,
+    tag: 'topics',
+    access: { permission: 'record:write' },
+    params: topic,
+    body: ProduceRecordBody,
+    status: 201,
+    response: ProducedRecord,
+    summary: 'Produces one record, for testing; audited without its content',
+    problems: ['quota-exceeded', 'payload-too-large', 'unavailable'],
   },
 } as const satisfies Record<string, Route>;
