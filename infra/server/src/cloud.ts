@@ -8,7 +8,7 @@ import { ensureDemo } from './demo-tenant.ts';
 import { leftoverNodePorts } from './leftover-nodes.ts';
 import { checkPorts, freePort, prepareHome, takeLock } from './preflight.ts';
 import { loadSecrets, type Secrets } from './secrets.ts';
-import { NODE_PORTS, type Settings } from './settings.ts';
+import { environmentFor, NODE_PORTS, type Settings } from './settings.ts';
 import { StartError } from './start-error.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -133,7 +133,7 @@ export class Cloud {
   async #startControlPlane(databaseUrl: string, secrets: Secrets): Promise<void> {
     const { home, bind, publicHost, httpPort, agentPort } = this.#settings;
     const shared = {
-      ...this.#settings.env,
+      ...environmentFor('control-plane', this.#settings.env),
       DATABASE_URL: databaseUrl,
       ROBUSTMQ_HOME: home,
       ROBUSTMQ_BIND: bind,
@@ -164,7 +164,10 @@ export class Cloud {
   /** Vite serves the portal with hot reload (it proxies /v1 to the API) and rebuilds the API, which then restarts. */
   #startDevelopment(): void {
     const vite = 'node_modules/vite/bin/vite.js';
-    const env = { ...this.#settings.env, ROBUSTMQ_HTTP_PORT: String(this.#settings.httpPort) };
+    const env = {
+      ...environmentFor('control-plane', this.#settings.env),
+      ROBUSTMQ_HTTP_PORT: String(this.#settings.httpPort),
+    };
     this.#child('portal-dev', vite, env, { args: ['--port', '5173'], cwd: join(ROOT, 'portal') }).startUnawaited();
     this.#child('api-build', vite, env, {
       args: ['build', '--watch'],
@@ -180,7 +183,7 @@ export class Cloud {
     const operator = { authorization: `Bearer ${secrets.operatorToken}` };
     const joined = existsSync(join(agentDir, 'agent.json'));
     const agent = this.#child('agent', 'data-plane/agent/src/main.mjs', {
-      ...this.#settings.env,
+      ...environmentFor('agent', this.#settings.env),
       ROBUSTMQ_HOME: home,
       ROBUSTMQ_BIND: bind,
       ROBUSTMQ_PUBLIC_HOST: publicHost,

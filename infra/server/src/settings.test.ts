@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readSettings } from './settings.ts';
+import { environmentFor, readSettings } from './settings.ts';
 
 describe('readSettings', () => {
   it('has the defaults of the public contract', () => {
@@ -44,4 +44,26 @@ describe('readSettings', () => {
   it('refuses one port for two listeners', () => {
     expect(() => readSettings({ ROBUSTMQ_MQTT_PORT: '9092' })).toThrow(/both set to port 9092/);
   });
+});
+
+it('hands each child the secrets it needs and no others', () => {
+  const env = {
+    ...{ ROBUSTMQ_S3_BUCKET: 'b', ROBUSTMQ_S3_SECRET_ACCESS_KEY: 's', AWS_SECRET_ACCESS_KEY: 's', PATH: '/bin' },
+    ...{ DATABASE_URL: 'd', REDIS_URL: 'r', SMTP_URL: 'm', STRIPE_SECRET_KEY: 'k', ROBUSTMQ_OPERATOR_TOKEN: 'o' },
+  };
+  const rest = (child: 'control-plane' | 'agent') => Object.keys(environmentFor(child, env)).sort();
+  expect(rest('agent')).toEqual([
+    'AWS_SECRET_ACCESS_KEY',
+    'PATH',
+    'ROBUSTMQ_S3_BUCKET',
+    'ROBUSTMQ_S3_SECRET_ACCESS_KEY',
+  ]);
+  expect(rest('control-plane')).toEqual([
+    'DATABASE_URL',
+    'PATH',
+    'REDIS_URL',
+    'ROBUSTMQ_OPERATOR_TOKEN',
+    'SMTP_URL',
+    'STRIPE_SECRET_KEY',
+  ]);
 });

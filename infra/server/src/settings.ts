@@ -85,6 +85,16 @@ export function readSettings(env: NodeJS.ProcessEnv, dev = false): Settings {
   return settings;
 }
 
+/** Secrets of the environment that are the other side's: object storage is the nodes', database, mail and money are not. */
+const OTHERS = {
+  'control-plane': /^(ROBUSTMQ_S3_|AWS_)/,
+  agent: /^(DATABASE_URL|REDIS_URL|SMTP_URL|STRIPE_.*|PG[A-Z]+|ROBUSTMQ_(OPERATOR|INTERNAL)_TOKEN)$/,
+} as const;
+
+/** What a child inherits: the environment without the secrets it has no use for. */
+export const environmentFor = (child: keyof typeof OTHERS, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !OTHERS[child].test(name)));
+
 /** The agent reads it again from the environment it inherits; here nonsense ends the start before anything runs. */
 function checkS3(env: NodeJS.ProcessEnv): void {
   try {
