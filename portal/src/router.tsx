@@ -7,6 +7,7 @@ import {
   redirect,
 } from '@tanstack/react-router';
 import { restoreSession } from './api/session.ts';
+import type { SsoReturn } from './pages/account/sso-sign-in.ts';
 import { NotFoundPage } from './pages/not-found/not-found-page.tsx';
 import { Shell } from './ui/shell.tsx';
 import { ErrorState, LoadingState } from './ui/states.tsx';
@@ -38,6 +39,23 @@ const signup = createRoute({
 const tokenSearch = (search: Record<string, unknown>): { token?: string } =>
   typeof search['token'] === 'string' ? { token: search['token'] } : {};
 
+const ssoLogin = createRoute({
+  getParentRoute: () => root,
+  path: '/sso',
+  validateSearch: guestSearch,
+  component: lazyRouteComponent(() => import('./pages/account/sso-pages.tsx'), 'SsoLoginPage'),
+});
+const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+const ssoReturn = createRoute({
+  getParentRoute: () => root,
+  path: '/login/sso',
+  validateSearch: (search: Record<string, unknown>): SsoReturn => {
+    const given = ['state', 'code', 'iss', 'error'].map((name) => [name, textOf(search[name])] as const);
+    return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+  },
+  component: lazyRouteComponent(() => import('./pages/account/sso-pages.tsx'), 'SsoReturnPage'),
+});
 const forgotPassword = createRoute({
   getParentRoute: () => root,
   path: '/forgot-password',
@@ -239,6 +257,11 @@ const roles = createRoute({
   path: '/members/roles',
   component: lazyRouteComponent(() => import('./pages/members/roles-page.tsx'), 'RolesPage'),
 });
+const sso = createRoute({
+  getParentRoute: () => inside,
+  path: '/members/sso',
+  component: lazyRouteComponent(() => import('./pages/sso/sso-page.tsx'), 'SsoPage'),
+});
 const account = createRoute({
   getParentRoute: () => inside,
   path: '/account',
@@ -286,6 +309,8 @@ export const router = createRouter({
   routeTree: root.addChildren([
     login,
     signup,
+    ssoLogin,
+    ssoReturn,
     forgotPassword,
     resetPassword,
     verifyEmail,
@@ -329,6 +354,7 @@ export const router = createRouter({
       invitation,
       members,
       roles,
+      sso,
       apiKeys,
       webhooks,
       webhook,

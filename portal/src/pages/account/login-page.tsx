@@ -82,6 +82,9 @@ export function LoginPage() {
           <Button type="submit" loading={login.isPending} fullWidth>
             Log in
           </Button>
+          <AnchorLink to="/sso" search={next === undefined ? {} : { next }} size="sm" ta="center">
+            Log in with your company’s account
+          </AnchorLink>
           <AnchorLink to="/forgot-password" size="sm" ta="center">
             Forgotten your password?
           </AnchorLink>
