@@ -11,6 +11,7 @@ import { AgentIdentity } from './agents/agent-identity.ts';
 import { AgentLinkController } from './agents/agent-link-controller.ts';
 import { AgentStates } from './agents/agent-states.ts';
 import { AgentViews } from './agents/agent-views.ts';
+import { LinkCertificates } from './agents/link-certificates.ts';
 import { OperatorController } from './agents/operator-controller.ts';
 import { AuthController } from './auth/auth-controller.ts';
 import { JwtStrategy } from './auth/jwt-strategy.ts';
@@ -141,6 +142,10 @@ function queueConnection(settings: Settings): object {
   return { url: settings.redisUrl, maxRetriesPerRequest: null };
 }
 
+/** Null where the link is plain text. */
+const linkCertificates = ({ linkCertificatesFile }: Settings): LinkCertificates | null =>
+  linkCertificatesFile === undefined ? null : LinkCertificates.open(linkCertificatesFile);
+
 /** The whole control plane: one module per process. */
 @Module({})
 export class AppModule {
@@ -167,6 +172,7 @@ export class AppModule {
         { provide: SETTINGS, useValue: settings },
         { provide: KeyRing, useValue: keys },
         { provide: Database, useValue: database },
+        { provide: LinkCertificates, useFactory: () => linkCertificates(settings) },
         ...PROVIDERS,
       ],
     };

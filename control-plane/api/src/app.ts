@@ -9,6 +9,7 @@ import { AGENT_LINK_PROTO } from '@robustmq/contracts';
 import type { Database } from '@robustmq/db';
 import { createPostgresBackend, setDefaultBackendFactory } from 'bullmq';
 import { Logger } from 'nestjs-pino';
+import { LinkCertificates } from './agents/link-certificates.ts';
 import { AppModule } from './app-module.ts';
 import { BillingLink } from './billing/billing-link.ts';
 import { serveStripeWebhook } from './billing/stripe-webhook.ts';
@@ -56,12 +57,15 @@ export async function createApp(
   app.get(Metrics).watch(fastify);
   serveStripeWebhook(fastify, app.get(BillingLink));
   await servePortal(fastify, settings.portalDir);
+  const certificates = app.get<LinkCertificates | null>(LinkCertificates);
+  certificates?.watch();
   const link: GrpcOptions = {
     transport: Transport.GRPC,
     options: {
       package: 'robustmq.agent.v1',
       protoPath: fileURLToPath(AGENT_LINK_PROTO),
       url: `${settings.bind}:${settings.agentPort}`,
+      ...(certificates === null ? {} : { credentials: certificates.credentials() }),
       loader: { longs: Number, oneofs: true, defaults: true },
       maxReceiveMessageLength: AGENT_MESSAGE_BYTES_MAX,
       maxSendMessageLength: AGENT_MESSAGE_BYTES_MAX,

@@ -7,6 +7,7 @@ import { completionCommand } from './commands/completion.ts';
 import { configCommand } from './commands/config.ts';
 import { creditCommand } from './commands/credit.ts';
 import { credentialCommand } from './commands/credential.ts';
+import { drillCommand } from './commands/drill.ts';
 import { invoiceCommand } from './commands/invoice.ts';
 import { kafkaCommands } from './commands/kafka.ts';
 import { clientCommand, eventsCommand, groupCommand, mqttSessionCommand, retainedCommand } from './commands/live.ts';
@@ -64,6 +65,7 @@ export function buildProgram(terminal: Terminal): Command {
     creditCommand(kit),
     apiKeyCommand(kit),
     auditCommand(kit),
+    drillCommand(kit),
     configCommand(kit),
     completionCommand(kit, program),
   ];

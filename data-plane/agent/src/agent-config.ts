@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { readS3Settings, type S3Settings } from '@robustmq/contracts/data-plane';
 import { z } from 'zod';
 import { AgentError, sentenceOf } from './agent-error.ts';
+import { readLinkAddress } from './link-address.ts';
 import type { CertificateFiles } from './local-authority.ts';
 import type { NodePorts } from './plan.ts';
 
@@ -37,7 +38,7 @@ const Environment = z.object({
 /** Everything an agent is told from outside. */
 export interface AgentConfig {
   readonly dir: string;
-  /** `host:port`, or `https://host:port`. */
+  /** `host:port` (pinned TLS), `https://host:port`, or `http://127.0.0.1:port`; see link-address.ts. */
   readonly link: string;
   readonly joinToken: string | undefined;
   readonly bind: string;
@@ -66,6 +67,7 @@ export function readAgentConfig(env: NodeJS.ProcessEnv): AgentConfig {
   if ((certFile === undefined) !== (keyFile === undefined)) {
     throw new AgentError('config-invalid', 'ROBUSTMQ_TLS_CERT_FILE and ROBUSTMQ_TLS_KEY_FILE: set both or neither');
   }
+  readLinkAddress(e.ROBUSTMQ_AGENT_LINK);
   return {
     dir: e.ROBUSTMQ_AGENT_DIR ?? join(e.ROBUSTMQ_HOME ?? join(homedir(), '.robustmq'), 'agent'),
     link: e.ROBUSTMQ_AGENT_LINK,

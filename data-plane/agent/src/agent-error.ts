@@ -5,6 +5,7 @@ export const AGENT_ERRORS = {
   'enrolment-refused': 'the control plane refused the join token',
   'link-refused': 'the control plane refused a call; trying again later may help',
   'link-unavailable': 'the control plane cannot be reached',
+  'link-untrusted': 'somebody answers who cannot prove to be the control plane; nothing was said to them',
   'state-unverified': 'a desired state whose signature, shape, agent or version is wrong',
   'identity-damaged': 'the identity files cannot be read',
   'node-start-failed': 'a node ended before it was ready',

@@ -28,7 +28,7 @@ describe('Agent with a control plane and nodes', { timeout: 180_000 }, () => {
 
   const config = (): AgentConfig => ({
     dir: join(scratch.dir, 'agent'),
-    link: `127.0.0.1:${control.port}`,
+    link: `http://127.0.0.1:${control.port}`,
     joinToken: control.joinToken,
     bind: '127.0.0.1',
     publicHost: 'localhost',

@@ -9,8 +9,10 @@ import { Certificates } from './certificates.ts';
 import { ControlLink, LINK_TIMING, type LinkTiming } from './control-link.ts';
 import { DesiredStore, type SignedState } from './desired-store.ts';
 import { enroll } from './enrolment.ts';
-import { openKeys, readIdentity, type AgentIdentity, type AgentKeys } from './identity.ts';
+import { openKeys, readIdentity, writeIdentity, type AgentIdentity, type AgentKeys } from './identity.ts';
+import { fingerprintIn } from './link-address.ts';
 import { LinkTransport, type ViewRequest } from './link-transport.ts';
+import { LinkTrust } from './link-trust.ts';
 import { Reconciler } from './reconciler.ts';
 import { UsageCollector } from './usage-collector.ts';
 import { UsageDelivery } from './usage-delivery.ts';
@@ -169,20 +171,26 @@ export class Agent {
     return failure.code === 'node-port-in-use' || (failure.code === 'node-start-failed' && !this.#identity);
   }
 
-  #enroll(): Promise<AgentIdentity | undefined> {
-    return enroll(
-      this.#config.dir,
-      (this.#transport ??= new LinkTransport(this.#config.link)),
-      this.#keys,
-      this.#config.joinToken!,
-      AGENT_VERSION,
-      this.#log,
-      this.#stop.signal,
-    );
+  /** The join token names the certificate it may be said to. */
+  async #enroll(): Promise<AgentIdentity | undefined> {
+    const { dir, link, joinToken = '' } = this.#config;
+    const fingerprint = fingerprintIn(joinToken);
+    const pins = fingerprint === undefined ? [] : [fingerprint];
+    const transport = new LinkTransport(link, new LinkTrust(pins, undefined));
+    const { signal } = this.#stop;
+    try {
+      return await enroll(dir, transport, this.#keys, joinToken, AGENT_VERSION, this.#log, signal, pins);
+    } finally {
+      transport.close();
+    }
   }
 
   #startLink(identity: AgentIdentity): void {
-    this.#transport ??= new LinkTransport(this.#config.link);
+    const { dir, link: address } = this.#config;
+    const trust = new LinkTrust(identity.linkPins, identity.controlPublicKeyPem, (linkPins) =>
+      writeIdentity(dir, { ...identity, linkPins: [...linkPins] }),
+    );
+    this.#transport = new LinkTransport(address, trust);
     const views = new ViewForwarder(this.#reconciler, this.#log);
     const owner = {
       version: AGENT_VERSION,
@@ -224,8 +232,6 @@ export class Agent {
       this.#identity = identity;
       this.#desired.startOver();
       this.#appliedVersion = 0;
-      // the old one was closed with its link
-      this.#transport = undefined;
       this.#startLink(identity);
     } catch (error) {
       this.#log.error({ agentId, error: sentenceOf(error) }, 'the control plane does not know this agent');

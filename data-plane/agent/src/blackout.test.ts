@@ -39,7 +39,7 @@ describe('a blackout of the control plane', { timeout: 240_000 }, () => {
     await control.start();
     config = {
       dir: join(scratch.dir, 'agent'),
-      link: `127.0.0.1:${control.port}`,
+      link: `http://127.0.0.1:${control.port}`,
       joinToken: control.joinToken,
       bind: '127.0.0.1',
       publicHost: 'localhost',

@@ -58,7 +58,7 @@ describe('cold data of real nodes, in files', { timeout: 240_000 }, () => {
   it('goes cold by the topic’s policy, and goes with its cluster, shared or dedicated', async () => {
     const ports = await freePorts();
     control.desire([coldCluster(1, 'shop'), coldCluster(2, 'bank', ports)]);
-    const config = { link: `127.0.0.1:${control.port}`, joinToken: control.joinToken, usageWindowMs: 500 };
+    const config = { link: `http://127.0.0.1:${control.port}`, joinToken: control.joinToken, usageWindowMs: 500 };
     const hosts = { bind: '127.0.0.1', publicHost: 'localhost', sharedPorts, nodeMainPath: NODE_MAIN };
     agent = new Agent({ dir: join(scratch.dir, 'agent'), ...config, ...hosts }, testLog, FAST);
     await agent.start();

@@ -41,7 +41,7 @@ describe('ControlLink', { timeout: 180_000 }, () => {
       status: () => ({ version: store.version, namespaces }),
       onState: async (state) => void (await store.accept(state, identity)),
     };
-    const transport = new LinkTransport(`127.0.0.1:${control.port}`);
+    const transport = new LinkTransport(`http://127.0.0.1:${control.port}`);
     link = new ControlLink(transport, identity, keys, owner, testLog, timing);
     link.start();
   };
@@ -51,7 +51,7 @@ describe('ControlLink', { timeout: 180_000 }, () => {
     control = new FakeControlPlane();
     await control.start();
     keys = await openKeys(scratch.dir);
-    const transport = new LinkTransport(`127.0.0.1:${control.port}`);
+    const transport = new LinkTransport(`http://127.0.0.1:${control.port}`);
     identity = (await enroll(scratch.dir, transport, keys, control.joinToken, 'test', testLog, NEVER))!;
     transport.close();
     store = await DesiredStore.open(scratch.dir);

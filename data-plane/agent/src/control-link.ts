@@ -169,6 +169,7 @@ export class ControlLink {
     const reply = await this.#transport.call<AuthenticateReply>('Authenticate', { agentId, epoch, ...assertion });
     this.#transport.accessToken = reply.accessToken;
     this.#renewTokenAtMs = now + Math.max(1_000, (reply.expiresAtMs - now) * TOKEN_RENEW_AT);
+    void this.#quietly('LinkCertificates', () => this.#transport.learnCertificates());
   }
 
   async #sessionLoop(): Promise<void> {
@@ -198,7 +199,7 @@ export class ControlLink {
 
   /** One session from Hello to its end. Throws when it ended with an error. */
   async #runSession(): Promise<void> {
-    const stream = this.#transport.openSession();
+    const stream = await this.#transport.openSession();
     this.#session = stream;
     this.#heardAtMs = Date.now();
     const ended = new Promise<void>((resolve, reject) => {

@@ -11,6 +11,7 @@ const identity = {
   epoch: 1,
   region: 'local',
   controlPublicKeyPem: keys.publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+  linkPins: [],
 };
 const signed = (
   version: number,

@@ -9,7 +9,8 @@ const RETRY_MAX_MS = 10_000;
 
 /**
  * Exchanges the one-time join token for an identity and keeps it. Waits as long as the control plane is away.
- * Throws `enrolment-refused` when the token is wrong, used or too old; undefined when aborted.
+ * Throws `enrolment-refused` when the token is wrong, used or too old, and `link-untrusted` when whoever answers does not
+ * show the certificate that the token names: the token is not said then. Undefined when aborted.
  */
 export async function enroll(
   dir: string,
@@ -19,6 +20,7 @@ export async function enroll(
   agentVersion: string,
   log: Logger,
   signal: AbortSignal,
+  linkPins: readonly string[] = [],
 ): Promise<AgentIdentity | undefined> {
   for (let attempt = 0; !signal.aborted; attempt += 1) {
     try {
@@ -28,7 +30,7 @@ export async function enroll(
         publicKeyPem: keys.publicKeyPem,
         signature: keys.sign(joinToken),
       });
-      const identity = { agentId, epoch, region, controlPublicKeyPem };
+      const identity = { agentId, epoch, region, controlPublicKeyPem, linkPins: [...linkPins] };
       await writeIdentity(dir, identity);
       log.info({ agentId, epoch, region }, 'enrolled');
       return identity;
@@ -38,6 +40,7 @@ export async function enroll(
           cause: error,
         });
       }
+      if (error instanceof AgentError && error.code === 'link-untrusted') throw error;
       log.info({ error: sentenceOf(error) }, 'waiting for the control plane to enrol');
       await pause(backoffMs(attempt, RETRY_FIRST_MS, RETRY_MAX_MS), signal);
     }

@@ -18,6 +18,8 @@ const IdentityFile = z.object({
   region: z.string(),
   /** Pinned at enrolment; every desired state must carry its signature. */
   controlPublicKeyPem: z.string().includes('PUBLIC KEY'),
+  /** SHA-256 of the link's TLS certificates, base64url; empty where the link has no TLS of its own. */
+  linkPins: z.array(z.string()).default([]),
 });
 /** Who this agent is to the control plane, kept in `agent.json`. */
 export type AgentIdentity = z.infer<typeof IdentityFile>;

@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { AgentError } from './agent-error.ts';
 import { readFileIfAny, replaceFile } from './durable-file.ts';
-import { makeCertificate } from './x509.ts';
+import { makeCertificate } from '@robustmq/contracts/x509';
 
 const DAY_MS = 86_400_000;
 const AUTHORITY_DAYS = 3_650;

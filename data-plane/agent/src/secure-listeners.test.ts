@@ -27,7 +27,7 @@ describe('TLS listeners of a real node', { timeout: 180_000 }, () => {
     const [plain, secure] = [await freePorts(), await freePorts()];
     config = {
       dir: join(scratch.dir, 'agent'),
-      link: `127.0.0.1:${control.port}`,
+      link: `http://127.0.0.1:${control.port}`,
       joinToken: control.joinToken,
       bind: '127.0.0.1',
       publicHost: 'localhost',

@@ -49,7 +49,7 @@ export class Cloud {
     const { publicHost, agentPort } = this.#settings;
     const secrets = await this.#startCore(new Set(NODE_PORTS.map((name) => this.#settings[name])));
     const token = await this.#joinToken({ authorization: `Bearer ${secrets.operatorToken}` });
-    process.stdout.write(controlPlaneBanner(this.#portal, `${publicHost}:${agentPort}`, token));
+    process.stdout.write(controlPlaneBanner(this.#portal, `${this.#linkScheme}${publicHost}:${agentPort}`, token));
   }
 
   /** Checks the machine, then starts database, control plane and billing. */
@@ -72,6 +72,11 @@ export class Cloud {
   /** What clients over TLS are to trust; null where the certificates come from elsewhere. */
   get #authorityFile(): string | null {
     return this.#settings.hasOwnCertificate ? null : join(this.#agentDir, 'tls/ca.cert.pem');
+  }
+
+  /** Agents take a bare address for TLS with the certificate their join token names. */
+  get #linkScheme(): string {
+    return this.#settings.env['ROBUSTMQ_AGENT_LINK_PLAIN'] === 'true' ? 'http://' : '';
   }
 
   get #portal(): string {
@@ -188,7 +193,7 @@ export class Cloud {
       ROBUSTMQ_BIND: bind,
       ROBUSTMQ_PUBLIC_HOST: publicHost,
       ROBUSTMQ_AGENT_DIR: agentDir,
-      ROBUSTMQ_AGENT_LINK: `127.0.0.1:${agentPort}`,
+      ROBUSTMQ_AGENT_LINK: `${this.#linkScheme}127.0.0.1:${agentPort}`,
       ROBUSTMQ_MQTT_PORT: String(mqttPort),
       ROBUSTMQ_MQTT_WS_PORT: String(mqttWsPort),
       ROBUSTMQ_KAFKA_PORT: String(kafkaPort),

@@ -13,6 +13,13 @@ export interface EnrollReply {
   readonly controlPublicKeyPem: string;
   readonly region: string;
 }
+export interface LinkCertificatesRequest {
+  readonly nonce: string;
+}
+export interface LinkCertificatesReply {
+  readonly fingerprintsJson: string;
+  readonly signature: string;
+}
 export interface AuthenticateRequest {
   readonly agentId: string;
   readonly epoch: number;

@@ -1,13 +1,21 @@
 import { createPublicKey, randomUUID, verify, type KeyObject } from 'node:crypto';
 import { status, type Metadata } from '@grpc/grpc-js';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import { RpcException } from '@nestjs/microservices';
 import { Database, type AgentRow } from '@robustmq/db';
 import { z } from 'zod';
 import { KeyRing } from '../auth/key-ring.ts';
 import { ALGORITHM, AUDIENCE_AGENT, ISSUER } from '../auth/tokens.ts';
-import type { AuthenticateReply, AuthenticateRequest, EnrollReply, EnrollRequest } from './agent-frames.ts';
+import type {
+  AuthenticateReply,
+  AuthenticateRequest,
+  EnrollReply,
+  EnrollRequest,
+  LinkCertificatesReply,
+  LinkCertificatesRequest,
+} from './agent-frames.ts';
+import { LinkCertificates } from './link-certificates.ts';
 
 /** Life of an agent's access token in milliseconds. */
 export const AGENT_TOKEN_MS = 10 * 60_000;
@@ -42,10 +50,17 @@ export class AgentIdentity {
   readonly #database: Database;
   readonly #keys: KeyRing;
   readonly #jwt: JwtService;
+  readonly #certificates: LinkCertificates | null;
   /** nonce → when it may be forgotten, oldest first */
   readonly #nonces = new Map<string, number>();
 
-  constructor(database: Database, keys: KeyRing, jwt: JwtService) {
+  constructor(
+    database: Database,
+    keys: KeyRing,
+    jwt: JwtService,
+    @Inject(LinkCertificates) certificates: LinkCertificates | null,
+  ) {
+    this.#certificates = certificates;
     this.#database = database;
     this.#keys = keys;
     this.#jwt = jwt;
@@ -91,6 +106,15 @@ export class AgentIdentity {
       },
     );
     return { accessToken, expiresAtMs: now + AGENT_TOKEN_MS };
+  }
+
+  /** The fingerprints of the link's certificates, signed for whoever asked. Throws UNIMPLEMENTED where the link is plain. */
+  certificates({ nonce }: LinkCertificatesRequest): LinkCertificatesReply {
+    if (!this.#certificates) throw refuse(status.UNIMPLEMENTED, 'the link has no TLS of its own');
+    if (!/^[\w-]{8,128}$/.test(nonce))
+      throw refuse(status.INVALID_ARGUMENT, 'nonce is no 8 to 128 characters base64url');
+    const fingerprintsJson = JSON.stringify(this.#certificates.fingerprints);
+    return { fingerprintsJson, signature: this.#keys.sign(`link-certificates|${nonce}|${fingerprintsJson}`) };
   }
 
   /** The agent that makes a call. Throws UNAUTHENTICATED. */

@@ -13,6 +13,8 @@ import type {
   AuthenticateRequest,
   EnrollReply,
   EnrollRequest,
+  LinkCertificatesReply,
+  LinkCertificatesRequest,
   PullStateRequest,
   SessionCall,
   StateUpdate,
@@ -41,7 +43,7 @@ function readJson<T extends z.ZodType>(schema: T, json: string, field: string): 
   }
 }
 
-/** The agents' side of the control plane. Every call but Enroll and Authenticate checks its access token itself. */
+/** The agents' side of the control plane. Every call but Enroll, Authenticate and LinkCertificates checks its access token itself. */
 @Unlisted()
 @Controller()
 export class AgentLinkController implements BeforeApplicationShutdown {
@@ -85,6 +87,11 @@ export class AgentLinkController implements BeforeApplicationShutdown {
     const reply = await this.#identity.enrol(request);
     this.#log.log({ agentId: reply.agentId, region: reply.region }, 'agent enrolled');
     return reply;
+  }
+
+  @GrpcMethod(SERVICE, 'LinkCertificates')
+  linkCertificates(request: LinkCertificatesRequest): LinkCertificatesReply {
+    return this.#identity.certificates(request);
   }
 
   @GrpcMethod(SERVICE, 'Authenticate')

@@ -11,6 +11,7 @@ import { validated } from '../http/validation.ts';
 import { AgentPokes } from '../provisioning/agent-pokes.ts';
 import type { Settings } from '../settings.ts';
 import { SETTINGS } from '../tokens.ts';
+import { LinkCertificates } from './link-certificates.ts';
 
 /** An agent without a stream that polls is heard of at least this often, in milliseconds. */
 const POLL_SILENCE_MS = 15_000;
@@ -25,14 +26,17 @@ export class OperatorController {
   readonly #settings: Settings;
   readonly #startedAt = Date.now();
   readonly #mailer: Mailer;
+  readonly #certificates: LinkCertificates | null;
   constructor(
     database: Database,
     keys: KeyRing,
     pokes: AgentPokes,
     mailer: Mailer,
+    @Inject(LinkCertificates) certificates: LinkCertificates | null,
     @Inject(SETTINGS) settings: Settings,
   ) {
     this.#mailer = mailer;
+    this.#certificates = certificates;
     this.#database = database;
     this.#keys = keys;
     this.#pokes = pokes;
@@ -45,10 +49,22 @@ export class OperatorController {
   async mint(@Req() request: FastifyRequest, @Body() body: unknown): Promise<JoinTokenCreated> {
     this.#check(request);
     const { region, ttlSeconds } = validated(CreateJoinTokenBody, body ?? {}, 'body');
-    const token = newJoinToken();
+    const [fingerprint] = this.#certificates?.fingerprints ?? [];
+    // the agent says its token to nobody who does not show this certificate
+    const token = fingerprint === undefined ? newJoinToken() : `${newJoinToken()}.${fingerprint}`;
     const expiresAt = new Date(Date.now() + ttlSeconds * 1000);
     await this.#database.agents.mintJoinToken(this.#keys.digest(token), region, expiresAt);
     return { token, expiresAt: expiresAt.toISOString() };
+  }
+
+  /** Shows agents the announced certificate from now on and announces another; open streams stay. */
+  @Post('link-certificate/rotate')
+  @HttpCode(200)
+  rotateLink(@Req() request: FastifyRequest): { readonly fingerprints: readonly string[] } {
+    this.#check(request);
+    if (!this.#certificates) throw new ProblemError('conflict', { detail: 'The agent link has no TLS of its own.' });
+    this.#certificates.rotate();
+    return { fingerprints: this.#certificates.fingerprints };
   }
 
   /** Mails to people, newest first: where no SMTP server is set, this is how they are read. */

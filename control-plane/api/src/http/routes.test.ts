@@ -96,6 +96,7 @@ describe('every route of the contract', () => {
       ...['GET /v1/openapi.json', 'GET /v1/operator/agents', 'GET /v1/operator/billing/:report|:action'],
       'GET /v1/operator/mails',
       ...['POST /v1/operator/billing/:report|:action', 'POST /v1/operator/join-tokens'],
+      'POST /v1/operator/link-certificate/rotate',
       ...['POST /v1/operator/tenants/:tenantId/sso-domains/:domain/approve', 'POST /v1/webhooks/stripe'],
     ]);
   });

@@ -1,6 +1,13 @@
 import { createPublicKey, generateKeyPairSync, randomBytes, sign, verify, type KeyObject } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { credentials, loadPackageDefinition, Metadata, type Client, type ClientDuplexStream } from '@grpc/grpc-js';
+import {
+  credentials,
+  loadPackageDefinition,
+  Metadata,
+  type ChannelCredentials,
+  type Client,
+  type ClientDuplexStream,
+} from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import {
   AGENT_LINK_PROTO,
@@ -48,11 +55,15 @@ export class TestAgent {
   stream: ClientDuplexStream<AgentFrame, ControlFrame> | undefined;
   readonly frames: ControlFrame[] = [];
 
-  constructor(address: string, privateKey = generateKeyPairSync('ed25519').privateKey) {
+  constructor(
+    address: string,
+    privateKey = generateKeyPairSync('ed25519').privateKey,
+    security: ChannelCredentials = credentials.createInsecure(),
+  ) {
     const link = loadPackageDefinition(definition) as never as {
       robustmq: { agent: { v1: { AgentLink: new (...args: unknown[]) => Client & Record<string, Unary> } } };
     };
-    this.#client = new link.robustmq.agent.v1.AgentLink(address, credentials.createInsecure());
+    this.#client = new link.robustmq.agent.v1.AgentLink(address, security);
     this.#privateKey = privateKey;
     this.publicKeyPem = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString();
   }

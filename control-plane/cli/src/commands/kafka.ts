@@ -27,7 +27,7 @@ interface ConsumeOptions extends KafkaOptions {
 const BATCH_MESSAGES_MAX = 500;
 
 /** kafkajs on Node 24 sets negative timers, of which Node warns; the warning tells our users nothing. */
-function hushTimerWarning(): void {
+export function hushTimerWarning(): void {
   const emit = process.emitWarning.bind(process) as (...args: unknown[]) => void;
   process.emitWarning = ((...args: unknown[]) => {
     if (args[1] !== 'TimeoutNegativeWarning') emit(...args);

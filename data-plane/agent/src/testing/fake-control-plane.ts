@@ -45,6 +45,11 @@ export class FakeControlPlane {
   unknownAgents = 0;
   authentications = 0;
   sessionsOpened = 0;
+  /** Shows this certificate; undefined = plain text. Takes effect at the next `start`. */
+  tls: { readonly certificatePem: string; readonly privateKeyPem: string } | undefined;
+  /** What it says its certificates are, signed with its own key or a stranger's. */
+  fingerprints: readonly string[] = [];
+  signsFingerprints = true;
   usageCalls = 0;
   #keys = generateKeyPairSync('ed25519');
   #agentKeyPem = '';
@@ -58,6 +63,7 @@ export class FakeControlPlane {
     const loaded = loadSync(fileURLToPath(AGENT_LINK_PROTO), { longs: Number, defaults: true, oneofs: true });
     server.addService(loaded['robustmq.agent.v1.AgentLink'] as unknown as ServiceDefinition, {
       Enroll: (call: Unary, reply: Reply) => this.#enroll(call, reply),
+      LinkCertificates: (call: Unary, reply: Reply) => this.#certificates(call, reply),
       Authenticate: (call: Unary, reply: Reply) => this.#authenticate(call, reply),
       Session: (stream: Stream) => this.#session(stream),
       PullState: (call: Unary, reply: Reply) => this.#authorised(call, reply, () => this.update()),
@@ -70,7 +76,7 @@ export class FakeControlPlane {
     });
     if (this.port === 0) this.port = (await freePorts()).mqtt;
     await new Promise<number>((resolve, reject) =>
-      server.bindAsync(`127.0.0.1:${this.port}`, ServerCredentials.createInsecure(), (error, port) =>
+      server.bindAsync(`127.0.0.1:${this.port}`, this.#credentials(), (error, port) =>
         error ? reject(error) : resolve(port),
       ),
     );
@@ -117,6 +123,20 @@ export class FakeControlPlane {
     const reply = new Promise<ViewReply>((resolve) => this.#asked.set(id, resolve));
     [...this.sessions].at(-1)!.write({ viewRequest: { id, clusterId, view, queryJson: JSON.stringify(query) } });
     return reply;
+  }
+
+  #credentials(): ServerCredentials {
+    if (!this.tls) return ServerCredentials.createInsecure();
+    const { certificatePem, privateKeyPem } = this.tls;
+    const pair = { cert_chain: Buffer.from(certificatePem), private_key: Buffer.from(privateKeyPem) };
+    return ServerCredentials.createSsl(null, [pair]);
+  }
+
+  #certificates(call: Unary, reply: Reply): void {
+    const fingerprintsJson = JSON.stringify(this.fingerprints);
+    const text = Buffer.from(`link-certificates|${call.request['nonce']}|${fingerprintsJson}`);
+    const key = this.signsFingerprints ? this.#keys.privateKey : generateKeyPairSync('ed25519').privateKey;
+    reply(null, { fingerprintsJson, signature: sign(null, text, key).toString('base64') });
   }
 
   #enroll(call: Unary, reply: Reply): void {
