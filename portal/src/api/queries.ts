@@ -62,7 +62,7 @@ export interface UsageFilter {
   readonly clusterId: string | undefined;
   readonly from: string;
   readonly to: string;
-  readonly granularity: 'minute' | 'hour' | 'day';
+  readonly granularity: 'minute' | 'hour' | 'day' | 'month';
 }
 
 export const usageQuery = (tenantId: string, { clusterId, ...filter }: UsageFilter) =>

@@ -13,7 +13,7 @@ import {
 } from '@mantine/core';
 import { bodyOf, type Cluster } from '@robustmq/client';
 import type { NodeViewReply } from '@robustmq/contracts';
-import { IconFileSearch } from '@tabler/icons-react';
+import { IconFileSearch, IconPencilPlus } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useState, type FormEvent } from 'react';
@@ -21,7 +21,6 @@ import { clusterPath, liveKey } from '../../api/live.ts';
 import { usePermitted } from '../../api/permission.ts';
 import { api } from '../../api/session.ts';
 import type { DataColumn } from '../../ui/data-table.tsx';
-import { AnchorLink } from '../../ui/links.tsx';
 import { ListPage } from '../../ui/list-page.tsx';
 import { ErrorState, LoadingState } from '../../ui/states.tsx';
 import { Time } from '../../ui/time.tsx';
@@ -31,6 +30,7 @@ import { bytesOfBase64, payloadText, previewOf } from '../messages/payload.ts';
 import { NamedValues, PayloadView } from '../messages/payload-view.tsx';
 import { olderThan, recordsFrom, RECORDS_LIMIT, type RecordsFrom, type Seek, type SeekKind } from './seek.ts';
 import { tiersQuery, type Partition } from './tiers-query.ts';
+import { ProduceDialog } from './produce-dialog.tsx';
 import { TopicHeading } from './topic-heading.tsx';
 
 type Shown = NodeViewReply<'records'>['items'][number];
@@ -259,7 +259,7 @@ function Browser({ cluster, topicName, partitions }: BrowserProps) {
         empty={{
           icon: <IconFileSearch size={28} />,
           title: 'No records in this partition',
-          words: 'Produce with a Kafka client, or publish to its MQTT topics, with the test client for example.',
+          words: 'Produce with a Kafka client, publish to its MQTT topics, or produce a test record here.',
         }}
       />
       <Group justify="center">
@@ -284,21 +284,42 @@ export function RecordsPage() {
   const cluster = useCluster();
   const { topicName } = route.useParams();
   const mayRead = usePermitted('record:read');
+  const mayWrite = usePermitted('record:write');
+  // the turn makes each opening a form of its own
+  const [producing, setProducing] = useState(0);
+  const [opened, setOpened] = useState(false);
   const tiers = useQuery(tiersQuery(cluster, topicName));
   return (
     <Stack>
       <TopicHeading cluster={cluster} topicName={topicName} />
+      {mayWrite && tiers.data && (
+        <Group>
+          <Button
+            variant="default"
+            leftSection={<IconPencilPlus size={16} aria-hidden />}
+            onClick={() => {
+              setProducing((turn) => turn + 1);
+              setOpened(true);
+            }}
+          >
+            Produce test record
+          </Button>
+        </Group>
+      )}
       {!mayRead && <Text c="dimmed">Your role does not let you read messages.</Text>}
       {mayRead && tiers.error && <ErrorState error={tiers.error} retry={() => void tiers.refetch()} />}
       {mayRead && tiers.isPending && <LoadingState />}
       {mayRead && tiers.data && <Browser cluster={cluster} topicName={topicName} partitions={tiers.data.partitions} />}
-      <Text size="sm" c="dimmed">
-        To write a message, use the{' '}
-        <AnchorLink to="/clusters/$clusterId/test-client" params={{ clusterId: cluster.id }}>
-          test client
-        </AnchorLink>
-        .
-      </Text>
+      {mayWrite && (
+        <ProduceDialog
+          key={producing}
+          cluster={cluster}
+          topicName={topicName}
+          partitions={tiers.data?.partitions.length ?? 1}
+          opened={opened}
+          onClose={() => setOpened(false)}
+        />
+      )}
     </Stack>
   );
 }

@@ -9,6 +9,7 @@ import { useSession } from '../../api/session.ts';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { EmptyState, ErrorState, LoadingState } from '../../ui/states.tsx';
 import { countText } from '../clusters/quantity.ts';
+import { UsageBreakdownSection } from './breakdown.tsx';
 import { CostSection } from './costs.tsx';
 import { METER_LABEL, meterText, PROTOCOL_LABEL } from './meter-text.ts';
 import { seriesOf, totalsOf, type Meter } from './series.ts';
@@ -41,6 +42,11 @@ const RANGES: Record<string, Range> = {
     from: (now) => Date.UTC(new Date(now).getUTCFullYear(), new Date(now).getUTCMonth()),
   },
   quarter: { label: 'Last 90 days, per day', granularity: 'day', from: (now) => now - 90 * 24 * HOUR_MS },
+  year: {
+    label: 'Last 12 months, per month',
+    granularity: 'month',
+    from: (now) => Date.UTC(new Date(now).getUTCFullYear(), new Date(now).getUTCMonth() - 11),
+  },
 };
 
 /** The range as the API takes it: `to` is the next whole minute, so that the window being filled is in. */
@@ -205,6 +211,14 @@ export function UsagePage() {
               )}
             </Paper>
             <Totals usage={usage.data} />
+            <UsageBreakdownSection
+              tenantId={tenantId}
+              clusterId={clusterId}
+              meter={meter}
+              from={usage.data.from}
+              to={usage.data.to}
+              clusters={clusters.data ?? []}
+            />
           </>
         )}
         {seesMoney && <CostSection tenantId={tenantId} />}
