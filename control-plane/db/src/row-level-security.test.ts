@@ -37,6 +37,10 @@ const RIGHTS: Record<string, string> = {
   webhook_deliveries: 'SIUD',
   api_keys: 'SIUD',
   clusters: 'SIU',
+  operations: 'SIUD',
+  quota_alerts: 'SIUD',
+  cluster_authorities: 'SIUD',
+  client_certificates: 'SIUD',
   credentials: 'SIUD',
   topics: 'SIUD',
   topic_observations: 'SIUD',
@@ -134,6 +138,13 @@ function rowOf(table: string, ids: Ids, n: number): Record<string, unknown> {
     webhook_deliveries: {
       ...{ id: uuidv7(), tenant_id: ids.tenant, webhook_id: ids.cluster, event: 'x', payload: '{}' },
     },
+    operations: {
+      ...{ id: uuidv7(), tenant_id: ids.tenant, kind: 'a', target_type: 't', target_id: 'x' },
+      ...{ actor_type: 'user', actor_id: 'x', permission: 'tenant:read' },
+    },
+    quota_alerts: { ...own, quota: `q${n}`, level: 'soft', value: 1, limit_value: 1, fired_at: at },
+    cluster_authorities: { id: uuidv7(), ...own, certificate_pem: 'x', sealed_key: Buffer.from('x') },
+    client_certificates: { ...own, serial: `s${n}`, common_name: 'x', not_after: at },
     sso_providers: {
       ...{
         id: parentOf(ids, n === 0 ? 'sso' : `sso ${n}`),
