@@ -1,5 +1,5 @@
 import type { Claim, Commit, Durability, Stream, StreamPolicy } from '@robustmq/journal';
-import type { AclAction, AclResource, NamespaceSettings, ScramVerifier } from '@robustmq/meta';
+import type { AclAction, AclResource, NamespaceSettings, ScramVerifier, TopicCompression } from '@robustmq/meta';
 import type { StreamTierReport } from '@robustmq/journal';
 import type { ListenerInfo } from '@robustmq/wire';
 import type { Message, QoS } from './message.ts';
@@ -344,6 +344,8 @@ export interface TopicChange {
   readonly tier?: StreamPolicy['tier'];
   readonly appendTime?: boolean;
   readonly batchSizeBytesMax?: number;
+  /** What batches of Kafka's producers are packed with; absent or `producer` = as they were sent. Kafka's to do. */
+  readonly compression?: TopicCompression;
 }
 
 export interface CreateTopic {
@@ -363,6 +365,8 @@ export interface CreateTopic {
   readonly appendTime?: boolean;
   /** Most bytes of one batch, below the namespace's `messageSizeBytesMax`; absent or 0 = that alone counts. */
   readonly batchSizeBytesMax?: number;
+  /** What batches of Kafka's producers are packed with; absent or `producer` = as they were sent. Kafka's to do. */
+  readonly compression?: TopicCompression;
 }
 
 export interface Topic {
@@ -381,6 +385,8 @@ export interface Topic {
   /** As of `CreateTopic`. */
   readonly appendTime?: boolean;
   readonly batchSizeBytesMax?: number;
+  /** What batches of Kafka's producers are packed with; absent or `producer` = as they were sent. Kafka's to do. */
+  readonly compression?: TopicCompression;
 }
 
 export interface Partition {

@@ -22,5 +22,6 @@ export {
   type NamespaceQuotas,
   type NamespaceSettings,
   type ScramVerifier,
+  type TopicCompression,
 } from '@robustmq/meta';
-export { CODECS, type Claim, type Commit, decompress } from '@robustmq/journal';
+export { CODECS, type Claim, type Codec, type Commit, compressElsewhere, decompress } from '@robustmq/journal';

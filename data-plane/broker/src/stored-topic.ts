@@ -256,6 +256,9 @@ export class StoredTopic implements Topic {
   get batchSizeBytesMax(): number {
     return this.record.batchSizeBytesMax ?? 0;
   }
+  get compression(): NonNullable<TopicRecord['compression']> {
+    return this.record.compression ?? 'producer';
+  }
   get storedBytes(): number {
     let bytes = 0;
     for (const partition of this.partitions) bytes += partition.sizeBytes;

@@ -83,6 +83,7 @@ export class NamespaceTopics implements Topics {
       ...(spec.engine === undefined ? {} : { engine: spec.engine }),
       ...(spec.appendTime === undefined ? {} : { appendTime: spec.appendTime }),
       ...(spec.batchSizeBytesMax === undefined ? {} : { batchSizeBytesMax: spec.batchSizeBytesMax }),
+      ...(spec.compression === undefined ? {} : { compression: spec.compression }),
     };
     try {
       await this.#host.meta.propose({ kind: 'create-topic', namespaceId: this.#host.record.id, topic: record });
@@ -106,7 +107,17 @@ export class NamespaceTopics implements Topics {
     const topic = this.#byName.get(spec.name);
     if (topic === undefined) return this.create(spec);
     const { record } = topic;
-    const { bindings, retentionMs, retentionBytes, cleanup, compaction, tier, appendTime, batchSizeBytesMax } = spec;
+    const {
+      bindings,
+      retentionMs,
+      retentionBytes,
+      cleanup,
+      compaction,
+      tier,
+      appendTime,
+      batchSizeBytesMax,
+      compression,
+    } = spec;
     const partitions = Math.max(spec.partitions, record.partitions);
     const change: TopicChange = defined({
       partitions,
@@ -118,6 +129,7 @@ export class NamespaceTopics implements Topics {
       tier,
       appendTime,
       batchSizeBytesMax,
+      compression,
     });
     const isSame = Object.entries(change).every(
       ([field, value]) => JSON.stringify(value) === JSON.stringify(record[field as keyof TopicChange]),

@@ -8,6 +8,7 @@ export { objectsOf } from './tier/object-key.ts';
 export { KEY_INDEX_KEYS_MAX } from './compaction/key-index.ts';
 export { BatchBuilder, type RecordHeaders } from './batch-builder.ts';
 export { decodeRecords, type DecodeOptions, type RecordView } from './decode-records.ts';
+export { compressElsewhere } from './compress-elsewhere.ts';
 export { decompress, DECOMPRESSED_BYTES_MAX } from './compression.ts';
 export {
   BATCH_HEADER_BYTES,

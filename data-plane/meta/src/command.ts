@@ -91,7 +91,11 @@ export interface TopicRecord {
   readonly appendTime?: boolean;
   /** Most bytes of one batch, below the namespace's `messageSizeBytesMax`; absent or 0 = that alone counts. */
   readonly batchSizeBytesMax?: number;
+  /** What Kafka's producers' batches are packed with when they are stored; absent or `producer` = as they were sent. */
+  readonly compression?: TopicCompression;
 }
+export type TopicCompression = 'producer' | 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
+const COMPRESSIONS: readonly unknown[] = ['producer', 'none', 'gzip', 'snappy', 'lz4', 'zstd'];
 
 export interface SubscriptionRecord {
   readonly filter: string;
@@ -223,6 +227,7 @@ const topic = shape({
   engine: (v) => v === undefined || v === 'memory' || v === 'file' || v === 'rocksdb',
   appendTime: optional(flag),
   batchSizeBytesMax: optional(natural),
+  compression: optional((v) => COMPRESSIONS.includes(v)),
 });
 
 const SHAPES: Record<CommandKind, Check> = {

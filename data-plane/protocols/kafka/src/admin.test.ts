@@ -158,7 +158,7 @@ describe('configs', () => {
   it.each([
     ['segment.bytes', '1'],
     ['min.insync.replicas', '2'],
-    ['compression.type', 'zstd'],
+    ['compression.type', 'brotli'],
     ['message.timestamp.type', 'Never'],
     ['max.message.bytes', '0'],
     ['max.message.bytes', '99999999999'],
@@ -168,6 +168,65 @@ describe('configs', () => {
     const answer = await change([{ name, configOperation: 0, value: text }]);
     expect(answer.errorCode).toBe(ERROR.INVALID_CONFIG);
     expect(answer.errorMessage).toContain(name);
+  });
+  /** Every config a topic of Apache Kafka 4.1 has, with a value that is not its default. */
+  const OF_APACHE_KAFKA: readonly (readonly [name: string, value: string])[] = [
+    ['cleanup.policy', 'compact'],
+    ['compression.gzip.level', '9'],
+    ['compression.lz4.level', '12'],
+    ['compression.type', 'zstd'],
+    ['compression.zstd.level', '7'],
+    ['delete.retention.ms', '1000'],
+    ['file.delete.delay.ms', '1000'],
+    ['flush.messages', '1'],
+    ['flush.ms', '1'],
+    ['follower.replication.throttled.replicas', '0:0'],
+    ['index.interval.bytes', '1'],
+    ['leader.replication.throttled.replicas', '0:0'],
+    ['local.retention.bytes', '1000'],
+    ['local.retention.ms', '1000'],
+    ['max.compaction.lag.ms', '1000'],
+    ['max.message.bytes', '1000'],
+    ['message.timestamp.after.max.ms', '1000'],
+    ['message.timestamp.before.max.ms', '1000'],
+    ['message.timestamp.type', 'LogAppendTime'],
+    ['min.cleanable.dirty.ratio', '0.1'],
+    ['min.compaction.lag.ms', '1000'],
+    ['min.insync.replicas', '2'],
+    ['preallocate', 'true'],
+    ['remote.log.copy.disable', 'true'],
+    ['remote.log.delete.on.disable', 'true'],
+    ['remote.storage.enable', 'true'],
+    ['retention.bytes', '1000'],
+    ['retention.ms', '1000'],
+    ['segment.bytes', '1000000'],
+    ['segment.index.bytes', '1000'],
+    ['segment.jitter.ms', '1'],
+    ['segment.ms', '1000'],
+    ['unclean.leader.election.enable', 'true'],
+  ];
+  it.each(OF_APACHE_KAFKA)('%s=%s is taken and told, or refused and not', async (name, text) => {
+    const before = structuredClone({ ...topic(), partitions: [] });
+    const answer = await change([{ name, configOperation: 0, value: text }]);
+    const described = await value(name);
+    if (answer.errorCode === 0) {
+      expect(described).toMatchObject({ value: text, configSource: 1, readOnly: false });
+      return;
+    }
+    expect(answer).toMatchObject({ errorCode: ERROR.INVALID_CONFIG, errorMessage: expect.stringContaining(name) });
+    expect({ ...topic(), partitions: [] }).toEqual(before);
+    if (described !== undefined) expect(described.value).not.toBe(text);
+    const spec = {
+      name: 'made',
+      numPartitions: 1,
+      replicationFactor: 1,
+      assignments: [],
+      configs: [{ name, value: text }],
+    };
+    const request = { topics: [spec], timeoutMs: 0, validateOnly: false };
+    const made = await world.ask(client, CreateTopics, 7, request);
+    expect(made.topics[0]!.errorCode).toBe(ERROR.INVALID_CONFIG);
+    expect(world.blue.topics.get('made')).toBeUndefined();
   });
   it('AlterConfigs puts back what it does not name; validateOnly changes nothing', async () => {
     const alter = async (configs: { name: string; value: string | null }[], validateOnly = false) =>

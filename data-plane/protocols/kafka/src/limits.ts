@@ -10,6 +10,8 @@ export interface KafkaLimits {
   readonly pendingProduceBytesMax: number;
   /** Answers the client has not taken yet; reading stops at it until the transport drains. */
   readonly writableBytesMax: number;
+  /** Unpacked records of one batch that is packed anew (`compression.type`); larger ones are refused. */
+  readonly repackSizeBytesMax: number;
   /** Record bytes in one Fetch response; the first batch may exceed it. */
   readonly fetchSizeBytesMax: number;
   /** Longest wait of a Fetch. */
@@ -56,6 +58,7 @@ export const DEFAULT_LIMITS: KafkaLimits = {
   pendingResponsesMax: 256,
   pendingProduceBytesMax: 64 * 1024 * 1024,
   writableBytesMax: 16 * 1024 * 1024,
+  repackSizeBytesMax: 8 * 1024 * 1024,
   fetchSizeBytesMax: 16 * 1024 * 1024,
   fetchWaitMsMax: 60_000,
   throttleMsMax: 20_000,

@@ -1,4 +1,4 @@
-import type { Namespace, Topic, TopicChange } from '@robustmq/broker';
+import type { Namespace, Topic, TopicChange, TopicCompression } from '@robustmq/broker';
 import type { KafkaLimits } from './limits.ts';
 
 /** A config as DescribeConfigs and CreateTopics show it. */
@@ -18,7 +18,14 @@ const TYPE = { boolean: 1, string: 2, int: 3, long: 5, double: 6, list: 7 } as c
 /** What of a topic configs can set. */
 export type TopicSettings = Pick<
   TopicChange,
-  'retentionMs' | 'retentionBytes' | 'cleanup' | 'compaction' | 'tier' | 'appendTime' | 'batchSizeBytesMax'
+  | 'retentionMs'
+  | 'retentionBytes'
+  | 'cleanup'
+  | 'compaction'
+  | 'tier'
+  | 'appendTime'
+  | 'batchSizeBytesMax'
+  | 'compression'
 >;
 type Writable = { -readonly [Name in keyof TopicSettings]: TopicSettings[Name] };
 
@@ -68,6 +75,15 @@ const CLEANUPS: Readonly<Record<string, NonNullable<TopicSettings['cleanup']>>> 
   compact: 'compact',
   'compact,delete': 'compact,delete',
   'delete,compact': 'compact,delete',
+};
+/** Values of `compression.type`. */
+const COMPRESSIONS: Readonly<Record<string, TopicCompression>> = {
+  producer: 'producer',
+  uncompressed: 'none',
+  gzip: 'gzip',
+  snappy: 'snappy',
+  lz4: 'lz4',
+  zstd: 'zstd',
 };
 const DAY_MS = 86_400_000;
 /** Kafka's word for "as the topic's retention": nothing leaves the disk before it goes. */
@@ -166,7 +182,17 @@ const CONFIGS: Readonly<Record<string, Config>> = {
       return null;
     },
   },
-  'compression.type': fixed('compression.type', TYPE.string, () => 'producer'),
+  'compression.type': {
+    type: TYPE.string,
+    fallback: () => 'producer',
+    read: ({ compression = 'producer' }) => (compression === 'none' ? 'uncompressed' : compression),
+    write(value, out) {
+      const compression = COMPRESSIONS[value];
+      if (compression === undefined) return `compression.type must be ${Object.keys(COMPRESSIONS).join(', ')}`;
+      out.compression = compression;
+      return null;
+    },
+  },
   'message.timestamp.type': {
     type: TYPE.string,
     fallback: () => 'CreateTime',

@@ -5,6 +5,7 @@ import { ERROR, type ErrorCode, REFUSAL_ERRORS } from '../errors.ts';
 import { MessageSetError, upConvert } from '../old-formats.ts';
 import type { Produce } from '../messages/produce.ts';
 import { batchSizeAt, isControl, isTransactional, magicOf, maxTimestampOf, sequenceOf } from '../record-batch.ts';
+import { codecFor, packFor, refusalOf } from '../repack.ts';
 import type { RecordMemory } from '../record-memory.ts';
 import type { Decoded } from '../schema.ts';
 import type { ProducerClaim } from '../transactions/transaction.ts';
@@ -37,12 +38,32 @@ export function handleProduce(request: ProduceRequest, call: Call<typeof Produce
     const owned = call.owned ? request : copyRequest(request, call.server.recordMemory);
     // without an answer nothing would give the bytes back
     if (request.acks !== 0) call.connection.holdBytes(call, recordBytes(owned));
-    return serveInOrder(owned.topicData, call, loading, (claims) => serveProduce(owned, call, true, claims));
+    let ready = owned;
+    const packing = packAll(owned, call)?.then((packed) => (ready = packed).topicData) ?? null;
+    return serveInOrder(owned.topicData, call, loading, packing, (claims) => serveProduce(ready, call, true, claims));
   }
   if (loading.length === 0) return serveProduce(request, call, call.owned);
   // what follows waits in the same way, so the order of the requests stays
   const own = call.owned ? request : copyRequest(request, call.server.recordMemory);
   return Promise.all(loading).then(() => serveProduce(own, call, true));
+}
+
+/** Packs what its topic wants packed otherwise (`compression.type`); null = nothing. */
+function packAll(request: ProduceRequest, call: Call): Promise<ProduceRequest> | null {
+  const { namespace } = call.session;
+  const { limits } = call.server;
+  let some = false;
+  const topicData = request.topicData.map((data) => {
+    const topic = call.allows('write', 'topic', data.name) ? namespace.topics.get(data.name) : undefined;
+    const rows = data.partitionData.map(async (row) => {
+      const codec = topic === undefined || row.records === null ? null : codecFor(topic, row.records);
+      if (codec === null) return row;
+      some = true;
+      return { ...row, records: await packFor(row.records!, codec, limits, namespace.messageSizeBytesMax) };
+    });
+    return Promise.all(rows).then((partitionData) => ({ ...data, partitionData }));
+  });
+  return some ? Promise.all(topicData).then((packed) => ({ ...request, topicData: packed })) : null;
 }
 
 function recordBytes({ topicData }: ProduceRequest): number {
@@ -176,6 +197,8 @@ function produceTo(
   if (topic === undefined || partition === undefined) {
     return refuse(outcome, ERROR.UNKNOWN_TOPIC_OR_PARTITION, 'there is no such topic or partition');
   }
+  const unpackable = refusalOf(records);
+  if (unpackable !== undefined) return refuse(outcome, unpackable.errorCode, unpackable.message);
   const magic = magicOf(records);
   if (magic === 0 || magic === 1) return produceOld(topic, partition, outcome, records, call);
   const size = batchSizeAt(records, 0);

@@ -245,9 +245,10 @@ class MemoryTopics implements Topics {
 
 type MemoryTopic = { -readonly [Name in keyof Topic]: Topic[Name] };
 
-type Picked = Pick<TopicChange, 'cleanup' | 'compaction' | 'tier' | 'appendTime' | 'batchSizeBytesMax'>;
-function pick({ cleanup, compaction, tier, appendTime, batchSizeBytesMax }: TopicChange): Picked {
+type Picked = Pick<TopicChange, 'cleanup' | 'compaction' | 'tier' | 'appendTime' | 'batchSizeBytesMax' | 'compression'>;
+function pick({ cleanup, compaction, tier, appendTime, batchSizeBytesMax, compression }: TopicChange): Picked {
   return {
+    ...(compression === undefined ? {} : { compression }),
     ...(appendTime === undefined ? {} : { appendTime }),
     ...(batchSizeBytesMax === undefined ? {} : { batchSizeBytesMax }),
     ...(cleanup === undefined ? {} : { cleanup }),
