@@ -11,6 +11,9 @@ const PrintableId = z.string().regex(/^[\x21-\x7e]{1,200}$/);
 /** Length of a usage window in milliseconds. Windows start at whole UTC minutes. */
 export const USAGE_WINDOW_MS = 60_000;
 
+/** By what usage is broken down beside cluster, protocol and meter. */
+export const UsageDimension = z.enum(['credential', 'topic_prefix']);
+export type UsageDimension = z.infer<typeof UsageDimension>;
 /** Names a window tells apart at most, per dimension. */
 export const SHARE_NAMES_MAX = 20;
 /** Longest name of a share in bytes of UTF-8; a longer one is cut and ends in `…`. */

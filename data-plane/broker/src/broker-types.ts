@@ -118,6 +118,8 @@ export interface Namespace {
   readonly settings: NamespaceSettings;
   readonly topics: Topics;
   readonly offsets: GroupOffsets;
+  /** The part of the usage counters that topics with the first level of `topic` cause; cheap for the same topic again. */
+  topicShare?(protocol: Protocol, topic: string): ProtocolUsage;
   /** Counts the connection and its time until `close()`; refuses over quota. */
   connect(info: ConnectionInfo): Connection | Refusal;
   /**
@@ -205,6 +207,8 @@ export interface Connection {
    * Whether the ACL lets the connection do it. `name`: topic or group as the protocol names it; for MQTT reads also a
    * filter, with or without `$share/<group>/`. Remembered per name, so cheap, and a constant while no rule refuses anything.
    * `publish`, `subscribe` and `Partition.append` ask by themselves; other protocols' reads are theirs to ask for.
+  /** The part of `usage` that this connection's credential caused; whoever adds to the one adds the same to the other. */
+  readonly share?: ProtocolUsage;
    */
   allows(action: AclAction, resource: AclResource, name: string): boolean;
   close(): void;

@@ -13,12 +13,14 @@ import type {
 import type { NamespaceThrottle } from './byte-rate.ts';
 import { refuse } from './refusal.ts';
 import type { UsageMeter } from './usage.ts';
+import type { UsageShare } from './usage-shares.ts';
 
 /** A connection as its namespace knows it. */
 export class OpenConnection implements Connection {
   readonly namespace: Namespace;
   readonly info: ConnectionInfo;
   readonly usage: ProtocolUsage;
+  readonly share: UsageShare;
   readonly connectedAtMs: number;
   /** Grows with every connection of the namespace. */
   readonly serial: number;
@@ -26,10 +28,17 @@ export class OpenConnection implements Connection {
   /** null until something could be refused. */
   #decisions: ConnectionDecisions | null = null;
 
-  constructor(namespace: Namespace, info: ConnectionInfo, usage: ProtocolUsage, connections: Connections) {
+  constructor(
+    namespace: Namespace,
+    info: ConnectionInfo,
+    usage: ProtocolUsage,
+    share: UsageShare,
+    connections: Connections,
+  ) {
     this.namespace = namespace;
     this.info = info;
     this.usage = usage;
+    this.share = share;
     this.#connections = connections;
     this.connectedAtMs = connections.nowMs();
     this.serial = connections.takeSerial();
@@ -118,15 +127,22 @@ export class Connections {
     const refusal = this.refusal();
     if (refusal !== null) return refusal;
     this.#tokens--;
-    const connection = new OpenConnection(this.#namespace, info, this.#usage.protocols[info.protocol], this);
+    const { protocols, shares } = this.#usage;
+    const share = shares.ofCredential(info.protocol, info.principal);
+    const connection = new OpenConnection(this.#namespace, info, protocols[info.protocol], share, this);
     this.#open.add(connection);
     if (info.admission?.expiresAtMs !== undefined) this.#expiring.add(connection);
-    this.#usage.opened(info.protocol, this.#runtime.monotonicMs());
+    const nowMs = this.#runtime.monotonicMs();
+    this.#usage.opened(info.protocol, nowMs);
+    share.opened(nowMs);
     return connection;
   }
   closed(connection: OpenConnection): void {
     this.#expiring.delete(connection);
-    if (this.#open.delete(connection)) this.#usage.closed(connection.info.protocol, this.#runtime.monotonicMs());
+    if (!this.#open.delete(connection)) return;
+    const nowMs = this.#runtime.monotonicMs();
+    this.#usage.closed(connection.info.protocol, nowMs);
+    connection.share.closed(nowMs);
   }
   /** Asks those to go whose proof has run out. */
   expire(nowMs: number): void {

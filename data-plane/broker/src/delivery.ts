@@ -21,6 +21,7 @@ import type { SharedGroup, Subscription, SubscriptionIndex } from './subscriptio
 import { isTopicName, slashName } from './topic-name.ts';
 import type { StoredPartition } from './stored-topic.ts';
 import type { NamespaceTopics } from './topics.ts';
+import type { NamespaceShares, UsageShare } from './usage-shares.ts';
 
 /** What delivery needs from its namespace. */
 export interface DeliveryHost {
@@ -38,6 +39,7 @@ export interface DeliveryHost {
   readonly settings: NamespaceSettings;
   readonly delayed: DelayedMessages;
   readonly authorization: Authorization;
+  readonly usage: { readonly shares: NamespaceShares };
 }
 
 /** Below this many bytes the buffer of lone messages is kept for the next. */
@@ -191,6 +193,7 @@ export class Delivery {
     outcome.refusal = route === null ? refuse('topic-invalid') : this.#refusal(run, route);
     if (route === null || outcome.refusal !== null) return outcome;
     if (route.isGuarded && !this.#passes(run, route, publisher, isFinal)) return outcome;
+    run.topicShare = this.#topicShare(route, publisher);
     if (publisher !== null) countIn(run, publisher);
     this.#source = null;
     if (route.partition !== null) this.#capture(run, route, route.partition, outcome);
@@ -208,6 +211,15 @@ export class Delivery {
     this.#isBusy = false;
     host.inboxes.endOwed();
     return outcome;
+  }
+
+  /** Remembered with the route. What nobody published, or the broker did, is what MQTT subscribers get. */
+  #topicShare(route: Route, publisher: OpenConnection | null): UsageShare {
+    const protocol = publisher === null ? 'mqtt' : publisher.info.protocol;
+    const { share } = route;
+    if (share !== null && !share.isLost && route.shareProtocol === protocol) return share;
+    route.shareProtocol = protocol;
+    return (route.share = this.#host.usage.shares.ofTopic(protocol, route.topic));
   }
 
   /** Whether the run goes on under its own name. If not, the outcome says what became of it. */
@@ -236,6 +248,7 @@ export class Delivery {
     const outcome = this.#outcome;
     const messages = messagesOf(run, this.#host.runtime.nowMs());
     let takers = 0;
+    run.topicShare = this.#topicShare(route, publisher);
     if (detour.kind === 'delayed' && publisher !== null) countIn(run, publisher);
     for (const message of messages) {
       if (detour.kind === 'delayed') outcome.refusal = this.#delay({ ...message, topic: route.topic });
@@ -499,7 +512,7 @@ function messagesOf(run: PublishRun, timestampMs: number): Omit<Message, 'topic'
 }
 
 function countIn(run: PublishRun, publisher: Connection): void {
-  const { usage } = publisher;
+  const { usage, share } = publisher;
   usage.messagesIn += run.count;
   let bytes = run.count * (run.topicEnd - run.topicStart);
   for (let i = 0; i < run.count; i++) {
@@ -507,6 +520,14 @@ function countIn(run: PublishRun, publisher: Connection): void {
     if (run.properties !== null) bytes += propertyBytes(run.properties[i] ?? null);
   }
   usage.bytesIn += bytes;
+  if (share !== undefined) {
+    share.messagesIn += run.count;
+    share.bytesIn += bytes;
+  }
+  if (run.topicShare !== null) {
+    run.topicShare.messagesIn += run.count;
+    run.topicShare.bytesIn += bytes;
+  }
 }
 
 /** Messages `[from, to)` of a run as a run that points into the same bytes. */
@@ -518,6 +539,7 @@ function partOf(run: PublishRun, part: PublishRun, from: number, to: number): Pu
   part.qos = run.qos;
   part.retain = run.retain;
   part.wireFormat = run.wireFormat;
+  part.topicShare = run.topicShare;
   for (let i = from; i < to; i++) {
     const at = part.add();
     part.payloadStart[at] = run.payloadStart[i]!;

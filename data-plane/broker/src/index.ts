@@ -4,6 +4,7 @@ export * from './broker-types.ts';
 export * from './namespace-config.ts';
 export { BrokerNode, type BrokerOptions } from './broker.ts';
 export { PROTOCOLS, type ProtocolTotals, type StorageUsage, type UsageTotals } from './usage.ts';
+export { type ShareDelta } from './usage-shares.ts';
 export { parseStreamName, type StreamIdentity } from './stream-name.ts';
 export { isRefusal, refuse } from './refusal.ts';
 export { isFilter, isStoredTopicName, isTopicName, isTopicNameBytes } from './topic-name.ts';

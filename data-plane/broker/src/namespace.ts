@@ -503,6 +503,9 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   #facts(): SystemFacts {
     const { protocols, storedBytes } = this.usage;
     const sum = (field: keyof ProtocolUsage): number =>
+  topicShare(protocol: Protocol, topic: string): ProtocolUsage {
+    return this.usage.shares.ofTopic(protocol, topic);
+  }
       PROTOCOLS.reduce((total, one) => total + protocols[one][field], 0);
     return {
       uptimeSeconds: (this.runtime.monotonicMs() - this.#startedMs) / 1000,

@@ -1,3 +1,4 @@
+import type { ProtocolUsage } from './broker-types.ts';
 import type { MessageProperties, QoS } from './message.ts';
 
 /**
@@ -18,6 +19,9 @@ export class PublishRun {
   payloadEnd = new Int32Array(64);
   /** Properties per message; null when no message of the run has any. */
   properties: (MessageProperties | null)[] | null = null;
+
+  /** Where what is written of the run is counted by topic, set while it is handed out; null = nowhere. */
+  topicShare: ProtocolUsage | null = null;
 
   /** Opaque id of the publishing protocol's wire format, 0 = none; equal ids may copy `[wireStart, wireEnd)` as it is. */
   wireFormat = 0;

@@ -1,10 +1,11 @@
 import { fnv1a } from '@robustmq/wire';
-import type { SubscribeOptions } from './broker-types.ts';
+import type { Protocol, SubscribeOptions } from './broker-types.ts';
 import type { QoS } from './message.ts';
 import type { BrokerSession } from './session.ts';
 import { SharedGroup, type Subscription, type SubscriptionIndex } from './subscription.ts';
 import { isTopicNameBytes } from './topic-name.ts';
 import type { StoredPartition } from './stored-topic.ts';
+import type { UsageShare } from './usage-shares.ts';
 
 /** Slots of a namespace's route cache: where it begins, and where growth ends. */
 const SLOTS_MIN = 64;
@@ -49,6 +50,9 @@ export class Route {
   readonly detour: Detour | null;
   /** Publishing may be refused or mean something else: look closer. */
   readonly isGuarded: boolean;
+  /** Where its messages are counted by topic, for the protocol that published last; null until somebody did. */
+  share: UsageShare | null = null;
+  shareProtocol: Protocol = 'mqtt';
 
   constructor(topicBytes: Buffer, hash: number, maker: RouteMaker, index: SubscriptionIndex) {
     this.topic = topicBytes.toString('utf8');

@@ -137,9 +137,18 @@ export class StoredPartition implements Partition {
     }
     publisher.usage.messagesIn += count;
     publisher.usage.bytesIn += records.length;
+    this.#countShares(publisher, count, records.length);
     const visible = hasTransactional ? batches.filter((batch) => !isTransactional(batch)) : batches;
     if (visible.length > 0) host.appended(this, visible, commit!, publisher);
     return { baseOffset, commit: commit! };
+  }
+  #countShares(publisher: Connection, messages: number, bytes: number): void {
+    const topicShare = publisher.namespace.topicShare?.(publisher.info.protocol, this.topic.name);
+    for (const share of [publisher.share, topicShare]) {
+      if (share === undefined) continue;
+      share.messagesIn += messages;
+      share.bytesIn += bytes;
+    }
   }
   /** Messages already given an offset come first, and never without the events that belong to them. */
   #sealPending(): void {

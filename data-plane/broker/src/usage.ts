@@ -1,4 +1,5 @@
 import type { Protocol, ProtocolUsage } from './broker-types.ts';
+import { NamespaceShares } from './usage-shares.ts';
 
 export const PROTOCOLS: readonly Protocol[] = ['mqtt', 'kafka', 'amqp'];
 
@@ -50,6 +51,8 @@ export class UsageMeter {
     kafka: new ProtocolMeter(),
     amqp: new ProtocolMeter(),
   };
+  /** The same, by who and what caused it. */
+  readonly shares = new NamespaceShares();
   storedBytes = 0;
   #storedByteMs = 0;
   #lastMs: number;

@@ -3,6 +3,7 @@ import type { UsageProtocol } from '@robustmq/contracts/data-plane';
 import type { Runtime } from '@robustmq/wire';
 import type { ProtocolSample } from './metrics.ts';
 import type { LiveCounters, StorageLevels, UsageSource } from './usage-ledger.ts';
+import type { ShareDeltas } from './usage-share-lists.ts';
 
 type BrokerNamespace = NonNullable<ReturnType<BrokerNode['byId']>>;
 type UsageMeter = BrokerNamespace['usage'];
@@ -97,6 +98,18 @@ export class UsageFeed implements UsageSource {
 
   visitDedicated(visit: (namespaceId: string) => void): void {
     if (this.#dedicated !== null && this.#broker.byId(this.#dedicated) !== undefined) visit(this.#dedicated);
+  }
+
+  takeShares(namespaceId: string, protocol: UsageProtocol): ShareDeltas {
+    const deltas: ShareDeltas = { credential: [], topic_prefix: [] };
+    if (protocol === 'storage') return deltas;
+    for (const { id, meter } of this.#metered) {
+      if (id !== namespaceId) continue;
+      const { credential, topic_prefix } = meter.shares.take(protocol, this.#runtime.monotonicMs());
+      deltas.credential.push(...credential);
+      deltas.topic_prefix.push(...topic_prefix);
+    }
+    return deltas;
   }
 
   /** For metrics. */

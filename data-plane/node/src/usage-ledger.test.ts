@@ -5,6 +5,7 @@ import { MemoryLogStore, type LogStore } from '@robustmq/store';
 import { Writer } from '@robustmq/wire';
 import { RecordedStore } from './testing/recorded-store.ts';
 import { steppedRuntime, type SteppedRuntime } from './testing/stepped-runtime.ts';
+import type { ShareDeltas } from './usage-share-lists.ts';
 import {
   UsageLedger,
   USAGE_TOTALS_LOG,
@@ -53,6 +54,12 @@ class Process implements UsageSource {
   }
   visitDedicated(visit: (namespaceId: string) => void): void {
     for (const id of this.dedicated) visit(id);
+  }
+  readonly shares = new Map<string, ShareDeltas['credential']>();
+  takeShares(namespaceId: string, protocol: UsageProtocol): ShareDeltas {
+    const credential = this.shares.get(`${protocol} ${namespaceId}`) ?? [];
+    this.shares.clear();
+    return { credential, topic_prefix: [] };
   }
 }
 function protocolOf(key: string): UsageProtocol {
@@ -129,6 +136,35 @@ describe('windows', () => {
     expect((await ledger.windows(0, 10)).map((w) => w.seq)).toEqual([4]);
     await ledger.trim(99);
     expect(await ledger.windows(0, 10)).toEqual([]);
+  });
+
+  it('carry who caused them, over a restart too; what a process took with it is nobody’s', async () => {
+    const store = new MemoryLogStore();
+    const runtime = steppedRuntime();
+    const before = await boot(store, runtime);
+    before.ledger.start();
+    const ada = { name: 'ada', messagesIn: 3, messagesOut: 0, bytesIn: 30, bytesOut: 0, connectionMs: 0 };
+    Object.assign(before.process.of(CLUSTER), { messagesIn: 5, bytesIn: 40 });
+    before.process.shares.set(`mqtt ${CLUSTER}`, [ada]);
+    runtime.advance(60_000);
+    await before.commit();
+    const told = (windows: readonly UsageWindow[]) => windows.map((w) => [w.meter, w.value, w.shares?.credential]);
+    const first = [
+      ['messages_in', '5', [['ada', '3']]],
+      ['ingress_bytes', '40', [['ada', '30']]],
+    ];
+    expect(told(await before.ledger.windows(0, 10))).toEqual(first);
+    Object.assign(before.process.of(CLUSTER), { messagesIn: 6, bytesIn: 41 });
+    await before.commit();
+    // the process goes with the shares of the open window; its totals are on the medium
+    await before.ledger.stop();
+    const after = await boot(store, runtime);
+    after.ledger.start();
+    runtime.advance(60_000);
+    await after.commit();
+    const windows = await after.ledger.windows(0, 10);
+    expect(told(windows)).toEqual([...first, ['messages_in', '1', undefined], ['ingress_bytes', '1', undefined]]);
+    for (const window of windows) expect(UsageWindow.safeParse(window).success).toBe(true);
   });
 
   it('are served only once they are stable', async () => {

@@ -1,7 +1,14 @@
-import type { ClusterId, OpenUsageReply, UsageProtocol, UsageWindow } from '@robustmq/contracts/data-plane';
+import type {
+  ClusterId,
+  OpenUsageReply,
+  UsageProtocol,
+  UsageShares,
+  UsageWindow,
+} from '@robustmq/contracts/data-plane';
 import type { Log, LogStore } from '@robustmq/store';
 import { WireError, type Cancel, type Runtime } from '@robustmq/wire';
 import { NodeError } from './node-error.ts';
+import { namesPerList, sharesOf, type ShareDeltas } from './usage-share-lists.ts';
 import { applyRecord, CounterSet, encodeRecord, STORAGE_SLOT } from './usage-record.ts';
 
 /** Names of the ledger's own logs in the node's medium. No namespace can have one: they are not stream names. */
@@ -50,6 +57,8 @@ export interface UsageSource {
   visitStorage(visit: (namespaceId: string, stored: StorageLevels) => void): void;
   /** Namespaces that pay for the node's running time. */
   visitDedicated(visit: (namespaceId: string) => void): void;
+  /** Who and what caused the counts since the last call; in memory only, so a crash forgets them. */
+  takeShares?(namespaceId: string, protocol: UsageProtocol): ShareDeltas;
 }
 
 export interface UsageLedgerOptions {
@@ -81,8 +90,15 @@ interface Counted {
   connectionMs: number;
 }
 
-/** One entry of the windows log: cluster, protocol, meter, value, cumulative. */
-type LoggedWindow = readonly [string, UsageWindow['protocol'], UsageWindow['meter'], string, string];
+/** One entry of the windows log: cluster, protocol, meter, value, cumulative, and shares where there are any. */
+type LoggedWindow = readonly [
+  string,
+  UsageWindow['protocol'],
+  UsageWindow['meter'],
+  string,
+  string,
+  (UsageShares | undefined)?,
+];
 interface LoggedWindows {
   readonly windowStartMs: number;
   readonly windows: readonly LoggedWindow[];
@@ -255,13 +271,19 @@ export class UsageLedger {
 
   #closeWindow(nowMs: number): boolean {
     const closed: LoggedWindow[] = [];
+    const { source } = this.#options;
+    const namesMax = namesPerList(this.#sets.size);
     for (const { set } of this.#sets.values()) {
+      const isStorage = set.protocol === 'storage';
+      const deltas = isStorage ? undefined : source.takeShares?.(set.clusterId, set.protocol);
       set.slots.forEach(({ meter }, i) => {
         const cumulative = set.quantity(i);
         const value = cumulative - set.closed[i]!;
         if (value === 0n) return;
         set.closed[i] = cumulative;
-        closed.push([set.clusterId, set.protocol, meter, String(value), String(cumulative)]);
+        const shares = deltas === undefined ? undefined : sharesOf(meter, value, deltas, namesMax);
+        const window = [set.clusterId, set.protocol, meter, String(value), String(cumulative)] as const;
+        closed.push(shares === undefined ? window : [...window, shares]);
       });
     }
     const log = this.#windowsLog;
@@ -383,7 +405,7 @@ export class UsageLedger {
   }
 
   #toWindow(seq: number, windowStartMs: number, logged: LoggedWindow): UsageWindow {
-    const [clusterId, protocol, meter, value, cumulative] = logged;
+    const [clusterId, protocol, meter, value, cumulative, shares] = logged;
     return {
       seq,
       nodeId: this.#options.nodeId,
@@ -394,6 +416,7 @@ export class UsageLedger {
       windowStartMs,
       value,
       cumulative,
+      ...(shares === undefined ? {} : { shares }),
     };
   }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ClusterId } from '../ids.ts';
 import { Meter, UsageProtocol } from '../meters.ts';
-import { CounterString } from '../usage-window.ts';
+import { CounterString, UsageDimension } from '../usage-window.ts';
 
 const Granularity = z.enum(['minute', 'hour', 'day', 'month']);
 
@@ -36,10 +36,6 @@ export const Usage = z.object({
   complete: z.boolean().optional(),
 });
 export type Usage = z.infer<typeof Usage>;
-
-/** By what usage is broken down beside cluster, protocol and meter. */
-export const UsageDimension = z.enum(['credential', 'topic_prefix']);
-export type UsageDimension = z.infer<typeof UsageDimension>;
 
 /**
  * `GET /v1/tenants/{tenantId}/usage/breakdown`: usage by credential (who was connected) or by topic prefix (first level of

@@ -1,4 +1,14 @@
-import type { Commit, Connection, Inbox, InboxEntry, Message, PublishRun, QoS, Receiver } from '@robustmq/broker';
+import type {
+  Commit,
+  Connection,
+  Inbox,
+  InboxEntry,
+  Message,
+  ProtocolUsage,
+  PublishRun,
+  QoS,
+  Receiver,
+} from '@robustmq/broker';
 import { Writer, type Cancel } from '@robustmq/wire';
 import { AckQueue } from './ack-queue.ts';
 import { AWAITS_PUBACK, AWAITS_PUBCOMP, AWAITS_PUBREC, InFlight } from './in-flight.ts';
@@ -67,6 +77,8 @@ export class Delivery implements Receiver {
   #releases: AckQueue | null = null;
   #subacksDue = 0;
   #heldBack: (() => void)[] | null = null;
+  /** Where the message that is being written is counted by topic. */
+  #topicShare: ProtocolUsage | null = null;
   #dropping = false;
   #egressWait: Cancel | null = null;
   /** Exchanges ended so far. */
@@ -99,6 +111,7 @@ export class Delivery implements Receiver {
 
   deliver(run: PublishRun, qos: QoS, retain: boolean, subscriptionIds: readonly number[] | null): void {
     if (!this.#subscriber.open || this.#link === null) return;
+    this.#topicShare = run.topicShare;
     const first = 0x30 | (qos << 1) | (retain ? 1 : 0);
     const asIs =
       run.wireFormat === (this.#v5 ? WIRE_V5 : WIRE_V3) &&
@@ -198,6 +211,7 @@ export class Delivery implements Receiver {
         state,
         expiresAtMs: Infinity,
         expiryAt: -1,
+        topicShare: this.#topicShare,
         next: 0,
       });
       return;
@@ -243,6 +257,7 @@ export class Delivery implements Receiver {
       return;
     }
     if (qos === 0 && this.#congested(1)) return;
+    this.#topicShare = this.#link.namespace.topicShare?.('mqtt', message.topic) ?? null;
     const expirySeconds = this.#load(message, qos, retain, subscriptionIds);
     if (expirySeconds === 0) return;
     this.#sendEncoded(qos, expirySeconds, messageSize(message));
@@ -299,6 +314,7 @@ export class Delivery implements Receiver {
           state,
           expiresAtMs: expirySeconds < 0 ? Infinity : runtime.nowMs() + expirySeconds * 1000,
           expiryAt: encoder.expiryAt,
+          topicShare: this.#topicShare,
           next: 0,
         });
         return;
@@ -324,9 +340,17 @@ export class Delivery implements Receiver {
   }
 
   #count(messages: number, bytes: number): void {
-    const { usage } = this.#link!;
+    const { usage, share } = this.#link!;
     usage.messagesOut += messages;
     usage.bytesOut += bytes;
+    if (share !== undefined) {
+      share.messagesOut += messages;
+      share.bytesOut += bytes;
+    }
+    const topicShare = this.#topicShare;
+    if (topicShare === null) return;
+    topicShare.messagesOut += messages;
+    topicShare.bytesOut += bytes;
   }
 
   get #blocked(): boolean {
@@ -400,6 +424,7 @@ export class Delivery implements Receiver {
     if (pending !== null && pending.messages > 0) {
       const { context, output } = this.#subscriber;
       const sent = pending.send(output, this.#inFlight, this.#window, context.runtime.nowMs());
+      this.#topicShare = null; // counted by topic in the queue
       this.#count(sent.messages, sent.contentBytes);
       if (pending.messages === 0) {
         this.#dropping = false;
@@ -475,6 +500,7 @@ export class Delivery implements Receiver {
       encoder.packetId = this.#inFlight.begin(sequence, qos === 1 ? AWAITS_PUBACK : AWAITS_PUBREC);
     } else inbox.acknowledge(sequence);
     this.#put();
+    this.#topicShare = this.#link!.namespace.topicShare?.('mqtt', message.topic) ?? null;
     this.#count(1, messageSize(message));
   }
 

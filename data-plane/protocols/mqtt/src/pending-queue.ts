@@ -1,3 +1,4 @@
+import type { ProtocolUsage } from '@robustmq/broker';
 import type { InFlight, ExchangeState } from './in-flight.ts';
 import type { Output } from './output.ts';
 import { copyBytes } from './publish-encoder.ts';
@@ -15,6 +16,8 @@ export interface PendingPackets {
   readonly expiresAtMs: number;
   /** Where the Message Expiry Interval to rewrite lies, −1 = nowhere. */
   readonly expiryAt: number;
+  /** Where they are counted by topic once they are sent; null = nowhere. */
+  readonly topicShare: ProtocolUsage | null;
   next: number;
 }
 
@@ -48,8 +51,13 @@ export class PendingQueue {
       }
       while (packets.next < count && inFlight.open < window && inFlight.fits(inFlight.next)) {
         this.#sendOne(packets, output, inFlight, nowMs);
+        const contentBytes = packets.contentBytes[packets.next]!;
         sent.messages++;
-        sent.contentBytes += packets.contentBytes[packets.next]!;
+        sent.contentBytes += contentBytes;
+        if (packets.topicShare !== null) {
+          packets.topicShare.messagesOut++;
+          packets.topicShare.bytesOut += contentBytes;
+        }
         packets.next++;
         this.messages--;
       }

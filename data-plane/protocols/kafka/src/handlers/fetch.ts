@@ -1,4 +1,4 @@
-import type { Partition, Topic } from '@robustmq/broker';
+import type { Connection, Partition, Topic } from '@robustmq/broker';
 import type { Cancel } from '@robustmq/wire';
 import type { Call } from '../connection.ts';
 import { ERROR, type ErrorCode, storageError } from '../errors.ts';
@@ -249,12 +249,7 @@ class PendingFetch {
     this.#stop();
     const call = this.#call;
     call.onSent = () => {
-      const { usage } = call.session.connection;
-      for (const { records, fetchOffset } of this.#rows) {
-        if (records.length === 0) continue;
-        usage.messagesOut += recordsFrom(records, fetchOffset);
-        for (const slice of records) usage.bytesOut += slice.length;
-      }
+      for (const row of this.#rows) if (row.records.length > 0) countOut(call.session.connection, row);
     };
     const throttleTimeMs = call.connection.mute(call.session.egressDelayMs(call.clientId, this.#sizeBytes));
     call.reply({ responses: this.#told(), sessionId: this.#plan.session?.id ?? 0, throttleTimeMs });
@@ -281,5 +276,18 @@ class PendingFetch {
   #forgetWaiters(): void {
     for (const forget of this.#waiters) forget();
     this.#waiters = [];
+  }
+}
+
+/** Counts what was written of a partition: for the cluster, its credential and its topic. */
+function countOut(connection: Connection, { records, fetchOffset, topic }: FetchRow): void {
+  const messages = recordsFrom(records, fetchOffset);
+  let bytes = 0;
+  for (const slice of records) bytes += slice.length;
+  const topicShare = topic === undefined ? undefined : connection.namespace.topicShare?.('kafka', topic.name);
+  for (const usage of [connection.usage, connection.share, topicShare]) {
+    if (usage === undefined) continue;
+    usage.messagesOut += messages;
+    usage.bytesOut += bytes;
   }
 }
