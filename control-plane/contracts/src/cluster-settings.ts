@@ -155,6 +155,21 @@ export const AuthenticationSettings = z.object({
       revokedSerials: z.array(z.string().max(64)).max(10_000).default([]),
     })
     .optional(),
+  /**
+   * A service of the tenant's own that is asked, by POST of JSON, about user names no credential has. It answers 204, or 200
+   * with `{"result": "allow" | "deny", "expire_at"?, "acl"?}`; answers are cached by all that was asked.
+   */
+  http: z
+    .object({
+      url: z.url({ protocol: /^https?$/ }).max(2048),
+      headers: z.record(z.string().regex(/^[A-Za-z0-9-]{1,64}$/), z.string().max(4096)).default({}),
+      timeoutMs: z.int().min(100).max(8_000).default(3_000),
+      allowCacheSeconds: z.int().min(0).max(86_400).default(60),
+      denyCacheSeconds: z.int().min(0).max(3_600).default(10),
+      /** While it does not answer: nobody is let in, or whoever it let in last under the same words (at most a day ago). */
+      whenUnavailable: z.enum(['deny', 'last-answer']).default('deny'),
+    })
+    .optional(),
 });
 export type AuthenticationSettings = z.infer<typeof AuthenticationSettings>;
 

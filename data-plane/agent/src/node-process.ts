@@ -234,7 +234,17 @@ const NEVER = new AbortController().signal;
 
 /** Of the agent's environment nodes get what a program needs to run at all, and the keys to their object storage. */
 function nodeEnvironment(storage: readonly string[]): NodeJS.ProcessEnv {
-  const kept = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'NODE_OPTIONS', 'NODE_ENV', ...storage];
+  const kept = [
+    'PATH',
+    'HOME',
+    'TMPDIR',
+    'LANG',
+    'TZ',
+    'NODE_OPTIONS',
+    'NODE_ENV',
+    'ROBUSTMQ_EGRESS_PRIVATE',
+    ...storage,
+  ];
   return Object.fromEntries(
     kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
   );

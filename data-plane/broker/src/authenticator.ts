@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, hash, timingSafeEqual } from 'node:crypto';
 import type { AuthenticationSettings, CredentialRecord, ScramVerifier } from '@robustmq/meta';
 import type { AuthenticationMethod, Proof, ScramMechanism } from './broker-types.ts';
 import { JwtChecker } from './jwt-checker.ts';
@@ -133,16 +133,26 @@ function checkScram(
   const signature = createHmac(HASHES[mechanism], stored).update(authMessage).digest();
   if (clientProof.length !== signature.length) return false;
   for (let i = 0; i < signature.length; i++) signature[i]! ^= clientProof[i]!;
-  const hash = createHash(HASHES[mechanism]).update(signature).digest();
-  return stored.length === hash.length && timingSafeEqual(hash, stored);
+  const key = createHash(HASHES[mechanism]).update(signature).digest();
+  return stored.length === key.length && timingSafeEqual(key, stored);
+}
+
+/** Salt and hash of a credential as bytes, decoded when they are first asked for. */
+const DECODED = new WeakMap<CredentialRecord, { readonly salt: Buffer; readonly hash: Buffer }>();
+
+function decoded(credential: CredentialRecord): { readonly salt: Buffer; readonly hash: Buffer } {
+  let bytes = DECODED.get(credential);
+  if (bytes === undefined) {
+    const { salt, hash: wanted } = credential.sha256;
+    bytes = { salt: Buffer.from(salt, 'base64'), hash: Buffer.from(wanted, 'base64') };
+    DECODED.set(credential, bytes);
+  }
+  return bytes;
 }
 
 /** SHA-256(salt ‖ password) in constant time; no password is a wrong one. */
 function checkPassword(credential: CredentialRecord, password: Buffer | null): boolean {
-  const hash = createHash('sha256')
-    .update(Buffer.from(credential.sha256.salt, 'base64'))
-    .update(password ?? '')
-    .digest();
-  const wanted = Buffer.from(credential.sha256.hash, 'base64');
-  return password !== null && wanted.length === hash.length && timingSafeEqual(hash, wanted);
+  const { salt, hash: wanted } = decoded(credential);
+  const got = hash('sha256', password === null ? salt : Buffer.concat([salt, password]), 'buffer');
+  return password !== null && wanted.length === got.length && timingSafeEqual(got, wanted);
 }

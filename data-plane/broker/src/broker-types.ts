@@ -2,6 +2,7 @@ import type { Claim, Commit, Durability, Stream, StreamPolicy } from '@robustmq/
 import type { AclAction, AclResource, NamespaceSettings, ScramVerifier, TopicCompression } from '@robustmq/meta';
 import type { StreamTierReport } from '@robustmq/journal';
 import type { ListenerInfo } from '@robustmq/wire';
+import type { HttpVerdict } from './http-authentication.ts';
 import type { Message, QoS } from './message.ts';
 import type { PublishRun } from './publish-run.ts';
 import type { TokenAcl } from './token-acl.ts';
@@ -55,6 +56,8 @@ export interface AdmitRequest {
   readonly proof?: Proof;
   /** Where it is known already: a client that is kept out is refused here. */
   readonly clientId?: string;
+  /** What `Broker.ask` brought; only it makes one. */
+  readonly verdict?: HttpVerdict;
 }
 
 /** How a client proved who it is. */
@@ -71,12 +74,17 @@ export type Proof =
   /** The certificate of the TLS client, DER. That it holds the key is TLS's to know. */
   | { readonly kind: 'x509'; readonly certificate: Buffer };
 export type ScramMechanism = 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
-export type AuthenticationMethod = 'password' | 'scram' | 'jwt' | 'x509' | 'anonymous';
+export type AuthenticationMethod = 'password' | 'scram' | 'jwt' | 'x509' | 'http' | 'anonymous';
 
 /** The one object a node's protocol servers are given. */
 export interface Broker {
   /** Authenticates and binds the connection to its namespace (design.md §4 "Tenancy"). Synchronous: no I/O. */
   admit(request: AdmitRequest): Admission | Refusal;
+  /**
+   * Asks whoever else must be asked about this client (a service of the tenant's). null = nobody, the usual case; else the
+   * request to `admit` with. Never rejects, and resolves within 10 s; one client must not be asked about twice at a time.
+   */
+  ask?(request: AdmitRequest): Promise<AdmitRequest> | null;
   /**
    * What a SCRAM server needs for its first message (RFC 5802 §5), `serverKey` included. Somebody who does not exist, or
    * has no such verifier, gets one that is always the same and fits no password. `request.username` names the user.
@@ -110,6 +118,8 @@ export interface Admission {
 /** One cluster's world. Nothing reachable from here belongs to another cluster. */
 export interface Namespace {
   readonly id: string;
+  /** The part of the usage counters that topics with the first level of `topic` cause; cheap for the same topic again. */
+  topicShare?(protocol: Protocol, topic: string): ProtocolUsage;
   readonly name: string;
   readonly messageSizeBytesMax: number;
   /** Whether a protocol may make a topic that a client only names. */
@@ -118,8 +128,6 @@ export interface Namespace {
   readonly settings: NamespaceSettings;
   readonly topics: Topics;
   readonly offsets: GroupOffsets;
-  /** The part of the usage counters that topics with the first level of `topic` cause; cheap for the same topic again. */
-  topicShare?(protocol: Protocol, topic: string): ProtocolUsage;
   /** Counts the connection and its time until `close()`; refuses over quota. */
   connect(info: ConnectionInfo): Connection | Refusal;
   /**
@@ -199,6 +207,8 @@ export interface Connection {
   readonly info: ConnectionInfo;
   /** Counters of this namespace and protocol. The broker counts *in*; the protocol adds what it writes *out*. */
   readonly usage: ProtocolUsage;
+  /** The part of `usage` that this connection's credential caused; whoever adds to the one adds the same to the other. */
+  readonly share?: ProtocolUsage;
   /** Milliseconds until the byte rate quotas let more in; 0 = go on. Cheap, but not per message. */
   ingressDelayMs(): number;
   /** The same for what is sent; `moreBytes` = as if so many more, not in `usage` yet, had been sent. */
@@ -207,8 +217,6 @@ export interface Connection {
    * Whether the ACL lets the connection do it. `name`: topic or group as the protocol names it; for MQTT reads also a
    * filter, with or without `$share/<group>/`. Remembered per name, so cheap, and a constant while no rule refuses anything.
    * `publish`, `subscribe` and `Partition.append` ask by themselves; other protocols' reads are theirs to ask for.
-  /** The part of `usage` that this connection's credential caused; whoever adds to the one adds the same to the other. */
-  readonly share?: ProtocolUsage;
    */
   allows(action: AclAction, resource: AclResource, name: string): boolean;
   close(): void;

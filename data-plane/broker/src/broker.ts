@@ -5,6 +5,7 @@ import { locate, type AdmissionDirectory } from './admission.ts';
 import { checkNobody, madeUpVerifier } from './authenticator.ts';
 import { BatchSealer } from './batch-sealer.ts';
 import { NodeThrottle, type NodeRates } from './byte-rate.ts';
+import type { HttpCaller } from './http-authentication.ts';
 import type {
   Admission,
   AdmitRequest,
@@ -34,6 +35,8 @@ export interface BrokerOptions {
   readonly nodeId: string;
   /** Bytes per second of all namespaces together. Default: no limit. */
   readonly rates?: NodeRates;
+  /** Asks tenants' own authentication services; absent = clusters with one let nobody in by it. */
+  readonly httpCaller?: HttpCaller;
 }
 
 /**
@@ -73,6 +76,7 @@ export class BrokerNode implements Broker, AdmissionDirectory<BrokerNamespace> {
       sealer: new BatchSealer(journal, runtime),
       cache: new MessageCache(),
       throttle,
+      httpCaller: options.httpCaller ?? null,
     };
   }
 
@@ -112,6 +116,12 @@ export class BrokerNode implements Broker, AdmissionDirectory<BrokerNamespace> {
     const id = namespace?.id ?? null;
     this.clientEvent({ namespace: id, protocol, remoteAddress, clientId: null, stage: 'authenticate', code, detail });
     return refusal;
+  }
+
+  ask(request: AdmitRequest): Promise<AdmitRequest> | null {
+    if (!this.#isReady) return null;
+    const located = locate(request, this);
+    return 'refusal' in located ? null : located.namespace.ask(located.name, request);
   }
 
   scramVerifier(request: AdmitRequest, mechanism: ScramMechanism): ScramVerifier {

@@ -21,7 +21,7 @@ const READ_TRIES = 5;
 const SNAPSHOT_BYTES_MIN = 1024 * 1024;
 /** … nor before it holds this many times its last snapshot. */
 const SNAPSHOT_GARBAGE_RATIO = 4;
-/** The inbox store is looked over for records nobody needs when it has grown or shrunk by this much. */
+/** The inbox store is looked over for records nobody needs when it, or what inboxes are owed, grew or shrank by this much. */
 const TRIM_BYTES_MIN = 1024 * 1024;
 
 export interface InboxLogOptions extends SourceParts {
@@ -72,6 +72,7 @@ export class InboxLog implements InboxJournal {
   #owedBytes = 0;
   #snapshotBytes = 0;
   #trimmedAtBytes = 0;
+  #trimmedAtOwedBytes = 0;
   #isTrimming = false;
 
   constructor(options: InboxLogOptions) {
@@ -311,7 +312,10 @@ export class InboxLog implements InboxJournal {
   /** Lets go the stored messages that no inbox needs any more. */
   trimStore(): void {
     const { store, runtime } = this.#options;
-    if (Math.abs(store.sizeBytes - this.#trimmedAtBytes) < TRIM_BYTES_MIN) return;
+    const grown = Math.abs(store.sizeBytes - this.#trimmedAtBytes);
+    // what was acknowledged since the last look may have been all that kept a record
+    if (grown < TRIM_BYTES_MIN && Math.abs(this.#owedBytes - this.#trimmedAtOwedBytes) < TRIM_BYTES_MIN) return;
+    this.#trimmedAtOwedBytes = this.#owedBytes;
     let first = store.stableOffset;
     for (const inbox of this.inboxes.values()) first = Math.min(first, inbox.firstOffsetIn(0));
     this.#trimmedAtBytes = store.sizeBytes;

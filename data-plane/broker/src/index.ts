@@ -6,6 +6,7 @@ export { BrokerNode, type BrokerOptions } from './broker.ts';
 export { PROTOCOLS, type ProtocolTotals, type StorageUsage, type UsageTotals } from './usage.ts';
 export { type ShareDelta } from './usage-shares.ts';
 export { parseStreamName, type StreamIdentity } from './stream-name.ts';
+export type { HttpCaller, HttpQuestion, HttpVerdict } from './http-authentication.ts';
 export { isRefusal, refuse } from './refusal.ts';
 export { isFilter, isStoredTopicName, isTopicName, isTopicNameBytes } from './topic-name.ts';
 export { parseFilter, plainTopic, type ParsedFilter } from './special-topic.ts';

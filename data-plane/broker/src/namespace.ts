@@ -8,7 +8,7 @@ import {
 } from '@robustmq/meta';
 import type { Runtime } from '@robustmq/wire';
 import { prove, type AdmissionNamespace } from './admission.ts';
-import { Authenticator } from './authenticator.ts';
+import { Authenticator, type Proven } from './authenticator.ts';
 import { Authorization } from './authorization.ts';
 import { Bans, type Ban } from './bans.ts';
 import { NamespaceThrottle, type NodeThrottle } from './byte-rate.ts';
@@ -34,6 +34,7 @@ import { Connections, type OpenConnection } from './connections.ts';
 import { Delivery, topicOfRecord } from './delivery.ts';
 import { StoredGroupOffsets } from './group-offsets.ts';
 import { DelayedMessages } from './delayed.ts';
+import { HttpAuthentication, type HttpCaller } from './http-authentication.ts';
 import { InboxLog } from './inbox-log.ts';
 import type { SessionInbox } from './inbox.ts';
 import { KeyedState } from './keyed-state.ts';
@@ -67,6 +68,8 @@ export interface NodeParts {
   readonly runtime: Runtime;
   readonly cache: MessageCache;
   readonly throttle: NodeThrottle;
+  /** null = nobody outside can be asked. */
+  readonly httpCaller: HttpCaller | null;
 }
 
 /** The streams of a namespace that are no topic's. */
@@ -117,6 +120,8 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   #record: NamespaceRecord;
   #credentials = new Map<string, CredentialRecord>();
   #authenticator: Authenticator;
+  readonly #caller: HttpCaller | null;
+  #http: HttpAuthentication | null = null;
   isStorageFull = false;
   /** True from the moment it is being removed: nothing is let in any more. */
   isClosed = false;
@@ -129,6 +134,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.journal = parts.journal;
     this.sealer = parts.sealer;
     this.runtime = parts.runtime;
+    this.#caller = parts.httpCaller;
     this.usage = new UsageMeter(parts.runtime.monotonicMs());
     this.topics = new NamespaceTopics(this);
     this.routes = new RouteCache(this.index, {
@@ -211,6 +217,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.settings = record.settings ?? DEFAULT_SETTINGS;
     this.#credentials = new Map(record.credentials.map((credential) => [credential.name, credential]));
     this.#authenticator = this.#makeAuthenticator();
+    this.#http = this.#makeHttp(before);
     const { acl, blacklist, mqtt } = this.settings;
     const rewrites = (before.settings ?? DEFAULT_SETTINGS).mqtt.rewrite;
     if (record === before || JSON.stringify(rewrites) !== JSON.stringify(mqtt.rewrite)) {
@@ -230,6 +237,15 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   #makeAuthenticator(): Authenticator {
     const { authentication } = this.settings;
     return new Authenticator(this.#credentials, authentication, this.#record.allowAnonymous, () => this.#scramSecret());
+  }
+  /** With its answers, as long as nothing about it changes. */
+  #makeHttp(before: NamespaceRecord): HttpAuthentication | null {
+    const { http } = this.settings.authentication;
+    if (http === undefined || this.#caller === null) return null;
+    const isSame = JSON.stringify(before.settings?.authentication.http) === JSON.stringify(http);
+    return isSame && this.#http !== null
+      ? this.#http
+      : new HttpAuthentication(http, this.name, this.#caller, this.runtime);
   }
   /** Kept, so that somebody who does not exist is told the same after a restart. */
   #scramSecret(): Buffer {
@@ -258,6 +274,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     const closed = {
       jwt: JSON.stringify(old.jwt) !== JSON.stringify(authentication.jwt),
       x509: JSON.stringify(old.x509) !== JSON.stringify(authentication.x509),
+      http: JSON.stringify(old.http) !== JSON.stringify(authentication.http),
       anonymous: !this.#authenticator.allowsAnonymous,
     };
     this.connections.disconnect('credential-revoked', ({ principal, admission }) => {
@@ -297,12 +314,40 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.clientEvent({ namespace: this.id, protocol, remoteAddress, clientId, stage, code, detail });
     return outcome;
   }
+  /** As `Broker.ask`. Who would be refused anyway is not asked about. */
+  ask(name: string | null, request: AdmitRequest): Promise<AdmitRequest> | null {
+    const http = this.#http;
+    if (http === null || !this.#isAskedAbout(name, request) || this.isClosed || this.#suspended !== null) return null;
+    const nowMs = this.runtime.nowMs();
+    const { remoteAddress, clientId = null } = request;
+    if (this.bans.find({ remoteAddress, user: name, clientId }, nowMs) !== null) return null;
+    if (this.connections.refusal() !== null || http.remembered(name, request) !== null) return null;
+    // a token that holds needs nobody's word
+    if (this.#authenticator.password(name, request.password, nowMs) !== null) return null;
+    return http.ask(name, request).then((verdict) => ({ ...request, verdict }));
+  }
+  #isAskedAbout(name: string | null, { proof }: AdmitRequest): name is string {
+    return name !== null && proof === undefined && !this.#authenticator.hasCredential(name);
+  }
+  /** What the tenant's service said; null = no, or nobody was asked. */
+  #provenOutside(name: string | null, request: AdmitRequest): Proven | Refusal | null {
+    const http = this.#http;
+    if (http === null || !this.#isAskedAbout(name, request)) return null;
+    const verdict = request.verdict ?? http.remembered(name, request);
+    if (verdict === null || verdict.kind === 'unavailable') {
+      return refuse('unavailable', 'the authentication service of the cluster does not answer');
+    }
+    if (verdict.kind === 'deny') return null;
+    const { expiresAtMs, acl } = verdict;
+    return { principal: name, method: 'http', expiresAtMs, ...(acl === null ? {} : { acl }) };
+  }
   #admit(name: string | null, request: AdmitRequest): Admission | Refusal {
     const { remoteAddress, clientId = null } = request;
     const nowMs = this.runtime.nowMs();
     const ban = this.bans.find({ remoteAddress, user: name, clientId }, nowMs);
     if (ban !== null) return refuse('banned', ban.reason);
-    const proven = prove({ namespace: this, name }, request, nowMs);
+    const proven = prove({ namespace: this, name }, request, nowMs) ?? this.#provenOutside(name, request);
+    if (proven !== null && 'refused' in proven) return proven;
     if (proven === null) {
       const imposed = this.bans.failed(remoteAddress, name, nowMs);
       if (imposed !== null) this.#tellBan('authenticate', imposed, request.protocol, remoteAddress, clientId);
@@ -458,6 +503,9 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     const { tenantId } = this.#record;
     return { namespaceId: this.id, tenantId, hotBytes, warmBytes, coldBytes, partitions, objectRequests: 0 };
   }
+  topicShare(protocol: Protocol, topic: string): ProtocolUsage {
+    return this.usage.shares.ofTopic(protocol, topic);
+  }
   totals(): UsageTotals {
     return this.usage.totals(this.id, this.#record.tenantId, this.runtime.monotonicMs());
   }
@@ -503,9 +551,6 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   #facts(): SystemFacts {
     const { protocols, storedBytes } = this.usage;
     const sum = (field: keyof ProtocolUsage): number =>
-  topicShare(protocol: Protocol, topic: string): ProtocolUsage {
-    return this.usage.shares.ofTopic(protocol, topic);
-  }
       PROTOCOLS.reduce((total, one) => total + protocols[one][field], 0);
     return {
       uptimeSeconds: (this.runtime.monotonicMs() - this.#startedMs) / 1000,

@@ -100,11 +100,23 @@ export interface X509Settings {
   /** Hexadecimal. */
   readonly revokedSerials: readonly string[];
 }
+/** A service of the tenant's own that is asked about clients nobody else knows. */
+export interface HttpAuthenticationSettings {
+  readonly url: string;
+  /** Sent with every question: a secret the service knows its askers by. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  readonly allowCacheSeconds: number;
+  readonly denyCacheSeconds: number;
+  /** While it does not answer: nobody is let in, or whoever it let in last under the same words. */
+  readonly whenUnavailable: 'deny' | 'last-answer';
+}
 /** Ways to prove who one is besides the credentials' passwords. */
 export interface AuthenticationSettings {
   readonly anonymous: boolean;
   readonly jwt?: JwtSettings | undefined;
   readonly x509?: X509Settings | undefined;
+  readonly http?: HttpAuthenticationSettings | undefined;
 }
 
 /** The namespace nobody has set anything about; the same values as the contract's defaults. */

@@ -136,7 +136,7 @@ export const StandaloneConfig = z
       refuseRepeats(space.credentials, 'username', ['namespaces', i, 'credentials'], context);
       refuseRepeats(space.topics, 'name', ['namespaces', i, 'topics'], context);
       const others = space.settings?.authentication;
-      const isOpen = space.allowAnonymous || others?.anonymous || others?.jwt || others?.x509;
+      const isOpen = space.allowAnonymous || others?.anonymous || others?.jwt || others?.x509 || others?.http;
       if (!isOpen && space.credentials.length === 0)
         context.addIssue({
           code: 'custom',
@@ -201,6 +201,8 @@ export interface NodeConfig {
   readonly rates: z.output<typeof rates>;
   readonly tiering?: TieringConfig | undefined;
   readonly usageWindowMs: number;
+  /** Authentication services of clusters may be at private addresses and without TLS. */
+  readonly egressPrivate: boolean;
 }
 
 /** Paths in a file are relative to the directory the command runs in, as for every other command. */
@@ -214,6 +216,8 @@ export function standaloneNode(config: StandaloneConfig, directory: string): Nod
     tiering: withAbsoluteDirectory(config.tiering, directory),
     rates: config.rates,
     usageWindowMs: 60_000,
+    // who writes the file runs the node: the address is theirs
+    egressPrivate: true,
   };
 }
 
@@ -228,6 +232,7 @@ export function managedNode(config: ManagedConfig): NodeConfig {
     tiering: withAbsoluteDirectory(config.tiering, '.'),
     rates: config.rates,
     usageWindowMs: config.usageWindowMs,
+    egressPrivate: process.env['ROBUSTMQ_EGRESS_PRIVATE'] === 'true',
   };
 }
 

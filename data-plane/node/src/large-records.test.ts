@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openObjectStore } from '@robustmq/store';
 import { missingCephProgram, RADOSGW_CREDENTIALS, RealTimeRuntime, startRadosgw } from '@robustmq/store/testing';
 import { Kafka, logLevel } from 'kafkajs';
-import { connectAsync } from 'mqtt';
+import { connect, connectAsync, type MqttClient } from 'mqtt';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { freePort, Scratch, SpawnedNode } from './testing/spawned-node.ts';
 
@@ -25,7 +25,7 @@ afterEach(async () => {
 async function startNode(tiering: object): Promise<{ kafka: Kafka; mqttUrl: string; restart(): Promise<void> }> {
   const ports = { mqtt: await freePort(), kafka: await freePort() };
   const file = scratch.file('node.yaml', {
-    dataDir: `${scratch.path}/data`,
+    dataDir: `${scratch.path}/data-${ports.kafka}`,
     listeners: { mqtt: { port: ports.mqtt }, kafka: { port: ports.kafka } },
     namespaces: [
       { name: 'main', default: true, allowAnonymous: true, topics: [{ name: 'pictures' }, { name: 'films' }] },
@@ -71,6 +71,52 @@ async function consume(kafka: Kafka, topic: string, count: number): Promise<Buff
   return found;
 }
 
+/** The same for MQTT: captured and owed, over a restart; every body goes with what it belongs to. */
+async function largePublishesAreObjects(tiering: object, sizeBytes: number, bodies: () => Promise<string[]>) {
+  const { kafka, mqttUrl, restart } = await startNode({ ...tiering, claimBytesMin: 4 * MIB });
+  const join = async (clientId: string, clean: boolean): Promise<[MqttClient, Buffer[]]> => {
+    const client = connect(mqttUrl, {
+      ...{ protocolVersion: 5, clientId, clean, reconnectPeriod: 0 },
+      properties: clean ? {} : { sessionExpiryInterval: 3600 },
+    });
+    ends.push(() => client.end(true));
+    client.on('error', () => {});
+    const got: Buffer[] = [];
+    client.on('message', (_topic, payload) => got.push(payload));
+    await new Promise<unknown>((resolve) => client.once('connect', resolve));
+    return [client, got];
+  };
+  const [sleeper] = await join('sleeper', false);
+  await sleeper.subscribeAsync({ pictures: { qos: 1 }, 'letters/#': { qos: 1 } });
+  await sleeper.endAsync();
+  const [reader, live] = await join('reader', true);
+  await reader.subscribeAsync('pictures', { qos: 1 });
+  const [writer] = await join('writer', true);
+  const large = [randomBytes(sizeBytes), randomBytes(sizeBytes), randomBytes(sizeBytes)];
+  const captured = [Buffer.from('before'), large[0]!, large[1]!, Buffer.from('behind')];
+  await Promise.all(
+    captured.map((payload, i) => writer.publishAsync('pictures', payload, { qos: i % 2 === 0 ? 1 : 2 })),
+  );
+  // no topic captures it: it is stored for the session that sleeps
+  await writer.publishAsync('letters/1', large[2]!, { qos: 1 });
+  expect(await bodies()).toHaveLength(3);
+  const isWhole = (found: readonly Buffer[], wanted: readonly Buffer[]): void => {
+    expect(found.map((value) => value.length)).toEqual(wanted.map((value) => value.length));
+    expect(found.every((value, i) => value.equals(wanted[i]!))).toBe(true);
+  };
+  await vi.waitFor(() => isWhole(live, captured), PATIENCE);
+  await restart();
+  const [, owed] = await join('sleeper', false);
+  await vi.waitFor(() => isWhole(owed, [...captured, large[2]!]), PATIENCE);
+  isWhole(await consume(kafka, 'pictures', 4), captured);
+  const admin = kafka.admin();
+  await admin.connect();
+  await vi.waitFor(async () => expect(await bodies()).toHaveLength(2), PATIENCE);
+  await admin.deleteTopics({ topics: ['pictures'] });
+  await vi.waitFor(async () => expect(await bodies()).toEqual([]), PATIENCE);
+  await admin.disconnect();
+}
+
 /** What every kind of object storage has to show. `bodies` lists the objects that are bodies of large records. */
 async function largeRecordsAreObjects(tiering: object, sizeBytes: number, bodies: () => Promise<string[]>) {
   const { kafka, mqttUrl, restart } = await startNode({ ...tiering, claimBytesMin: 4 * MIB });
@@ -109,15 +155,21 @@ async function largeRecordsAreObjects(tiering: object, sizeBytes: number, bodies
   await admin.disconnect();
 }
 
+const filesIn = (directory: string) => (): Promise<string[]> => {
+  const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return Promise.resolve(
+    files.map((file) => join(file.parentPath, file.name)).filter((key) => key.includes('/claim.d/')),
+  );
+};
+
 it('a record of 40 MiB is an object of its own: on every protocol as it was sent, and gone with its offset', async () => {
   const directory = join(scratch.path, 'cold');
-  const bodies = () => {
-    const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-    return Promise.resolve(
-      files.map((file) => join(file.parentPath, file.name)).filter((key) => key.includes('/claim.d/')),
-    );
-  };
-  await largeRecordsAreObjects({ engine: 'file-objects', directory }, 40 * MIB, bodies);
+  await largeRecordsAreObjects({ engine: 'file-objects', directory }, 40 * MIB, filesIn(directory));
+});
+
+it('an MQTT message of 10 MiB is too: live, for a session that sleeps, for a Kafka consumer', async () => {
+  const directory = join(scratch.path, 'cold');
+  await largePublishesAreObjects({ engine: 'file-objects', directory }, 10 * MIB, filesIn(directory));
 });
 
 const missing = missingCephProgram();
@@ -135,4 +187,5 @@ else
     const { credentials: _secret, ...place } = s3;
     const tiering = { engine: 's3', ...place, accessKeyIdVariable: 'KEY', secretAccessKeyVariable: 'SECRET' };
     await largeRecordsAreObjects(tiering, 20 * MIB, bodies);
+    await largePublishesAreObjects(tiering, 6 * MIB, bodies);
   });

@@ -24,6 +24,7 @@ import { openMedia } from './media.ts';
 import { openObjectStorage, type ObjectStorage } from './object-storage.ts';
 import { openListener, type OpenListener } from './open-listener.ts';
 import { CERTIFICATE_CHECK_PERIOD_MS } from './listener-tls.ts';
+import { TenantHttpCaller } from './tenant-http-caller.ts';
 import { UsageFeed } from './usage-feed.ts';
 import { UsageLedger } from './usage-ledger.ts';
 
@@ -286,7 +287,8 @@ async function buildGraph(config: NodeConfig, runtime: Runtime, onFailed: (error
   try {
     const meta = new Meta({ store, runtime });
     await meta.start();
-    const broker = new BrokerNode({ journal, meta, runtime, nodeId: config.nodeId, rates: config.rates });
+    const httpCaller = new TenantHttpCaller({ anywhere: config.egressPrivate });
+    const broker = new BrokerNode({ journal, meta, runtime, nodeId: config.nodeId, rates: config.rates, httpCaller });
     const feed = new UsageFeed(broker, runtime, config.namespace);
     const ledger = await UsageLedger.open({
       store,

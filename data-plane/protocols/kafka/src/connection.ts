@@ -103,7 +103,7 @@ const API_VERSIONS_KEY = 18;
 const UNSUPPORTED_VERSION = 35;
 
 /** Where the connection stands with SASL (KIP-43, KIP-152). */
-export type SaslState = 'none' | 'handshaken' | 'raw-tokens' | 'done';
+export type SaslState = 'none' | 'handshaken' | 'raw-tokens' | 'asking' | 'done';
 
 /** One client: frames in, calls in order out, one write a turn. */
 export class KafkaConnection implements TransportHandler {
@@ -181,6 +181,21 @@ export class KafkaConnection implements TransportHandler {
     const origin = { listener, serverName, remoteAddress, clientId: this.clientId };
     this.#exchange = new SaslExchange(mechanism, this.server.broker, this.server.runtime, origin);
     this.sasl = raw ? 'raw-tokens' : 'handshaken';
+  }
+
+  /**
+   * Before `saslStep`: whoever must be asked about the client. null = nobody. Nothing else is taken until it is answered;
+   * the promise tells whether the connection is still there.
+   */
+  saslAsk(token: Buffer): Promise<boolean> | null {
+    const asking = this.#exchange!.ask(token);
+    if (asking === null) return null;
+    const before = this.sasl;
+    this.sasl = 'asking';
+    return asking.then(() => {
+      this.sasl = before;
+      return !this.#closed;
+    });
   }
 
   /** One token of the exchange; the last one binds the connection. */

@@ -158,6 +158,14 @@ export class KafkaServer {
 
   /** A bare token after SaslHandshake 0: answered by a bare challenge, or by the end of the connection (KIP-43). */
   rawSaslToken(connection: KafkaConnection, token: Buffer): void {
+    const asking = connection.saslAsk(token);
+    if (asking === null) return this.#rawSaslStep(connection, token);
+    const own = Buffer.from(token);
+    void asking.then((isOpen) => {
+      if (isOpen) this.#rawSaslStep(connection, own);
+    });
+  }
+  #rawSaslStep(connection: KafkaConnection, token: Buffer): void {
     const step = connection.saslStep(token);
     if ('refused' in step) return connection.fail(step.message);
     connection.sendRaw(step.challenge);

@@ -26,6 +26,8 @@ const AVAILABLE: Properties = {
   subscriptionIdentifierAvailable: 1,
   sharedSubscriptionAvailable: 1,
 };
+/** CONNACK of MQTT 3 has none. */
+const NO_PROPERTIES: Properties = {};
 /** Where clients that ask for Response Information may expect answers, before their client id. */
 const RESPONSE_PREFIX = 'responses/';
 const CONTINUE_AUTHENTICATION = 0x18;
@@ -250,9 +252,9 @@ function packetSizeMax(connection: MqttConnection, messageSizeBytesMax: number):
 
 /** What CONNACK tells, without what the client could not take [MQTT-3.1.2-24]. */
 function fitConnack(connection: MqttConnection, entrant: Entrant): Properties {
-  const needed = connackProperties(connection, entrant);
   const { clientId } = entrant;
-  const { version } = entrant.connect;
+  if (entrant.connect.version < 5) return NO_PROPERTIES;
+  const needed = connackProperties(connection, entrant);
   const asked = entrant.connect.properties.requestResponseInformation === 1 && !/[+#/]/.test(clientId);
   const all = {
     ...needed,
@@ -260,7 +262,7 @@ function fitConnack(connection: MqttConnection, entrant: Entrant): Properties {
     ...(asked ? { responseInformation: `${RESPONSE_PREFIX}${clientId}` } : {}), // [MQTT-3.1.2-28]
   };
   const max = connection.clientPacketSizeMax;
-  if (version < 5 || max === 0) return all;
+  if (max === 0) return all;
   for (const properties of [all, needed]) {
     const measure = new Writer();
     putConnack(measure, 5, false, 0, properties);

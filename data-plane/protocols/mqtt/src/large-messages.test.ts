@@ -141,6 +141,9 @@ describe('large MQTT messages', () => {
     await turns();
     const got = back.take().filter((one) => one.cmd === 'publish');
     expect(short(got)).toEqual(['n', 'm']);
+    // a look at the store while both are owed must not be the last one
+    node.broker.sweep();
+    await turns();
     for (const { messageId } of got) if (messageId !== undefined) await back.ask({ cmd: 'puback', messageId });
     node.broker.sweep();
     await turns();

@@ -34,14 +34,24 @@ export function handleSaslHandshake(
 export function handleSaslAuthenticate(
   request: Decoded<typeof SaslAuthenticate.request>,
   call: Call<typeof SaslAuthenticate.response>,
-): void {
+): void | Promise<void> {
   const { connection } = call;
   if (connection.sasl !== 'handshaken') {
     const errorMessage = 'SaslAuthenticate without a SaslHandshake before it';
     call.reply({ errorCode: ERROR.ILLEGAL_SASL_STATE, errorMessage, authBytes: NOTHING });
     return connection.endAfterReply();
   }
-  const step = connection.saslStep(request.authBytes);
+  const asking = connection.saslAsk(request.authBytes);
+  if (asking === null) return answer(request.authBytes, call);
+  const token = Buffer.from(request.authBytes);
+  return asking.then((isOpen) => {
+    if (isOpen) answer(token, call);
+  });
+}
+
+function answer(token: Buffer, call: Call<typeof SaslAuthenticate.response>): void {
+  const { connection } = call;
+  const step = connection.saslStep(token);
   if ('refused' in step) {
     // 58 makes clients give up for good; what passes by itself just ends the connection, and they come again
     if (PASSING.includes(step.refused)) return connection.fail(step.message);

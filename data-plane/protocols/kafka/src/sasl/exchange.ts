@@ -19,6 +19,9 @@ export type SaslOrigin = Pick<AdmitRequest, 'listener' | 'serverName' | 'remoteA
   readonly clientId: string;
 };
 
+/** What a token says of its bearer. */
+type Who = Pick<AdmitRequest, 'username' | 'password' | 'proof' | 'verdict'>;
+
 const MALFORMED: Refusal = { refused: 'bad-credentials', message: 'the SASL message is malformed' };
 const EMPTY = Buffer.alloc(0);
 
@@ -29,6 +32,8 @@ export class SaslExchange {
   readonly #origin: SaslOrigin;
   readonly #scram: ScramExchange | null;
   #awaitsProof = false;
+  /** What `ask` brought, for the step it was asked for. */
+  #asked: AdmitRequest | null = null;
 
   constructor(mechanism: Mechanism, broker: Broker, runtime: Runtime, origin: SaslOrigin) {
     this.mechanism = mechanism;
@@ -38,6 +43,13 @@ export class SaslExchange {
     this.#scram = isScram ? new ScramExchange(mechanism, runtime.randomBytes(SCRAM_RANDOM_BYTES)) : null;
   }
 
+  /** Asks whoever must be asked about the token's bearer before `step` can decide; null = nobody. */
+  ask(token: Buffer): Promise<void> | null {
+    const plain = this.mechanism === 'PLAIN' ? parsePlain(token) : null;
+    const asking = plain === null ? null : (this.#broker.ask?.(this.#request(plain)) ?? null);
+    return asking === null ? null : asking.then((asked) => void (this.#asked = asked));
+  }
+
   step(token: Buffer): SaslStep {
     if (this.#scram !== null) return this.#scramStep(this.#scram, token);
     return this.mechanism === 'PLAIN' ? this.#plain(token) : this.#bearer(token);
@@ -45,7 +57,9 @@ export class SaslExchange {
 
   #plain(token: Buffer): SaslStep {
     const plain = parsePlain(token);
-    return plain === null ? MALFORMED : this.#admit(plain, EMPTY);
+    const asked = this.#asked;
+    this.#asked = null;
+    return plain === null ? MALFORMED : this.#admit(asked ?? plain, EMPTY);
   }
 
   #bearer(message: Buffer): SaslStep {
@@ -68,13 +82,13 @@ export class SaslExchange {
     return this.#admit(scramRequest(scram.mechanism, final), scram.serverFinal(final));
   }
 
-  #admit(who: Pick<AdmitRequest, 'username' | 'password' | 'proof'>, challenge: Buffer): SaslStep {
+  #admit(who: Who, challenge: Buffer): SaslStep {
     // the broker writes the client event of a refusal
     const admission = this.#broker.admit(this.#request(who));
     return 'refused' in admission ? admission : { challenge, admission };
   }
 
-  #request(who: Pick<AdmitRequest, 'username' | 'password' | 'proof'>): AdmitRequest {
+  #request(who: Who): AdmitRequest {
     return { protocol: 'kafka', ...this.#origin, ...who };
   }
 }
