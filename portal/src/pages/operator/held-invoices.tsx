@@ -9,6 +9,7 @@ import { notice } from '../../ui/notice.ts';
 import { moneyText } from '../billing/money.ts';
 import { holdText, InvoiceState } from '../invoices/invoice-state.tsx';
 import type { HeldInvoice, OperatorClient } from './operator-client.ts';
+import { UUID } from './tenant-form.ts';
 
 const KEY = ['operator', 'held'] as const;
 const ACTIONS = [
@@ -17,8 +18,6 @@ const ACTIONS = [
   { value: 'void', label: 'Void', words: 'The invoice never was: it is booked back and nobody owes it.' },
 ] as const;
 type Action = (typeof ACTIONS)[number];
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** Acts on one invoice of one tenant, given by their ids. */
 function ActOnInvoice({ client }: { client: OperatorClient }) {

@@ -1,14 +1,17 @@
-import { Box, Button, Group, Paper, PasswordInput, Stack, Tabs, Text } from '@mantine/core';
+import { Box, Button, Group, Paper, PasswordInput, ScrollArea, Stack, Tabs, Text } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { Logo } from '../../ui/logo.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { SchemeToggle } from '../../ui/shell.tsx';
 import { ErrorState } from '../../ui/states.tsx';
+import { Grants } from './grants.tsx';
 import { HeldInvoices } from './held-invoices.tsx';
 import { operatorClient, type OperatorClient } from './operator-client.ts';
+import { Outbox } from './outbox.tsx';
 import { Prices } from './prices.tsx';
 import { Reports } from './reports.tsx';
+import { Sandbox } from './sandbox.tsx';
 
 function TokenForm({ onToken }: { onToken: (token: string) => void }) {
   const [token, setToken] = useState('');
@@ -43,23 +46,32 @@ function TokenForm({ onToken }: { onToken: (token: string) => void }) {
   );
 }
 
+const ROOMS = [
+  { value: 'invoices', label: 'Invoices', room: HeldInvoices },
+  { value: 'reports', label: 'Reconciliation and revenue', room: Reports },
+  { value: 'prices', label: 'Prices', room: Prices },
+  { value: 'grants', label: 'Coupons and credit', room: Grants },
+  { value: 'sandbox', label: 'Sandbox', room: Sandbox },
+  { value: 'mails', label: 'Mails', room: Outbox },
+] as const;
+
 function Rooms({ client }: { client: OperatorClient }) {
   return (
     <Tabs defaultValue="invoices" keepMounted={false}>
-      <Tabs.List mb="md">
-        <Tabs.Tab value="invoices">Invoices</Tabs.Tab>
-        <Tabs.Tab value="reports">Reconciliation and revenue</Tabs.Tab>
-        <Tabs.Tab value="prices">Prices</Tabs.Tab>
-      </Tabs.List>
-      <Tabs.Panel value="invoices">
-        <HeldInvoices client={client} />
-      </Tabs.Panel>
-      <Tabs.Panel value="reports">
-        <Reports client={client} />
-      </Tabs.Panel>
-      <Tabs.Panel value="prices">
-        <Prices client={client} />
-      </Tabs.Panel>
+      <ScrollArea type="never" mb="md">
+        <Tabs.List aria-label="Operator" style={{ flexWrap: 'nowrap' }}>
+          {ROOMS.map(({ value, label }) => (
+            <Tabs.Tab key={value} value={value}>
+              {label}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+      </ScrollArea>
+      {ROOMS.map(({ value, room: Room }) => (
+        <Tabs.Panel key={value} value={value}>
+          <Room client={client} />
+        </Tabs.Panel>
+      ))}
     </Tabs>
   );
 }
