@@ -35,6 +35,8 @@ export interface KafkaLimits {
   /** Metadata and assignment bytes all members of one group may hold. */
   readonly groupSizeBytesMax: number;
   readonly groupIdLengthMax: number;
+  /** Different regular expressions that the groups of a namespace subscribe to (KIP-848). */
+  readonly topicPatternsMax: number;
   readonly offsetMetadataSizeBytesMax: number;
   /** Idempotent producers remembered per partition; the longest unused is forgotten. */
   readonly producersPerPartitionMax: number;
@@ -74,6 +76,7 @@ export const DEFAULT_LIMITS: KafkaLimits = {
   membersPerGroupMax: 1_000,
   groupSizeBytesMax: 16 * 1024 * 1024,
   groupIdLengthMax: 255,
+  topicPatternsMax: 100,
   offsetMetadataSizeBytesMax: 4096,
   producersPerPartitionMax: 1_000,
   transactionTimeoutMsMax: 900_000,

@@ -16,6 +16,10 @@ export class ConsumerMember {
   previousEpoch = -1;
   rebalanceTimeoutMs = 0;
   subscribed: readonly string[] = [];
+  /** A pattern of topics beside those it names; null = none. */
+  pattern: string | null = null;
+  /** Topics that match the pattern and that it may see, sorted, as of its last heartbeat but few. */
+  matched: readonly string[] = [];
   assignor: string | null = null;
   /** What it may read. */
   assigned = new Set<string>();
@@ -81,7 +85,7 @@ export class ConsumerGroup {
     const assignable = new Map<string, AssignableTopic>();
     const wanted = [...this.members.values()].map((member) => {
       const topicIds = new Set<string>();
-      for (const name of member.subscribed) {
+      for (const name of [...member.subscribed, ...member.matched]) {
         const topic = topics(name);
         if (topic === undefined) continue;
         topicIds.add(topic.idHex);

@@ -28,7 +28,9 @@ class Member {
     this.id = id;
     this.instanceId = instanceId;
   }
-  async beat(extra: { memberEpoch?: number; names?: string[]; assignor?: string } = {}): Promise<number> {
+  async beat(
+    extra: { memberEpoch?: number; names?: string[] | null; assignor?: string; pattern?: string } = {},
+  ): Promise<number> {
     const joins = this.epoch === 0;
     const answer = await world.ask(client, ConsumerGroupHeartbeat, 1, {
       groupId: 'g',
@@ -37,8 +39,8 @@ class Member {
       instanceId: this.instanceId,
       rackId: null,
       rebalanceTimeoutMs: joins ? 10_000 : -1,
-      subscribedTopicNames: joins ? (extra.names ?? ['t']) : (extra.names ?? null),
-      subscribedTopicRegex: null,
+      subscribedTopicNames: extra.names === undefined && joins ? ['t'] : (extra.names ?? null),
+      subscribedTopicRegex: extra.pattern ?? null,
       serverAssignor: extra.assignor ?? null,
       topicPartitions: joins ? [] : [{ topicId: topicId(), partitions: this.owned }],
     });
@@ -192,5 +194,58 @@ describe('a group of the new protocol (KIP-848)', () => {
     const a = new Member('a');
     await settle(a);
     expect(all(a)).toEqual([0, 1, 2, 3]);
+  });
+});
+
+describe('a subscription by regular expression (KIP-848)', () => {
+  const topicsOf = async (groupId = 'g') => {
+    const described = await world.ask(client, ConsumerGroupDescribe, 1, {
+      groupIds: [groupId],
+      includeAuthorizedOperations: false,
+    });
+    return described.groups[0]!.members.map((member) => ({
+      pattern: member.subscribedTopicRegex,
+      topics: member.assignment.topicPartitions.map(({ topicName }) => topicName).toSorted(),
+    }));
+  };
+  beforeEach(async () => {
+    for (const name of ['orders-eu', 'orders-us', 'my-orders-eu', 'orders-secret']) {
+      await world.blue.topics.create({ name, partitions: 1 });
+    }
+    world.blue.denied.add('describe topic orders-secret');
+  });
+
+  it('reads the topics whose whole name matches and that it may see, and those it names', async () => {
+    const a = new Member('a');
+    expect(await a.beat({ names: null, pattern: 'orders-.*' })).toBe(0);
+    expect(await topicsOf()).toEqual([{ pattern: 'orders-.*', topics: ['orders-eu', 'orders-us'] }]);
+    expect(await a.beat({ names: ['t'] })).toBe(0);
+    await a.beat();
+    expect(await topicsOf()).toEqual([{ pattern: 'orders-.*', topics: ['orders-eu', 'orders-us', 't'] }]);
+    expect(await a.beat({ pattern: '' })).toBe(0);
+    await a.beat();
+    expect((await topicsOf())[0]!.pattern).toBeNull();
+    expect((await topicsOf())[0]!.topics).toEqual(['t']);
+  });
+  it('takes up topics that are made later, lets go of removed ones, and goes on after a restart', async () => {
+    const a = new Member('a');
+    await a.beat({ names: null, pattern: 'orders-..' });
+    await world.blue.topics.create({ name: 'orders-jp', partitions: 1 });
+    world.runtime.advance(10_001);
+    await a.beat();
+    await a.beat();
+    expect((await topicsOf())[0]!.topics).toEqual(['orders-eu', 'orders-jp', 'orders-us']);
+    await world.blue.topics.remove('orders-eu');
+    world.restart();
+    client = world.client();
+    await settle(a);
+    expect(await topicsOf()).toEqual([{ pattern: 'orders-..', topics: ['orders-jp', 'orders-us'] }]);
+  });
+  it('is refused with a sentence when it is none, or would be one too many', async () => {
+    expect(await new Member('a').beat({ names: null, pattern: '(' })).toBe(ERROR.INVALID_REGULAR_EXPRESSION);
+    expect(await new Member('a').beat({ names: null, pattern: '(a)\\1' })).toBe(ERROR.INVALID_REGULAR_EXPRESSION);
+    expect(await new Member('a').beat({ names: null, pattern: '' })).toBe(ERROR.INVALID_REQUEST);
+    for (let i = 0; i < 100; i++) expect(await new Member(`m${i}`).beat({ names: null, pattern: `p${i}` })).toBe(0);
+    expect(await new Member('last').beat({ names: null, pattern: 'one more' })).toBe(ERROR.INVALID_REGULAR_EXPRESSION);
   });
 });

@@ -3,6 +3,7 @@ import type { Cancel, Runtime } from '@robustmq/wire';
 import { ERROR, type ErrorCode } from '../errors.ts';
 import type { KafkaLimits } from '../limits.ts';
 import { ASSIGNORS } from './assignors.ts';
+import { MatchedTopics } from './matched-topics.ts';
 import { ConsumerGroup, ConsumerMember, type TopicsByName } from './consumer-group.ts';
 
 const KIND = 'kafka-consumer-groups';
@@ -23,7 +24,10 @@ export interface ConsumerHeartbeat {
   readonly rackId: string | null;
   readonly rebalanceTimeoutMs: number;
   readonly subscribedTopicNames: readonly string[] | null;
+  /** null = as before, '' = none. */
   readonly subscribedTopicRegex: string | null;
+  /** Whether the member may know of a topic that matches its pattern. */
+  readonly maySee: (topic: string) => boolean;
   readonly serverAssignor: string | null;
   readonly owned: readonly string[] | null;
   readonly clientId: string;
@@ -51,6 +55,9 @@ interface StoredMember {
   readonly previousEpoch: number;
   readonly rebalanceTimeoutMs: number;
   readonly subscribed: readonly string[];
+  /** Absent in what was stored before patterns were served. */
+  readonly pattern?: string | null;
+  readonly matched?: readonly string[];
   readonly assignor: string | null;
   readonly assigned: readonly string[];
   readonly revoking: readonly string[];
@@ -65,6 +72,7 @@ export class ConsumerGroups {
   readonly #store: KeyedStore;
   readonly #groups = new Map<string, ConsumerGroup>();
   readonly #topics: TopicsByName;
+  readonly #patterns: MatchedTopics;
   #cancelSweep: Cancel | null = null;
 
   constructor(namespace: Namespace, runtime: Runtime, limits: KafkaLimits) {
@@ -72,6 +80,7 @@ export class ConsumerGroups {
     this.#runtime = runtime;
     this.#limits = limits;
     this.#store = namespace.keyed(KIND);
+    this.#patterns = new MatchedTopics(namespace, runtime, limits.topicPatternsMax);
     this.#topics = (name) => {
       const topic = namespace.topics.get(name);
       return topic === undefined ? undefined : { idHex: topic.idHex, partitions: topic.partitions.length };
@@ -101,7 +110,8 @@ export class ConsumerGroups {
     if (!(member instanceof ConsumerMember)) return member;
     const nowMs = this.#runtime.monotonicMs();
     member.seenMs = nowMs;
-    const changed = update(member, request);
+    const updated = update(member, request);
+    const changed = this.#match(member, request) || updated;
     const retargeted = group.retarget(this.#topics, changed || member.told === null);
     const moved = group.reconcile(member, request.owned, nowMs);
     const commit = changed || retargeted || moved ? this.#save(group) : null;
@@ -142,23 +152,31 @@ export class ConsumerGroups {
       return failed(ERROR.INVALID_REQUEST, 'the group id is empty or too long');
     }
     if (isClassic) return failed(ERROR.GROUP_ID_NOT_FOUND, 'the group is one of the classic protocol');
-    if (request.subscribedTopicRegex !== null && request.subscribedTopicRegex !== '') {
-      return failed(
-        ERROR.INVALID_REGULAR_EXPRESSION,
-        'subscriptions by regular expression are not supported: name topics',
-      );
-    }
+    const pattern = request.subscribedTopicRegex ?? '';
+    const fault = pattern === '' ? null : this.#patterns.fault(pattern);
+    if (fault !== null) return failed(ERROR.INVALID_REGULAR_EXPRESSION, fault);
     if (serverAssignor !== null && ASSIGNORS[serverAssignor] === undefined) {
       return failed(ERROR.UNSUPPORTED_ASSIGNOR, `the assignors are ${Object.keys(ASSIGNORS).join(', ')}`);
     }
     if (memberEpoch < LEAVE_FOR_A_WHILE) return failed(ERROR.INVALID_REQUEST, `member epoch ${memberEpoch}`);
-    if (memberEpoch === JOIN && (request.subscribedTopicNames === null || request.rebalanceTimeoutMs < 0)) {
+    const names = request.subscribedTopicNames !== null || pattern !== '';
+    if (memberEpoch === JOIN && (!names || request.rebalanceTimeoutMs < 0)) {
       return failed(ERROR.INVALID_REQUEST, 'a member joins with its topics and its rebalance timeout');
     }
     if (memberEpoch === LEAVE_FOR_A_WHILE && request.instanceId === null) {
       return failed(ERROR.INVALID_REQUEST, 'only a static member leaves for a while');
     }
     return null;
+  }
+
+  /** Looks at what the member's pattern matches now; true when the group's assignment depends on it. */
+  #match(member: ConsumerMember, { maySee }: ConsumerHeartbeat): boolean {
+    const { pattern, matched } = member;
+    if (pattern === null && matched.length === 0) return false;
+    const names = pattern === null ? [] : this.#patterns.names(pattern).filter(maySee);
+    if (names.join('\0') === matched.join('\0')) return false;
+    member.matched = names;
+    return true;
   }
 
   #make(groupId: string): ConsumerGroup | undefined {
@@ -238,6 +256,8 @@ export class ConsumerGroups {
       previousEpoch: member.previousEpoch,
       rebalanceTimeoutMs: member.rebalanceTimeoutMs,
       subscribed: member.subscribed,
+      pattern: member.pattern,
+      matched: member.matched,
       assignor: member.assignor,
       assigned: [...member.assigned],
       revoking: [...member.revoking],
@@ -262,7 +282,7 @@ export class ConsumerGroups {
     for (const one of stored.members) {
       const { id, assigned, revoking, ...rest } = one;
       if (!Array.isArray(rest.subscribed)) throw new TypeError(`member ${id} without a subscription`);
-      const member = Object.assign(new ConsumerMember(id), rest);
+      const member = Object.assign(new ConsumerMember(id), { pattern: null, matched: [], ...rest });
       member.assigned = new Set(assigned);
       member.revoking = new Set(revoking);
       member.seenMs = member.revokingSinceMs = this.#runtime.monotonicMs();
@@ -298,6 +318,8 @@ function replaced(group: ConsumerGroup, before: ConsumerMember, memberId: string
   const member = new ConsumerMember(memberId);
   member.assigned = before.assigned;
   member.subscribed = before.subscribed;
+  member.pattern = before.pattern;
+  member.matched = before.matched;
   member.assignor = before.assignor;
   member.rebalanceTimeoutMs = before.rebalanceTimeoutMs;
   member.told = '';
@@ -318,6 +340,7 @@ function update(member: ConsumerMember, request: ConsumerHeartbeat): boolean {
   const { subscribedTopicNames: names, serverAssignor } = request;
   const subscribed = names !== null && [...new Set(names)].sort().join('\0') !== member.subscribed.join('\0');
   if (subscribed) member.subscribed = [...new Set(names)].sort();
+  if (request.subscribedTopicRegex !== null) member.pattern = request.subscribedTopicRegex || null;
   const assignor = serverAssignor !== null && serverAssignor !== member.assignor;
   if (assignor) member.assignor = serverAssignor;
   return subscribed || assignor;

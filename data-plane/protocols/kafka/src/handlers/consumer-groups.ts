@@ -27,6 +27,7 @@ export function handleConsumerGroupHeartbeat(
     {
       ...request,
       owned: owned ?? null,
+      maySee: (topic) => call.allows('describe', 'topic', topic),
       clientId: call.clientId,
       clientHost: `/${call.connection.transport.remoteAddress}`,
     },
@@ -103,7 +104,7 @@ function describeMember(member: ConsumerMember, target: ReadonlySet<string>, cal
     clientId,
     clientHost,
     subscribedTopicNames: member.subscribed,
-    subscribedTopicRegex: null,
+    subscribedTopicRegex: member.pattern,
     assignment: named(member.assigned),
     targetAssignment: named(target),
     memberType: CONSUMER_MEMBER,
