@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { delimiter } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { median, pairedRatio, ratio } from './report.ts';
 
+/** Where `npm test` installs RocksDB, which is too large for a dependency. */
+const OPTIONAL = fileURLToPath(new URL('../../../node_modules/.cache/robustmq-optional/node_modules', import.meta.url));
 const MAIN = fileURLToPath(new URL('../../sim/src/speed/main.ts', import.meta.url));
 
 /** What `sim/src/speed` measured: bytes per second by round, and the medium's own limit in the same rounds. */
@@ -19,7 +22,9 @@ export async function journalSpeeds(
   args: readonly string[],
   onSpeed: (speed: JournalSpeed) => void,
 ): Promise<JournalSpeed[]> {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const nodePath = [process.env['NODE_PATH'], OPTIONAL].filter((path) => path !== undefined).join(delimiter);
+  const env = { ...process.env, NODE_PATH: nodePath };
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'inherit'], env });
   const ended = once(child, 'close');
   const speeds: JournalSpeed[] = [];
   for await (const line of createInterface({ input: child.stdout })) {

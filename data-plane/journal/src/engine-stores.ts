@@ -18,9 +18,19 @@ export class EngineStores implements LogStore {
   readonly #onMain: Set<string>;
   /** Streams that are not on the main medium. */
   readonly #places = new Map<string, LogStore>();
+  /** The medium beside the main one that keeps nothing, as long as it did not fail. */
+  #volatile: LogStore | null;
+  readonly #onVolatileFailed: (error: unknown) => void;
 
-  constructor(main: LogStore, others: Readonly<Record<string, LogStore>>) {
+  constructor(
+    main: LogStore,
+    others: Readonly<Record<string, LogStore>>,
+    onVolatileFailed: (error: unknown) => void = () => undefined,
+  ) {
     this.#main = main;
+    const memory = others['memory'];
+    this.#volatile = memory === main ? null : (memory ?? null);
+    this.#onVolatileFailed = onVolatileFailed;
     this.#others = new Map(Object.entries(others).filter(([, store]) => store !== main));
     for (const store of this.#others.values()) for (const name of store.list()) this.#places.set(name, store);
     // Where a removal was cut short a name can be on two media; what the main one has came first.
@@ -61,7 +71,17 @@ export class EngineStores implements LogStore {
   }
   async flush(): Promise<void> {
     if (this.#places.size === 0) return this.#main.flush();
-    await Promise.all([this.#main.flush(), ...[...this.#others.values()].map((store) => store.flush())]);
+    const others = [...this.#others].filter(([engine]) => engine !== 'memory').map(([, store]) => store);
+    await Promise.all([this.#main.flush(), this.#flushVolatile(), ...others.map((store) => store.flush())]);
+  }
+  /** Nothing on it waits for a flush, so nobody else's acknowledgement may depend on it. It is not flushed again. */
+  async #flushVolatile(): Promise<void> {
+    try {
+      await this.#volatile?.flush();
+    } catch (error) {
+      this.#volatile = null;
+      this.#onVolatileFailed(error);
+    }
   }
   async close(): Promise<void> {
     await Promise.all([this.#main.close(), ...[...this.#others.values()].map((store) => store.close())]);

@@ -1,4 +1,4 @@
-import { FileLogStore, MemoryLogStore, MemoryObjectStore, SimulatedDisk } from '@robustmq/store';
+import { FaultyLogStore, FileLogStore, MemoryLogStore, MemoryObjectStore, SimulatedDisk } from '@robustmq/store';
 import { ManualRuntime } from '@robustmq/wire';
 import { describe, expect, it } from 'vitest';
 import { BatchBuilder } from './batch-builder.ts';
@@ -143,6 +143,26 @@ describe('an engine for each stream', () => {
     await journal.remove(names[1]!);
     expect([...journal.list()].sort()).toEqual([names[0], names[2]]);
     await expect(journal.open(OTHER, { ...KEEP, engine: 'tape' })).rejects.toMatchObject({ code: 'engine-unknown' });
+    await journal.close();
+  });
+});
+
+describe('a memory medium that fails', () => {
+  it('stops its own streams and nobody else', async () => {
+    const runtime = new ManualRuntime({ autoTurn: true, startMs: START_MS });
+    const memory = new FaultyLogStore(new MemoryLogStore(), runtime, { flushErrorChance: 1 });
+    const disk = new SimulatedDisk(() => 0.5);
+    const store = await FileLogStore.open({ directory: '/d', disk });
+    const journal = new Journal({ store, runtime, engines: { memory } });
+    const failures: Error[] = [];
+    journal.onFailed((error) => failures.push(error));
+    const volatile = await journal.open(OTHER, { ...KEEP, engine: 'memory' });
+    const kept = await journal.open(NAME, KEEP);
+    volatile.append(one());
+    await kept.append(one()).promise();
+    await expect(volatile.append(one()).promise()).rejects.toMatchObject({ code: 'failed' });
+    await kept.append(one()).promise();
+    expect([kept.stableOffset, failures]).toEqual([2, []]);
     await journal.close();
   });
 });

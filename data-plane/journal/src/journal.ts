@@ -91,7 +91,10 @@ export class Journal {
   #closing = false;
 
   constructor(options: JournalOptions) {
-    this.#store = new EngineStores(options.store, { memory: new MemoryLogStore(), ...options.engines });
+    const media = { memory: new MemoryLogStore(), ...options.engines };
+    this.#store = new EngineStores(options.store, media, (error) =>
+      options.runtime.log.error({ error }, 'the memory medium failed; its topics take no more, all others do'),
+    );
     this.#isVolatile = options.engine === 'memory';
     this.#mainEngine = options.engine ?? engineOf(options.store);
     this.#runtime = options.runtime;
@@ -102,7 +105,7 @@ export class Journal {
       tails: new TailCache(options.tailCacheBytesMax ?? TAIL_CACHE_BYTES_MAX),
       objectMeter: this.#tiering.meter,
       appended: (stream, sizeBytes) => this.#appended(stream, sizeBytes),
-      refused: (error) => this.#refused(error),
+      refused: (stream, error) => this.#refused(stream, error),
       claims: (stream, sizeBytes) => this.#tiering.claims(stream, sizeBytes),
       claim: (stream, batch) => this.#claim(stream, batch),
       warm: (stream, from, to) => this.#tiering.warm(stream, from, to),
@@ -392,9 +395,11 @@ export class Journal {
   }
 
   /** The medium did not take an append: the commit says why, in the way a failed flush does. */
-  #refused(error: unknown): Commit {
-    // A medium may fail between two flushes, by its own work; then this is how the journal learns of it.
-    if (error instanceof StoreError && error.code === 'failed') this.#fail(error, null);
+  #refused(stream: StreamOwner, error: unknown): Commit {
+    // A medium may fail between two flushes, by its own work; then this is how the journal learns of it. One that keeps
+    // nothing, beside the main one, stops its own streams only.
+    const isBeside = stream.isVolatile && !this.#isVolatile;
+    if (error instanceof StoreError && error.code === 'failed' && !isBeside) this.#fail(error, null);
     const commit = new Commit(++this.#sequence);
     const failure = this.#failure ?? (error instanceof Error ? error : new JournalError('failed', 'append'));
     commit.settle(failure);

@@ -25,7 +25,7 @@ export interface StreamHost {
   /** Told of every append; returns the commit that it rides on. */
   appended(stream: StreamOwner, sizeBytes: number): Commit;
   /** The commit an append gets that the medium refused. */
-  refused(error: unknown): Commit;
+  refused(stream: StreamOwner, error: unknown): Commit;
   /** Whether a batch of this size is to leave its body in object storage, and how. */
   claims(stream: StreamOwner, sizeBytes: number): boolean;
   claim(stream: StreamOwner, batch: Buffer): Promise<Claim | null>;
@@ -125,7 +125,7 @@ export class StreamOwner implements Stream {
       if (this.#closed) throw new JournalError('closed', this.name);
       this.log.append(chunk);
     } catch (error) {
-      return this.#host.refused(error);
+      return this.#host.refused(this, error);
     }
     this.#endOffset = nextOffset;
     this.#host.tails.add(this.#tail, chunk);

@@ -121,6 +121,9 @@ function nodeOf(chance: Chance, topics: NamespaceConfig['topics']): NodePlan {
   return {
     walBytesMax: chance.pick([4_000, 20_000, 1_000_000]),
     segmentBytesMax: chance.pick([4_000, 30_000, 1_000_000]),
+    keptRunBytesMin: chance.pick([1, 400, 8_192]),
+    ownStreamsMax: chance.pick([0, 2, 8]),
+    sharedPartsMax: chance.pick([0, 10, 100_000]),
     tailCacheBytesMax: chance.pick([0, 2_000, 1_000_000]),
     snapshotBytesMin: chance.pick([500, 4_000, 1_000_000]),
     pace: { operationMsMax: chance.pick([0.1, 1]), syncMsMax: chance.pick([0.5, 5, 20]) },

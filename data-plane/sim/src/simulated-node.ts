@@ -22,6 +22,10 @@ const RESTART_MS_MAX = 300;
 export interface NodePlan {
   readonly walBytesMax: number;
   readonly segmentBytesMax: number;
+  /** What stays in full write-ahead logs, what shares a file, and when that is copied. */
+  readonly keptRunBytesMin: number;
+  readonly ownStreamsMax: number;
+  readonly sharedPartsMax: number;
   readonly tailCacheBytesMax: number;
   readonly snapshotBytesMin: number;
   readonly pace: DiskPace;
@@ -112,8 +116,10 @@ export class SimulatedNode {
   }
   async #boot(process: Process): Promise<void> {
     const { runtime, disk } = process;
-    const { walBytesMax, segmentBytesMax, tailCacheBytesMax, snapshotBytesMin, namespaces } = this.#plan;
-    const store = await FileLogStore.open({ directory: DIRECTORY, walBytesMax, segmentBytesMax, disk });
+    const { walBytesMax, segmentBytesMax, keptRunBytesMin, ownStreamsMax, sharedPartsMax } = this.#plan;
+    const { tailCacheBytesMax, snapshotBytesMin, namespaces } = this.#plan;
+    const sizes = { walBytesMax, segmentBytesMax, keptRunBytesMin, ownStreamsMax, sharedPartsMax };
+    const store = await FileLogStore.open({ directory: DIRECTORY, ...sizes, disk });
     for (const { kind, file, position, detail } of store.damages) {
       this.#world.trace(`node: found ${kind} in ${file} at ${position}: ${detail}`);
     }

@@ -2,6 +2,7 @@ import type { FileLogStoreOptions, SimulatedDisk } from '@robustmq/store';
 import type { ProcessRuntime, World } from './world.ts';
 
 type Disk = NonNullable<FileLogStoreOptions['disk']>;
+type DiskMode = Parameters<Disk['open']>[1];
 type DiskFile = Awaited<ReturnType<Disk['open']>>;
 
 /** How long one operation takes, milliseconds. */
@@ -33,18 +34,23 @@ export class SlowDisk implements Disk {
     this.#underway.clear();
   }
 
-  async open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile> {
-    const file = await this.#takesTime(() => this.#inner.open(path, mode));
+  async open(path: string, mode: DiskMode): Promise<DiskFile> {
+    // The inner one is written and synced in two steps, so that a process can die between them.
+    const isSynced = mode === 'create-synced';
+    const file = await this.#takesTime(() => this.#inner.open(path, isSynced ? 'create' : mode));
+    const sync = (): Promise<void> => this.#takesTime(() => file.sync(), undefined, this.#pace.syncMsMax);
     return {
       path,
       size: () => this.#takesTime(() => file.size()),
       read: (target, position) => this.#takesTime(() => file.read(target, position)),
-      write: (buffers, position) =>
-        this.#takesTime(
+      write: async (buffers, position) => {
+        await this.#takesTime(
           () => file.write(buffers, position),
           () => this.#writePart(file, buffers, position),
-        ),
-      sync: () => this.#takesTime(() => file.sync(), undefined, this.#pace.syncMsMax),
+        );
+        if (isSynced) await sync();
+      },
+      sync,
       truncate: (sizeBytes) => this.#takesTime(() => file.truncate(sizeBytes)),
       close: () => this.#takesTime(() => file.close()),
     };

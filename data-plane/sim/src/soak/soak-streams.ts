@@ -1,4 +1,4 @@
-import { openLogStore, openObjectStore, type ObjectStore } from '@robustmq/store';
+import { FileLogStore, openObjectStore, type ObjectStore } from '@robustmq/store';
 import { Journal, type BatchBuilder, type StreamName, type StreamPolicy } from '@robustmq/journal';
 import type { Cancel, Runtime } from '@robustmq/wire';
 import { randomBytes } from 'node:crypto';
@@ -47,11 +47,11 @@ export interface Soaked {
 export async function openSoak(directory: string): Promise<Soaked> {
   const damages: { kind: string; detail: string }[] = [];
   const at = (name: string): string => join(directory, name);
-  const store = await openLogStore('file', { directory: at('main') });
-  const second = await openLogStore('file', { directory: at('second') });
-  for (const one of [store, second]) {
-    if ('damages' in one && Array.isArray(one.damages)) damages.push(...(one.damages as typeof damages));
-  }
+  // Logs that are soon full, so that processes die in every step of a checkpoint: of ones that stay, and of sorted ones.
+  const shared = { walBytesMax: 1_000_000, keptRunBytesMin: 2000, ownStreamsMax: 1, sharedPartsMax: 40 };
+  const store = await FileLogStore.open({ directory: at('main'), ...shared });
+  const second = await FileLogStore.open({ directory: at('second'), walBytesMax: 300_000 });
+  for (const one of [store, second]) damages.push(...one.damages);
   const objects = await openObjectStore('file-objects', { runtime: MACHINE, directory: at('objects') });
   const sizes = { objectBytes: 64 * 1024, tailCacheBytesMax: 100_000, coldCacheBytesMax: 100_000 };
   const more = { orphanGraceMs: 0, claimBytesMin: CLAIM_BYTES_MIN };

@@ -1,5 +1,6 @@
 import {
   close,
+  constants,
   fdatasync,
   fsync,
   ftruncate,
@@ -36,13 +37,28 @@ const unlinkFile = promisify(unlink);
 /** Most bytes one read call asks the kernel for. */
 const READ_BYTES_MAX = 64 * 1024 * 1024;
 
+export type DiskMode = 'read' | 'write' | 'create' | 'create-synced';
+
+/** Flags of open(2) by mode. Where there is no O_DSYNC `sync` follows each write. */
+const FLAGS: Readonly<Record<DiskMode, number | string>> = {
+  read: 'r',
+  write: 'r+',
+  create: 'wx+',
+  'create-synced': constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_DSYNC ?? 0),
+};
+const HAS_DSYNC = constants.O_DSYNC !== undefined;
+
 /**
  * What the file engine needs of an operating system, so that tests can fail any step and cut the power after any other.
  * Every method rejects with a coded StoreError naming the file.
  */
 export interface Disk {
-  /** `create` makes the file and fails if it exists; `write` opens an existing one for reading and writing. */
-  open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile>;
+  /**
+   * `create` makes the file and fails if it exists; `write` opens an existing one for reading and writing. What is
+   * written to a file of `create-synced` is synced when the write resolves, as if `sync` followed it, in one call of the
+   * kernel; that write too must not be tried again after it failed.
+   */
+  open(path: string, mode: DiskMode): Promise<DiskFile>;
   /** File names in a directory, in no order; none when it does not exist. */
   list(path: string): Promise<readonly string[]>;
   makeDirectory(path: string): Promise<void>;
@@ -75,9 +91,9 @@ export interface DiskFile {
 
 /** The real thing. */
 export class NodeDisk implements Disk {
-  async open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile> {
-    const flags = mode === 'read' ? 'r' : mode === 'write' ? 'r+' : 'wx+';
-    return new NodeFile(path, await coded(path, openFile(path, flags, 0o640)));
+  async open(path: string, mode: DiskMode): Promise<DiskFile> {
+    const handle = await coded(path, openFile(path, FLAGS[mode], 0o640));
+    return new NodeFile(path, handle, mode === 'create-synced' && !HAS_DSYNC);
   }
   async list(path: string): Promise<readonly string[]> {
     try {
@@ -136,9 +152,12 @@ export class NodeDisk implements Disk {
 class NodeFile implements DiskFile {
   readonly path: string;
   readonly #handle: number;
-  constructor(path: string, handle: number) {
+  /** Each write is followed by a sync. */
+  readonly #syncs: boolean;
+  constructor(path: string, handle: number, syncs: boolean) {
     this.path = path;
     this.#handle = handle;
+    this.#syncs = syncs;
   }
   async size(): Promise<number> {
     return (await coded(this.path, statFile(this.#handle))).size;
@@ -166,6 +185,7 @@ class NodeFile implements DiskFile {
       rest = rest.slice(skip);
       if (written > 0) rest = [rest[0]!.subarray(written), ...rest.slice(1)];
     }
+    if (this.#syncs) await this.sync();
   }
   async sync(): Promise<void> {
     await coded(this.path, dataSync(this.#handle));

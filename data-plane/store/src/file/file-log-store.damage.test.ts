@@ -8,7 +8,7 @@ import { FRAME_HEADER_BYTES } from './frame.ts';
 const directory = '/data';
 const newDisk = (): SimulatedDisk => new SimulatedDisk(() => 0.5);
 const open = (disk: SimulatedDisk, walBytesMax = 1_000_000, segmentBytesMax = 1_000_000) =>
-  FileLogStore.open({ directory, disk, walBytesMax, segmentBytesMax });
+  FileLogStore.open({ directory, disk, walBytesMax, segmentBytesMax, keptRunBytesMin: Infinity });
 
 /** A disk whose stream `s` has `count` chunks of 100 bytes in one segment, and nothing in the write-ahead log. */
 async function withSegment(count: number): Promise<{ disk: SimulatedDisk; segment: string; index: string }> {

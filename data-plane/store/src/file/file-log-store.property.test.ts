@@ -4,6 +4,9 @@ import type { Log } from '../log.ts';
 import { SimulatedDisk } from '../testing/simulated-disk.ts';
 import { FileLogStore } from './file-log-store.ts';
 
+/** Worlds of one run; more by hand: `ROBUSTMQ_PROPERTY_RUNS=100000`. */
+const RUNS = Number(process.env['ROBUSTMQ_PROPERTY_RUNS'] ?? 1500);
+
 type Step =
   | { do: 'append'; stream: number; count: number; records: number; sizeBytes: number }
   | { do: 'flush' }
@@ -57,16 +60,25 @@ interface Model {
 }
 const NEW: Omit<Model, 'chunks'> = { start: 0, end: 0, stableEnd: 0, pendingStart: 0, pendingEnd: null };
 
+interface Sizes {
+  readonly walBytesMax: number;
+  readonly segmentBytesMax: number;
+  /** What stays in full write-ahead logs, what shares a file, and when parts of those are copied. */
+  readonly keptRunBytesMin: number;
+  readonly ownStreamsMax: number;
+  readonly sharedPartsMax: number;
+}
+
 class World {
   disk: SimulatedDisk;
-  readonly sizes: { walBytesMax: number; segmentBytesMax: number };
+  readonly sizes: Sizes;
   readonly streams = new Map<string, Model>();
   store: FileLogStore | null = null;
   tag = 0;
   /** A stream whose removal was asked for and not acknowledged. */
   removing: string | null = null;
 
-  constructor(seed: number, sizes: { walBytesMax: number; segmentBytesMax: number }) {
+  constructor(seed: number, sizes: Sizes) {
     let state = seed | 0;
     this.disk = new SimulatedDisk(() => {
       state = (Math.imul(state, 1103515245) + 12345) | 0;
@@ -174,40 +186,47 @@ class World {
 }
 
 describe('FileLogStore against a naive model', () => {
-  it('keeps what it acknowledged whatever happens at whatever moment', async () => {
-    const sizes = fc.record({
-      walBytesMax: fc.constantFrom(1, 3000, 20_000),
-      segmentBytesMax: fc.constantFrom(1, 4000, 100_000),
-    });
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.integer(), sizes, async (steps, seed, sizes) => {
-        const world = new World(seed, sizes);
-        await world.open();
-        let stopped: Promise<void> | null = null;
-        let power = false;
-        let again = 0;
-        const restart = async (): Promise<void> => {
-          world.disk = power ? world.disk.cutPower() : world.disk.kill();
-          // The recovery is cut short as well, and the one after that is not.
-          stopped = world.disk.stopAfter(again);
-          await Promise.race([world.open(), stopped]);
-          world.disk = power ? world.disk.kill() : world.disk.cutPower();
-          stopped = null;
+  it(
+    'keeps what it acknowledged whatever happens at whatever moment',
+    async () => {
+      const sizes = fc.record({
+        walBytesMax: fc.constantFrom(1, 3000, 20_000),
+        segmentBytesMax: fc.constantFrom(1, 4000, 100_000),
+        keptRunBytesMin: fc.constantFrom(1, 800, 100_000),
+        ownStreamsMax: fc.constantFrom(0, 1, 8),
+        sharedPartsMax: fc.constantFrom(0, 3, 1000),
+      });
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.integer(), sizes, async (steps, seed, sizes) => {
+          const world = new World(seed, sizes);
           await world.open();
-        };
-        for (const step of steps) {
-          if (step.do === 'crash') {
-            ({ power, again } = step);
-            stopped ??= world.disk.stopAfter(step.after);
-            continue;
+          let stopped: Promise<void> | null = null;
+          let power = false;
+          let again = 0;
+          const restart = async (): Promise<void> => {
+            world.disk = power ? world.disk.cutPower() : world.disk.kill();
+            // The recovery is cut short as well, and the one after that is not.
+            stopped = world.disk.stopAfter(again);
+            await Promise.race([world.open(), stopped]);
+            world.disk = power ? world.disk.kill() : world.disk.cutPower();
+            stopped = null;
+            await world.open();
+          };
+          for (const step of steps) {
+            if (step.do === 'crash') {
+              ({ power, again } = step);
+              stopped ??= world.disk.stopAfter(step.after);
+              continue;
+            }
+            if (stopped === null) await world.run(step);
+            else if (await Promise.race([world.run(step).then(() => false), stopped.then(() => true)])) await restart();
           }
-          if (stopped === null) await world.run(step);
-          else if (await Promise.race([world.run(step).then(() => false), stopped.then(() => true)])) await restart();
-        }
-        if (stopped !== null) await restart();
-        for (const [name, model] of world.streams) await world.compare(await world.store!.open(name), model);
-      }),
-      { numRuns: 1500 },
-    );
-  }, 60_000);
+          if (stopped !== null) await restart();
+          for (const [name, model] of world.streams) await world.compare(await world.store!.open(name), model);
+        }),
+        { numRuns: RUNS },
+      );
+    },
+    60_000 + 20 * RUNS,
+  );
 });

@@ -12,3 +12,12 @@ for (const bytesMax of [64 * 1024 * 1024, 2000, 1]) {
     return { store: await open(), reopen: open, cleanup: () => rm(directory, { recursive: true, force: true }) };
   });
 }
+
+/** All that leaves the write-ahead log goes into shared logs: full ones that stay, and sorted ones. */
+for (const keptRunBytesMin of [1, Infinity]) {
+  logStoreSuite(`file, shared, runs of ${keptRunBytesMin} bytes stay`, async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'robustmq-store-'));
+    const open = () => FileLogStore.open({ directory, walBytesMax: 1, keptRunBytesMin, ownStreamsMax: 0 });
+    return { store: await open(), reopen: open, cleanup: () => rm(directory, { recursive: true, force: true }) };
+  });
+}

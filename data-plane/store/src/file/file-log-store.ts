@@ -1,15 +1,18 @@
 import { dirname, join } from 'node:path';
 import type { Log as TextLog } from '@robustmq/wire';
-import type { Log, LogStore } from '../log.ts';
+import type { Chunk, Log, LogStore } from '../log.ts';
 import { StoreError } from '../store-error.ts';
 import { checkStreamName } from '../stream-name.ts';
+import { runCheckpoint, tidyShared, type CheckpointWorld, type SealedLog } from './checkpoint.ts';
 import type { Damage, OnDamage } from './damage.ts';
 import { NodeDisk, toStoreError, type Disk } from './disk.ts';
 import { FileLog, type FileLogHost } from './file-log.ts';
 import { FRAME_HEADER_BYTES, FRAME_KINDS } from './frame.ts';
 import { FrameBatch, SlabPool } from './frame-batch.ts';
+import { ReadAheads } from './read-ahead.ts';
 import { Registry } from './registry.ts';
 import { SegmentCache } from './segment.ts';
+import { SharedLogs } from './shared-log.ts';
 import { StreamSegments, type SegmentWorld } from './stream-segments.ts';
 import { recoverLog, WriteAheadLog, walFileName, type RecoveredFrame } from './write-ahead-log.ts';
 
@@ -21,13 +24,21 @@ export const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
 const DAMAGES_KEPT_MAX = 1000;
 /** A store that closes leaves a checkpoint with more streams to go to the next start, as a process that dies does. */
 export const CLOSING_CHECKPOINT_STREAMS_MAX = 256;
-/** Streams checkpointed at a time: few, for every sync takes one of libuv's four threads from the flush. */
-const CHECKPOINT_STREAMS_MAX = 2;
+/** Mean size of a stream's runs in a full write-ahead log from which it is read there and not copied. */
+export const KEPT_RUN_BYTES_MIN = 8 * 1024;
+/** Streams of a checkpoint that get files of their own whatever their size; more share one. */
+export const OWN_STREAMS_MAX = 8;
+/** Parts of shared logs in memory, about 200 bytes each; beyond it streams get files of their own. */
+export const SHARED_PARTS_MAX = 200_000;
 
 export interface FileLogStoreOptions {
   readonly directory: string;
   readonly walBytesMax?: number;
   readonly segmentBytesMax?: number;
+  /** See KEPT_RUN_BYTES_MIN, OWN_STREAMS_MAX, SHARED_PARTS_MAX. */
+  readonly keptRunBytesMin?: number;
+  readonly ownStreamsMax?: number;
+  readonly sharedPartsMax?: number;
   readonly disk?: Disk;
   /** Where damage found at recovery is reported, in words. */
   readonly log?: TextLog;
@@ -39,15 +50,17 @@ interface Waiters {
   readonly reject: (error: Error) => void;
 }
 
-/** A full write-ahead log on its way into the segments. */
-interface SealedLog {
-  readonly paths: readonly string[];
-  readonly logs: readonly FileLog[];
+/** Where a chunk lies in the batch being gathered. */
+interface Place {
+  readonly log: FileLog;
+  readonly chunk: Chunk;
+  readonly start: number;
+  readonly end: number;
 }
 
 /**
- * A directory as a medium: one write-ahead log for all streams (`wal/`), segment files per stream (`streams/<id>/`),
- * and the registry of names. See the room's README for the layout and for what survives what.
+ * A directory as a medium: one write-ahead log for all streams (`wal/`), full ones that stay (`shared/`),
+ * segment files per stream (`streams/<id>/`), and the registry of names. See the room's README for the layout and for what survives what.
  */
 export class FileLogStore implements LogStore {
   readonly #directory: string;
@@ -61,12 +74,17 @@ export class FileLogStore implements LogStore {
   readonly #opening = new Map<string, Promise<Log>>();
   readonly #host: FileLogHost;
   readonly #damages: Damage[] = [];
+  readonly #shared: SharedLogs;
+  readonly #checkpointWorld: CheckpointWorld;
   #active = new Set<FileLog>();
   #dirty: FileLog[] = [];
   #batch: FrameBatch;
+  #places: Place[] = [];
   #batchNumber = 0;
   #wal: WriteAheadLog | null = null;
   #sealed: SealedLog | null = null;
+  /** Full logs up to this number hold what a truncation took back, and are not kept. */
+  #truncatedUpTo = 0;
   /** Directories were made under `streams` and that was not synced since. */
   #hasNewDirectories = false;
   #checkpoint: Promise<void> = Promise.resolve();
@@ -88,16 +106,42 @@ export class FileLogStore implements LogStore {
     this.#disk = options.disk ?? new NodeDisk();
     this.#lock = lock;
     this.#registry = new Registry(this.#disk, this.#directory);
+    this.#shared = new SharedLogs(this.#disk, join(this.#directory, 'shared'), this.#slabs, onDamage);
+    this.#checkpointWorld = {
+      disk: this.#disk,
+      slabs: this.#slabs,
+      shared: this.#shared,
+      ownStreamsMax: options.ownStreamsMax ?? OWN_STREAMS_MAX,
+      partsMax: options.sharedPartsMax ?? SHARED_PARTS_MAX,
+      mayStop: (left) => this.#closed && left > CLOSING_CHECKPOINT_STREAMS_MAX,
+      saveNames: async () => {
+        await this.#world.syncNewDirectories();
+        await this.#registry.save();
+      },
+    };
     this.#world = {
       disk: this.#disk,
-      cache: new SegmentCache(this.#disk, onDamage),
+      shared: this.#shared,
+      aheads: new ReadAheads(),
+      cache: new SegmentCache(this.#disk, this.#shared, onDamage),
       slabs: this.#slabs,
       segmentBytesMax: options.segmentBytesMax ?? SEGMENT_BYTES_MAX,
       onDamage,
       onNewDirectory: () => (this.#hasNewDirectories = true),
+      syncNewDirectories: async () => {
+        // Once for all of them: thousands of new streams would wait for as many syncs of the same directory.
+        if (!this.#hasNewDirectories) return;
+        this.#hasNewDirectories = false;
+        await this.#disk.syncDirectory(join(this.#directory, 'streams'));
+      },
+      onVoided: (id) => {
+        this.#registry.voidShared(id, this.#shared.nextNumber);
+        // The record of it may be in the next log, and what it takes back in this one.
+        this.#truncatedUpTo = (this.#wal?.number ?? 0) + 1;
+      },
     };
     this.#batch = this.#newBatch();
-    this.#host = this.#makeHost();
+    this.#host = this.#makeHost(options.keptRunBytesMin ?? KEPT_RUN_BYTES_MIN);
   }
 
   /** Takes the directory (making it if it is absent) and recovers what is in it. Throws StoreError `locked`, `io` … */
@@ -105,6 +149,7 @@ export class FileLogStore implements LogStore {
     const disk = options.disk ?? new NodeDisk();
     await disk.makeDirectory(join(options.directory, 'wal'));
     await disk.makeDirectory(join(options.directory, 'streams'));
+    await disk.makeDirectory(join(options.directory, 'shared'));
     // A new directory is on the disk only when its parent is synced; one that may not even be read was made by others.
     await disk.syncDirectory(dirname(options.directory)).catch(() => undefined);
     const lock = await disk.lock(options.directory);
@@ -185,10 +230,12 @@ export class FileLogStore implements LogStore {
   #segments(id: number): StreamSegments {
     return new StreamSegments(this.#world, join(this.#directory, 'streams', String(id)), id);
   }
-  #makeHost(): FileLogHost {
+  #makeHost(keptRunBytesMin: number): FileLogHost {
     const batch = (): FrameBatch => this.#batch;
     return {
       registry: this.#registry,
+      keptRunBytesMin,
+      placing: (log, chunk, start, end) => this.#places.push({ log, chunk, start, end }),
       get batch() {
         return batch();
       },
@@ -241,12 +288,17 @@ export class FileLogStore implements LogStore {
     if (this.#wal!.sizeBytes >= this.#walBytesMax) await this.#rotate();
     const batch = this.#batch;
     const logs = this.#dirty;
+    const places = this.#places;
+    this.#places = [];
     this.#batch = this.#newBatch();
     this.#dirty = [];
     for (const log of logs) log.beginFlush();
     this.#registry.beginFlush();
-    await this.#wal!.append(batch.seal(), batch.sizeBytes);
+    const wal = this.#wal!;
+    const at = wal.sizeBytes;
+    await wal.append(batch.seal(), batch.sizeBytes);
     batch.release();
+    for (const { log, chunk, start, end } of places) log.placed(chunk, at + start, at + end);
     for (const log of logs) log.makeStable(log.flushingOffset);
     this.#registry.makeStable();
   }
@@ -269,42 +321,30 @@ export class FileLogStore implements LogStore {
       log.seal();
       if (log.hasActive) this.#active.add(log);
     }
-    this.#beginCheckpoint({ paths: [full.path], logs });
+    this.#beginCheckpoint({ paths: [full.path], logs, sizeBytes: full.sizeBytes, number: full.number });
   }
   #beginCheckpoint(sealed: SealedLog): void {
     this.#sealed = sealed;
     this.#checkpoint = this.#maintain(() => this.#runCheckpoint(sealed)).catch((error: unknown) => this.#fail(error));
   }
   /**
-   * Segments first, synced; then the registry, synced; only then the write-ahead log is deleted. Killed anywhere in
-   * between, the next start replays the log and skips what the segments have.
+   * Segments first, synced; then the registry, synced; only then the write-ahead log loses its name, and is deleted if it
+   * has no other. Killed anywhere in between, the next start replays the log and skips what the segments have.
    */
   async #runCheckpoint(sealed: SealedLog): Promise<void> {
     // A truncation whose flush failed has cut chunks that the full log still holds for the next start.
     if (this.#failure !== null) throw this.#failure;
-    const logs = sealed.logs.values();
-    let left = sealed.logs.length;
-    const isLeft = (): boolean => this.#closed && left > CLOSING_CHECKPOINT_STREAMS_MAX;
-    const work = async (): Promise<void> => {
-      for (const log of logs) {
-        if (isLeft()) return;
-        await log.checkpoint();
-        left--;
-      }
-    };
-    await Promise.all(Array.from({ length: CHECKPOINT_STREAMS_MAX }, work));
-    if (left > 0) return;
-    if (this.#hasNewDirectories) {
-      // Once for all of them: thousands of new streams would wait for as many syncs of the same directory.
-      await this.#disk.syncDirectory(join(this.#directory, 'streams'));
-      this.#hasNewDirectories = false;
-    }
-    await this.#registry.save();
+    if (!(await runCheckpoint(this.#checkpointWorld, sealed, sealed.number > this.#truncatedUpTo))) return;
     for (const path of sealed.paths) {
       await this.#disk.unlink(path);
       await this.#disk.syncDirectory(join(this.#directory, 'wal'));
     }
     this.#sealed = null;
+    if (!this.#closed) await tidyShared(this.#checkpointWorld, (id) => this.#openById(id));
+  }
+  async #openById(id: number): Promise<FileLog | null> {
+    const name = this.#registry.byId(id)?.name;
+    return name === undefined || this.#closed ? null : ((await this.open(name)) as FileLog);
   }
   /** The first failure is the last word: a sync that failed is never tried again, for its pages may be gone. */
   #fail(error: unknown): void {
@@ -317,13 +357,23 @@ export class FileLogStore implements LogStore {
     const { onDamage } = this.#world;
     await this.#registry.load(onDamage);
     const walDirectory = join(this.#directory, 'wal');
+    await this.#shared.load(
+      {
+        holds: (id, number) => {
+          const stream = this.#registry.byId(id);
+          return stream === undefined ? !this.#registry.intact : number >= stream.sharedFloor;
+        },
+      },
+      this.#registry.highestFloor,
+    );
     const recovered = await recoverLog(this.#disk, walDirectory, onDamage);
     const logs = await this.#replay(recovered.frames);
     this.#batchNumber = recovered.batch;
     this.#batch = this.#newBatch();
     for (const name of await this.#disk.list(join(this.#directory, 'streams'))) await this.#sweep(name);
+    await this.#shared.sweep();
     this.#wal = await WriteAheadLog.create(this.#disk, walDirectory, recovered.number + 1);
-    if (recovered.paths.length > 0) this.#beginCheckpoint({ paths: recovered.paths, logs });
+    if (recovered.paths.length > 0) this.#beginCheckpoint({ paths: recovered.paths, logs, sizeBytes: null, number: 0 });
   }
   async #replay(frames: readonly RecoveredFrame[]): Promise<FileLog[]> {
     const lowest = new Map<number, number>();

@@ -3,17 +3,26 @@ import type { Chunk, Log } from '../log.ts';
 import { StoreError } from '../store-error.ts';
 import { FRAME_KINDS } from './frame.ts';
 import type { FrameBatch } from './frame-batch.ts';
+import { RunMaker } from './segment-index.ts';
+import type { Part } from './shared-log.ts';
 import type { RegisteredStream, Registry } from './registry.ts';
 import type { StreamSegments } from './stream-segments.ts';
+
+/** Runs of a stream in one write-ahead log that are kept track of however short they are. */
+const TRACKED_RUNS_MIN = 8;
 
 /** What a log asks of the store it belongs to. */
 export interface FileLogHost {
   readonly registry: Registry;
+  /** Mean size of runs from which a stream is read from a full write-ahead log. */
+  readonly keptRunBytesMin: number;
   /** The frames of the next flush. */
   readonly batch: FrameBatch;
   /** Throws when the store takes no more. */
   checkWritable(): void;
   checkOpen(): void;
+  /** The chunk's frame lies at `[start, end)` of that batch. */
+  placing(log: FileLog, chunk: Chunk, start: number, end: number): void;
   /** The log has chunks since the last flush. */
   dirty(log: FileLog): void;
   /** The log has chunks in the write-ahead log being written. */
@@ -35,6 +44,9 @@ export class FileLog implements Log {
   readonly #host: FileLogHost;
   #sealed = new ChunkRun();
   #active = new ChunkRun();
+  /** Where the chunks of both lie in their write-ahead logs; null when that is not known of all of them. */
+  #sealedRuns: RunMaker | null = null;
+  #activeRuns: RunMaker | null = new RunMaker();
   #endOffset = 0;
   /** End of what the write-ahead log or the segments hold: with the start of the stream, what is stable. */
   #writtenOffset = 0;
@@ -78,7 +90,10 @@ export class FileLog implements Log {
     if (this.#truncating || chunk.baseOffset !== this.#endOffset || chunk.nextOffset <= chunk.baseOffset) {
       throw new StoreError('not-contiguous', `${this.stream.name} ends at ${this.#endOffset}, got ${chunk.baseOffset}`);
     }
-    this.#host.batch.addChunk(this.stream.id, chunk);
+    const { batch } = this.#host;
+    const start = batch.sizeBytes;
+    batch.addChunk(this.stream.id, chunk);
+    this.#host.placing(this, chunk, start, batch.sizeBytes);
     if (this.#active.count === 0) this.#host.hasActive(this);
     this.#active.push(chunk);
     this.#endOffset = chunk.nextOffset;
@@ -215,10 +230,48 @@ export class FileLog implements Log {
    */
   seal(): void {
     this.#sealed = this.#active;
+    this.#sealedRuns = this.#activeRuns;
+    this.#activeRuns = new RunMaker();
     this.#active = new ChunkRun();
     const unwritten: Chunk[] = [];
     while ((this.#sealed.last?.nextOffset ?? 0) > this.#writtenOffset) unwritten.push(this.#sealed.pop()!);
     for (const chunk of unwritten.reverse()) this.#active.push(chunk);
+  }
+  /** A chunk was written to the write-ahead log. Small ones far apart are not kept track of: they will be copied. */
+  placed({ baseOffset: base, nextOffset: next, timestampMs }: Chunk, start: number, end: number): void {
+    const runs = this.#activeRuns;
+    if (runs === null) return;
+    runs.add({ base, next, timestampMs }, start, end);
+    const count = runs.intervals.length;
+    if (count > TRACKED_RUNS_MIN && runs.sizeBytes < count * this.#host.keptRunBytesMin) this.#activeRuns = null;
+  }
+  /** Where the sealed chunks lie in the full write-ahead log, when they can be read from there; null when they cannot. */
+  get keepableRuns(): RunMaker | null {
+    const runs = this.#sealedRuns;
+    if (runs === null || this.#gone || runs.next !== this.#sealed.last?.nextOffset) return null;
+    if (runs.base > this.#sealed.first!.baseOffset) return null;
+    return runs.sizeBytes < runs.intervals.length * this.#host.keptRunBytesMin ? null : runs;
+  }
+  /** The sealed chunks that the segments do not have. */
+  get unsavedChunks(): readonly Chunk[] {
+    const chunks: Chunk[] = [];
+    if (this.#gone) return chunks;
+    for (let i = 0; i < this.#sealed.count; i++) {
+      const chunk = this.#sealed.at(i)!;
+      if (chunk.baseOffset >= this.segments.endOffset) chunks.push(chunk);
+    }
+    return chunks;
+  }
+  get sealedBytes(): number {
+    return this.#sealed.sizeBytes;
+  }
+  get isGone(): boolean {
+    return this.#gone;
+  }
+  /** The sealed chunks are in this part of a shared log now, and leave memory. */
+  adopt(part: Part): void {
+    this.segments.adopt(part);
+    this.#sealed = new ChunkRun();
   }
   get hasActive(): boolean {
     return this.#active.count > 0;
@@ -229,11 +282,7 @@ export class FileLog implements Log {
   /** Moves the sealed chunks into segments. Only when that is done and synced they leave memory. */
   async checkpoint(): Promise<void> {
     if (this.#gone) return;
-    const chunks: Chunk[] = [];
-    for (let i = 0; i < this.#sealed.count; i++) {
-      const chunk = this.#sealed.at(i)!;
-      if (chunk.baseOffset >= this.segments.endOffset) chunks.push(chunk);
-    }
+    const chunks = this.unsavedChunks;
     this.#sizeBeforeCheckpoint = this.segments.sizeBytes;
     try {
       await this.segments.write(chunks);
@@ -267,6 +316,8 @@ export class FileLog implements Log {
     }
   }
   #cut(to: number): void {
+    this.#sealedRuns = null;
+    this.#activeRuns = null;
     const active = this.#active.dropFrom(to) ?? to;
     const sealed = this.#sealed.dropFrom(to) ?? to;
     this.#endAt(Math.min(this.#endOffset, to, active, sealed));

@@ -35,6 +35,10 @@ export const FRAME_KINDS = {
    * with this one. A flush comes back whole or not at all.
    */
   flush: 8,
+  /** What stream `id` has in shared logs numbered below `base` is void. */
+  sharedFloor: 9,
+  /** First frame of a shared log's index: `base` parts, layout version `id`; the bytes tell which file it is of. */
+  sharedIndex: 10,
 } as const;
 
 export interface FrameHeader {

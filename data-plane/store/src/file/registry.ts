@@ -20,6 +20,8 @@ export interface RegisteredStream {
   readonly id: number;
   readonly name: string;
   startOffset: number;
+  /** What shared logs numbered below this say of the stream is void. */
+  sharedFloor: number;
 }
 interface Entry extends RegisteredStream {
   /** `startOffset` as the write-ahead log holds it; null while it does not hold that the stream exists. */
@@ -57,6 +59,7 @@ export class Registry {
   #stableNextId = 1;
   /** `#nextId` as the file has it: every lower id is accounted for in the file. */
   #loadedNextId = 1;
+  #highestFloor = 0;
   /** Number of the last save in the file. */
   #save = 0;
   /** False when parts of the file are lost: then nothing may be deleted because the registry does not know it. */
@@ -88,7 +91,7 @@ export class Registry {
     if (id >= this.#loadedNextId && !this.#byId.has(id)) this.#define(name, id);
   }
   #define(name: string, id: number): RegisteredStream {
-    const stream: Entry = { id, name, startOffset: 0, stableStartOffset: null };
+    const stream: Entry = { id, name, startOffset: 0, sharedFloor: 0, stableStartOffset: null };
     this.#byName.set(name, stream);
     this.#byId.set(id, stream);
     this.#nextId = Math.max(this.#nextId, id + 1);
@@ -100,6 +103,18 @@ export class Registry {
     if (stream === undefined || startOffset <= stream.startOffset) return;
     stream.startOffset = startOffset;
     this.#pending.add(stream);
+  }
+  /** Written by the next save; until then the truncation that asks for it is in the write-ahead log. */
+  voidShared(id: number, floor: number): void {
+    const stream = this.#byId.get(id);
+    if (stream === undefined || floor <= stream.sharedFloor) return;
+    stream.sharedFloor = floor;
+    this.#highestFloor = Math.max(this.#highestFloor, floor);
+    this.#changed.add(id);
+  }
+  /** No number below it may be given to a shared log. */
+  get highestFloor(): number {
+    return this.#highestFloor;
   }
   remove(id: number): void {
     // An id that was used is never used again, even if nothing else remembers it.
@@ -193,6 +208,7 @@ export class Registry {
     this.#fileFrames++;
     if (header.kind === FRAME_KINDS.define && !this.#byId.has(header.streamId)) this.#define(text, header.streamId);
     else if (header.kind === FRAME_KINDS.trim) this.trim(header.streamId, header.base);
+    else if (header.kind === FRAME_KINDS.sharedFloor) this.voidShared(header.streamId, header.base);
     else if (header.kind === FRAME_KINDS.remove) this.remove(header.streamId);
     else if (header.kind === FRAME_KINDS.batch) this.#save = header.base;
     else if (header.kind === FRAME_KINDS.nextId) this.#nextId = Math.max(this.#nextId, header.base);
@@ -213,6 +229,7 @@ export class Registry {
     if (startOffset === null) return;
     batch.addRecord(FRAME_KINDS.define, id, 0, Buffer.from(stream.name));
     if (startOffset > 0) batch.addRecord(FRAME_KINDS.trim, id, startOffset);
+    if (stream.sharedFloor > 0) batch.addRecord(FRAME_KINDS.sharedFloor, id, stream.sharedFloor);
   }
   /** Writes the whole registry to a new file that takes the old one's place at once. */
   async #rewrite(): Promise<void> {

@@ -45,8 +45,11 @@ export class SegmentIndex {
     return Math.max(0, low - 1);
   }
 
-  /** Whole entries from the front; stops at the first that is damaged, out of place, or beyond `fileBytes`. */
-  static decode(bytes: Buffer, fileBytes: number): SegmentIndex {
+  /**
+   * Whole entries from the front; stops at the first that is damaged, out of place, or beyond `fileBytes`. With gaps
+   * other streams' frames may lie between two intervals.
+   */
+  static decode(bytes: Buffer, fileBytes: number, hasGaps = false): SegmentIndex {
     const index = new SegmentIndex();
     for (let at = 0; at + ENTRY_BYTES <= bytes.length; at += ENTRY_BYTES) {
       if (bytes.readUInt32BE(at) !== crc32c(bytes, at + 4, at + ENTRY_BYTES)) break;
@@ -57,7 +60,8 @@ export class SegmentIndex {
         next: bytes.readDoubleBE(at + 24),
         maxTimestampMs: bytes.readDoubleBE(at + 32),
       };
-      if (interval.start !== index.coveredBytes || interval.end > fileBytes) break;
+      const inPlace = hasGaps ? interval.start >= index.coveredBytes : interval.start === index.coveredBytes;
+      if (!inPlace || interval.end > fileBytes) break;
       index.intervals.push(interval);
     }
     return index;
@@ -121,5 +125,41 @@ export class IntervalMaker {
     });
     this.#start = this.#end;
     this.#maxTimestampMs = -Infinity;
+  }
+}
+
+/** Intervals of one stream in a file it shares: each as long as its frames follow each other, at most INTERVAL_BYTES. */
+export class RunMaker {
+  readonly intervals: { -readonly [K in keyof Interval]: Interval[K] }[] = [];
+  #sizeBytes = 0;
+  #maxTimestampMs = -Infinity;
+
+  /** Offsets `[base, next)` of all of them. */
+  get base(): number {
+    return this.intervals[0]?.base ?? 0;
+  }
+  get next(): number {
+    return this.intervals.at(-1)?.next ?? 0;
+  }
+  get maxTimestampMs(): number {
+    return this.#maxTimestampMs;
+  }
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+  /** A frame at `[start, end)`, behind those added before. */
+  add(
+    { base, next, timestampMs }: Pick<FrameHeader, 'base' | 'next' | 'timestampMs'>,
+    start: number,
+    end: number,
+  ): void {
+    const last = this.intervals.at(-1);
+    this.#sizeBytes += end - start;
+    this.#maxTimestampMs = Math.max(this.#maxTimestampMs, timestampMs);
+    if (last !== undefined && last.end === start && last.next === base && start - last.start < INTERVAL_BYTES) {
+      last.end = end;
+      last.next = next;
+      last.maxTimestampMs = Math.max(last.maxTimestampMs, timestampMs);
+    } else this.intervals.push({ start, end, base, next, maxTimestampMs: timestampMs });
   }
 }

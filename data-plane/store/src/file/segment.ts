@@ -9,6 +9,7 @@ import {
   type FrameHeader,
 } from './frame.ts';
 import { IntervalMaker, SegmentIndex } from './segment-index.ts';
+import type { Part, SharedLogs } from './shared-log.ts';
 
 /** Segment files open at a time over all streams of a store, each with its index in memory (at most about 40 KiB). */
 export const OPEN_SEGMENTS_MAX = 256;
@@ -19,8 +20,10 @@ export interface Segment {
   readonly base: number;
   readonly path: string;
   readonly indexPath: string;
-  /** Bytes that were written and synced. */
+  /** Bytes that were written and synced; of a part those of its own frames. */
   sizeBytes: number;
+  /** What it is when it has no file of its own; `path` is the shared log's then. */
+  readonly part: Part | null;
   /** Largest timestamp; null until the index was looked at. */
   maxTimestampMs: number | null;
 }
@@ -54,10 +57,12 @@ export function segmentBase(fileName: string): number | null {
 export class SegmentCache {
   readonly #disk: Disk;
   readonly #onDamage: OnDamage;
+  readonly #shared: SharedLogs;
   readonly #entries = new Map<Segment, Entry>();
 
-  constructor(disk: Disk, onDamage: OnDamage) {
+  constructor(disk: Disk, shared: SharedLogs, onDamage: OnDamage) {
     this.#disk = disk;
+    this.#shared = shared;
     this.#onDamage = onDamage;
   }
 
@@ -110,9 +115,15 @@ export class SegmentCache {
       if (this.#entries.size <= OPEN_SEGMENTS_MAX) return;
     }
   }
+  async #indexOfPart(part: Part, file: DiskFile): Promise<SegmentIndex> {
+    const index = new SegmentIndex();
+    index.intervals.push(...(await this.#shared.intervalsOf(part, file)));
+    return index;
+  }
   async #load(segment: Segment): Promise<OpenSegment> {
-    const file = await this.#disk.open(segment.path, 'write');
+    const file = await this.#disk.open(segment.path, segment.part === null ? 'write' : 'read');
     try {
+      if (segment.part !== null) return { file, index: await this.#indexOfPart(segment.part, file) };
       const index = await readIndex(this.#disk, segment.indexPath, segment.sizeBytes);
       if (index.coveredBytes < segment.sizeBytes) {
         const rebuilt = await scanSegment(file, segment, index, null, this.#onDamage);

@@ -6,6 +6,7 @@ import type { Disk } from './disk.ts';
 import { FrameBatch, type SlabPool } from './frame-batch.ts';
 import { findFrame, FRAME_HEADER_BYTES, FRAME_KINDS, frameBytesAreGood, readFrameHeader } from './frame.ts';
 import { IntervalMaker, SegmentIndex } from './segment-index.ts';
+import type { ReadAheads } from './read-ahead.ts';
 import {
   readIndex,
   scanSegment,
@@ -16,6 +17,7 @@ import {
   type Segment,
   type SegmentCache,
 } from './segment.ts';
+import type { Part, SharedLogs } from './shared-log.ts';
 
 /** Bytes handed to the kernel in one write of a checkpoint: small, because framing them is work of the event loop. */
 const WRITE_BYTES_MAX = 1024 * 1024;
@@ -24,11 +26,17 @@ const WRITE_BYTES_MAX = 1024 * 1024;
 export interface SegmentWorld {
   readonly disk: Disk;
   readonly cache: SegmentCache;
+  readonly shared: SharedLogs;
+  readonly aheads: ReadAheads;
   readonly slabs: SlabPool;
   readonly segmentBytesMax: number;
   readonly onDamage: OnDamage;
   /** A stream got its directory: the one that holds them must be synced before the write-ahead log goes. */
   onNewDirectory(): void;
+  /** Syncs that directory if it must be. */
+  syncNewDirectories(): Promise<void>;
+  /** What the stream has in the shared logs there are now is void: they hold what was taken back. */
+  onVoided(streamId: number): void;
 }
 
 /**
@@ -45,6 +53,8 @@ export class StreamSegments {
   #nameUnsynced = false;
   #endOffset = 0;
   #sizeBytes = 0;
+  /** Where the last read ended: one that goes on there has its next bytes read ahead. */
+  #readEnd = -1;
 
   constructor(world: SegmentWorld, directory: string, streamId: number) {
     this.#world = world;
@@ -84,6 +94,7 @@ export class StreamSegments {
     while (this.#segments.length > 0 && !(await this.#loadTail(this.#segments.at(-1)!, replayedFrom))) {
       await this.#unlink(this.#segments.pop()!);
     }
+    await this.#loadParts(this.#world.shared.partsOf(this.#streamId));
     this.#sizeBytes = this.#segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
   }
 
@@ -95,13 +106,16 @@ export class StreamSegments {
     let at = 0;
     while (at < chunks.length) {
       let tail = this.#segments.at(-1);
-      const isNew = tail === undefined || tail.sizeBytes >= this.#world.segmentBytesMax;
+      const isNew = tail === undefined || tail.part !== null || tail.sizeBytes >= this.#world.segmentBytesMax;
       if (tail === undefined || isNew) {
         tail = await this.#create(chunks[at]!.baseOffset);
         this.#segments.push(tail);
       }
       const segment = tail;
+      const sizeBefore = segment.sizeBytes;
       at = await this.#world.cache.use(segment, (open) => this.#fill(segment, open, chunks, at));
+      this.#sizeBytes += segment.sizeBytes - sizeBefore;
+      this.#endOffset = chunks[at - 1]!.nextOffset;
       // Behind the sync of the file, which on journaling file systems has carried the name along. Before the next segment
       // is made: one that survives without the one in front of it would hide what the write-ahead log has of that.
       if (isNew) await this.#syncDirectory();
@@ -114,29 +128,65 @@ export class StreamSegments {
    * that chunk is damaged.
    */
   async read(from: number, bytesMax: number): Promise<Chunk[]> {
+    const isSequential = from === this.#readEnd;
+    const found = await this.#read(from, bytesMax, isSequential);
+    this.#readEnd = found.at(-1)?.nextOffset ?? -1;
+    return found;
+  }
+  async #read(from: number, bytesMax: number, isSequential: boolean): Promise<Chunk[]> {
     const found: Chunk[] = [];
     let bytes = 0;
     let expected = from;
     for (let number = this.#segmentOf(from); number < this.#segments.length; number++) {
-      const segment = this.#segments[number]!;
+      const segment: Segment = this.#segments[number]!;
       if (segment.base > expected) {
         if (found.length > 0) return found;
         throw this.#corrupt(segment.path, expected, segment.base);
       }
-      const part = await this.#world.cache.use(segment, (open) =>
-        this.#readSegment(segment, open, expected, bytesMax - bytes, found.length > 0),
-      );
+      let part: { chunks: Chunk[]; full: boolean };
+      try {
+        part = await this.#world.cache.use(segment, (open) =>
+          this.#readSegment(segment, open, expected, bytesMax - bytes, found.length > 0),
+        );
+      } catch (error) {
+        // What was in a shared log may have moved to a file of its own before it was opened.
+        if (segment.part === null || this.#segments.includes(segment)) throw error;
+        if (this.#segments.length === 0 || found.length > 0) return found;
+        number = this.#segmentOf(expected) - 1;
+        continue;
+      }
       for (const chunk of part.chunks) {
         found.push(chunk);
         bytes += chunk.bytes.length;
       }
-      if (part.full) return found;
+      if (part.full) {
+        if (isSequential) this.#readAhead(segment, found.at(-1)!.nextOffset, bytesMax);
+        return found;
+      }
       if (part.chunks.length > 0) expected = part.chunks.at(-1)!.nextOffset;
       // The list may have changed while the file was read.
       number = this.#segments.indexOf(segment);
-      if (number === -1) return found;
+      if (number === -1) {
+        if (segment.part === null || found.length > 0 || this.#segments.length === 0) return found;
+        number = this.#segmentOf(expected) - 1;
+      }
     }
     return found;
+  }
+
+  /** Reads what the next read will ask for, while the caller looks at what this one found. */
+  #readAhead(segment: Segment, from: number, bytesMax: number): void {
+    void this.#world.cache
+      .use(segment, async (open) => {
+        const span = spansOf(open.index, from, bytesMax).next().value;
+        if (span === undefined || open.index.intervals.at(-1)!.next <= from) return;
+        const { start } = span.first;
+        const { end } = span.last;
+        const reading = readBytes(open, start, end);
+        this.#world.aheads.begin(this, segment, start, end, () => reading);
+        await reading;
+      })
+      .catch(() => undefined);
   }
 
   /** Base of the first chunk with a timestamp ≥ `timestampMs` that ends above `above`, or null. */
@@ -173,6 +223,9 @@ export class StreamSegments {
   /** Drops chunks that reach to or above `to`; returns the base of the lowest one dropped, null when there was none. */
   async truncate(to: number): Promise<number | null> {
     let removedFrom: number | null = null;
+    // Shared logs cannot be cut, and made anew from one an index would bring back what is cut here.
+    this.#world.onVoided(this.#streamId);
+    await this.unshare(() => true);
     while (this.#segments.length > 0 && this.#segments.at(-1)!.base >= to) {
       const gone = this.#segments.pop()!;
       removedFrom = gone.base;
@@ -209,6 +262,7 @@ export class StreamSegments {
       next = header.next;
     }
     maker.close();
+    this.#world.aheads.drop(this);
     await open.file.truncate(end);
     await open.file.sync();
     intervals.splice(kept, intervals.length, ...maker.done);
@@ -234,16 +288,124 @@ export class StreamSegments {
 
   /** Deletes everything. */
   async remove(): Promise<void> {
+    this.#world.aheads.drop(this);
     const gone = this.#segments.splice(0);
     this.#sizeBytes = 0;
     for (const segment of gone) await this.#world.cache.drop(segment);
+    await this.#world.shared.releaseStream(this.#streamId);
     await this.#world.disk.removeDirectory(this.#directory);
+  }
+
+  /** Takes over what lies in a shared log, behind all there is. */
+  adopt(part: Part): void {
+    this.#segments.push(segmentOfPart(part));
+    this.#sizeBytes += part.sizeBytes;
+    this.#endOffset = part.next;
+  }
+  get hasParts(): boolean {
+    return this.#segments.some((segment) => segment.part !== null);
+  }
+  /** Copies parts into files of the stream's own, synced, several that follow each other into one, and releases them. */
+  async unshare(which: (part: Part) => boolean): Promise<void> {
+    const released: Part[] = [];
+    for (let at = 0; at < this.#segments.length; at++) {
+      const group = this.#groupAt(at, which);
+      if (group.length === 0) continue;
+      const own = await this.#copy(group);
+      this.#segments.splice(at, group.length, ...(own === null ? [] : [own]));
+      if (own === null) at--;
+      for (const segment of group) {
+        await this.#world.cache.drop(segment);
+        this.#sizeBytes -= segment.sizeBytes;
+        released.push(segment.part!);
+      }
+      this.#sizeBytes += own?.sizeBytes ?? 0;
+    }
+    if (released.length === 0) return;
+    await this.#world.syncNewDirectories();
+    for (const part of released) await this.#world.shared.release(part);
+  }
+  #groupAt(from: number, which: (part: Part) => boolean): Segment[] {
+    const group: Segment[] = [];
+    let bytes = 0;
+    for (let at = from; at < this.#segments.length; at++) {
+      const segment = this.#segments[at]!;
+      if (segment.part === null || !which(segment.part)) break;
+      if (bytes > 0 && bytes + segment.sizeBytes > this.#world.segmentBytesMax) break;
+      bytes += segment.sizeBytes;
+      group.push(segment);
+    }
+    return group;
+  }
+  /** A new file with all that can be read of a group; null when that is nothing. */
+  async #copy(group: readonly Segment[]): Promise<Segment | null> {
+    const own = await this.#create(group[0]!.base);
+    for (const source of group) {
+      let at = source.base;
+      while (at < source.part!.next) {
+        const { chunks, resumeAt } = await this.#readToCopy(source, at);
+        if (chunks.length === 0 && resumeAt === null) break;
+        if (chunks.length > 0) {
+          await this.#world.cache.use(own, (open) => this.#fill(own, open, chunks, 0, Infinity));
+        }
+        at = resumeAt ?? chunks.at(-1)!.nextOffset;
+      }
+    }
+    if (own.sizeBytes === 0) {
+      await this.#unlink(own);
+      return null;
+    }
+    await this.#syncDirectory();
+    return own;
+  }
+  async #readToCopy(source: Segment, from: number): Promise<{ chunks: readonly Chunk[]; resumeAt: number | null }> {
+    try {
+      const { chunks } = await this.#world.cache.use(source, (open) =>
+        this.#readSegment(source, open, from, WRITE_BYTES_MAX, false),
+      );
+      return { chunks, resumeAt: null };
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'corrupt' || error.resumeAt === null) throw error;
+      this.#world.onDamage({ kind: 'hole', file: source.path, position: 0, detail: error.where });
+      return { chunks: [], resumeAt: error.resumeAt };
+    }
+  }
+
+  /**
+   * Puts what the shared logs have between the stream's own files. A crash may leave both: what an own file has whole is
+   * released, and one that was not filled goes.
+   */
+  async #loadParts(parts: readonly Part[]): Promise<void> {
+    if (parts.length === 0) return;
+    const ends = new Map<Segment, number>();
+    for (const own of this.#segments) {
+      const next = await this.#world.cache.use(own, (open) => Promise.resolve(open.index.nextOffset));
+      ends.set(own, next ?? own.base);
+    }
+    for (const part of parts) {
+      const half = this.#segments.findIndex((own) => own.base === part.base && ends.get(own)! < part.next);
+      if (half !== -1) await this.#unlink(this.#segments.splice(half, 1)[0]!);
+      const segment = segmentOfPart(part);
+      ends.set(segment, part.next);
+      this.#segments.push(segment);
+    }
+    const all = this.#segments.toSorted((a, b) => a.base - b.base || ends.get(b)! - ends.get(a)!);
+    this.#segments = [];
+    this.#endOffset = 0;
+    for (const segment of all) {
+      if (segment.part !== null && ends.get(segment)! <= this.#endOffset)
+        await this.#world.shared.release(segment.part);
+      else {
+        this.#segments.push(segment);
+        this.#endOffset = Math.max(this.#endOffset, ends.get(segment)!);
+      }
+    }
   }
 
   #segment(base: number): Segment {
     const path = join(this.#directory, segmentFileName(base));
     const indexPath = `${path.slice(0, -'.segment'.length)}.index`;
-    return { streamId: this.#streamId, base, path, indexPath, sizeBytes: 0, maxTimestampMs: null };
+    return { streamId: this.#streamId, base, path, indexPath, sizeBytes: 0, maxTimestampMs: null, part: null };
   }
   /** Number of the last segment with a base at or below `offset`, at least 0. */
   #segmentOf(offset: number): number {
@@ -305,11 +467,17 @@ export class StreamSegments {
   }
 
   /** Writes chunks from number `from` on until the segment is full; returns the number of the next one. */
-  async #fill(segment: Segment, open: OpenSegment, chunks: readonly Chunk[], from: number): Promise<number> {
+  async #fill(
+    segment: Segment,
+    open: OpenSegment,
+    chunks: readonly Chunk[],
+    from: number,
+    bytesMax = this.#world.segmentBytesMax,
+  ): Promise<number> {
     const maker = new IntervalMaker(segment.sizeBytes);
     let at = from;
     let end = segment.sizeBytes;
-    while (at < chunks.length && (end < this.#world.segmentBytesMax || at === from)) {
+    while (at < chunks.length && (end < bytesMax || at === from)) {
       const batch = new FrameBatch(this.#world.slabs);
       const position = end;
       while (at < chunks.length && batch.sizeBytes < WRITE_BYTES_MAX) {
@@ -317,7 +485,7 @@ export class StreamSegments {
         batch.addChunk(this.#streamId, chunk);
         end = position + batch.sizeBytes;
         maker.add({ base: chunk.baseOffset, next: chunk.nextOffset, timestampMs: chunk.timestampMs }, end);
-        if (end >= this.#world.segmentBytesMax) break;
+        if (end >= bytesMax) break;
       }
       await open.file.write(batch.seal(), position);
       batch.release();
@@ -326,10 +494,8 @@ export class StreamSegments {
     await open.file.sync();
     await this.#appendIndex(segment, open.index.encodedBytes, maker);
     open.index.intervals.push(...maker.done);
-    this.#sizeBytes += end - segment.sizeBytes;
     segment.sizeBytes = end;
     segment.maxTimestampMs = Math.max(segment.maxTimestampMs ?? -Infinity, ...maker.done.map((i) => i.maxTimestampMs));
-    this.#endOffset = chunks[at - 1]!.nextOffset;
     return at;
   }
 
@@ -344,7 +510,9 @@ export class StreamSegments {
     }
   }
   async #unlink(segment: Segment): Promise<void> {
+    this.#world.aheads.drop(this);
     await this.#world.cache.drop(segment);
+    if (segment.part !== null) return this.#world.shared.release(segment.part);
     await this.#world.disk.unlink(segment.path);
     await this.#world.disk.unlink(segment.indexPath);
   }
@@ -360,12 +528,9 @@ export class StreamSegments {
     const chunks: Chunk[] = [];
     let bytes = 0;
     let expected = from;
-    const { intervals } = open.index;
-    for (let i = open.index.indexOf(from); i < intervals.length; i++) {
-      const first = intervals[i]!;
-      let last = first;
-      while (last.end - first.start < bytesMax - bytes && i + 1 < intervals.length) last = intervals[++i]!;
-      const data = await readBytes(open, first.start, last.end);
+    for (const { first, last } of spansOf(open.index, from, bytesMax)) {
+      const ahead = await this.#world.aheads.take(this, segment, first.start, last.end);
+      const data = ahead ?? (await readBytes(open, first.start, last.end));
       for (const { header, position } of walk(data, this.#streamId)) {
         if (header.next <= expected) continue;
         const have = some || chunks.length > 0;
@@ -401,6 +566,24 @@ async function readBytes(open: OpenSegment, start: number, end: number): Promise
   return bytes.subarray(0, got);
 }
 
+/** Intervals that are read at once: neighbours, until `bytesMax` is reached. */
+function* spansOf(index: SegmentIndex, from: number, bytesMax: number) {
+  const { intervals } = index;
+  let bytes = 0;
+  for (let i = index.indexOf(from); i < intervals.length; i++) {
+    const first = intervals[i]!;
+    let last = first;
+    while (bytes + last.end - first.start < bytesMax && intervals[i + 1]?.start === last.end) last = intervals[++i]!;
+    bytes += last.end - first.start;
+    yield { first, last };
+  }
+}
+
+function segmentOfPart(part: Part): Segment {
+  const { streamId, base, maxTimestampMs, sizeBytes, shared } = part;
+  return { streamId, base, path: shared.path, indexPath: shared.indexPath, sizeBytes, maxTimestampMs, part };
+}
+
 /** The frames of a stretch that begins with one, stepping over headers that are damaged. Bytes are not checked. */
 function* walk(data: Buffer, streamId: number) {
   const isOurs = (header: { kind: number; streamId: number }): boolean =>
@@ -408,11 +591,11 @@ function* walk(data: Buffer, streamId: number) {
   let position = 0;
   while (position !== -1 && position < data.length) {
     const header = readFrameHeader(data, position);
-    if (header === null || !isOurs(header)) {
+    if (header === null) {
       position = findFrame(data, position + 1, isOurs);
       continue;
     }
-    yield { header, position };
+    if (isOurs(header)) yield { header, position };
     position += FRAME_HEADER_BYTES + header.length;
   }
 }

@@ -26,17 +26,16 @@ export class WriteAheadLog {
     this.#file = file;
   }
   static async create(disk: Disk, directory: string, number: number): Promise<WriteAheadLog> {
-    const file = await disk.open(join(directory, walFileName(number)), 'create');
+    const file = await disk.open(join(directory, walFileName(number)), 'create-synced');
     await disk.syncDirectory(directory);
     return new WriteAheadLog(number, file);
   }
   get sizeBytes(): number {
     return this.#sizeBytes;
   }
-  /** One gathered write and one fdatasync. */
+  /** One gathered write that is synced when it resolves. */
   async append(buffers: readonly Buffer[], sizeBytes: number): Promise<void> {
     await this.#file.write(buffers, this.#sizeBytes);
-    await this.#file.sync();
     this.#sizeBytes += sizeBytes;
   }
   close(): Promise<void> {
@@ -115,7 +114,21 @@ function recoverFile(
 ): { end: number; batch: number } {
   let batch = batchBefore;
   let at = 0;
+  // Told of only when what they are in is not cut off: a torn write may look like a flipped bit.
+  let mends: number[] = [];
+  const reportMends = (): void => {
+    for (const position of mends) {
+      onDamage({
+        kind: 'hole',
+        file: path,
+        position,
+        detail: 'a flipped bit in the header of a frame; nothing is lost',
+      });
+    }
+    mends = [];
+  };
   while (at < data.length) {
+    reportMends();
     const header = readFrameHeader(data, at) ?? mended(at);
     if (header?.kind === FRAME_KINDS.flush) {
       const flush = readFlush(data, at, header.next, mended);
@@ -140,13 +153,14 @@ function recoverFile(
     if (header !== null) frames.push({ header, bytes: null });
     at = behind === -1 ? data.length : behind;
   }
+  reportMends();
   return { end: data.length, batch };
 
   /** Without this a flipped bit in the first frame of the last flush would hide all that is behind it. */
   function mended(position: number): FrameHeader | null {
     const header = mendFrameHeader(data, position);
     if (header === null) return null;
-    onDamage({ kind: 'hole', file: path, position, detail: 'a flipped bit in the header of a frame; nothing is lost' });
+    mends.push(position);
     return header;
   }
   function cutOff(end: number): { end: number; batch: number } {

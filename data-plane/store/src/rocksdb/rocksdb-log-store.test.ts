@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { NodeDisk, type DiskFile } from '../file/disk.ts';
+import { NodeDisk, type DiskFile, type DiskMode } from '../file/disk.ts';
 import { StoreError } from '../store-error.ts';
 import type { Chunk } from '../log.ts';
 import { MemoryLogStore } from '../memory-log-store.ts';
@@ -57,7 +57,7 @@ describe('rocksdb-native', () => {
 class WatchedDisk extends NodeDisk {
   synced = Buffer.alloc(0);
   fails = false;
-  override async open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile> {
+  override async open(path: string, mode: DiskMode): Promise<DiskFile> {
     const file = await super.open(path, mode);
     const sync = file.sync.bind(file);
     file.sync = async () => {

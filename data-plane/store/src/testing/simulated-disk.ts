@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import type { Disk, DiskFile } from '../file/disk.ts';
+import type { Disk, DiskFile, DiskMode } from '../file/disk.ts';
 import { StoreError, type StoreErrorCode } from '../store-error.ts';
 
 /** Disks lose unsynced writes in pieces of this size. */
@@ -88,14 +88,15 @@ export class SimulatedDisk implements Disk {
     return next;
   }
 
-  async open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile> {
+  async open(path: string, mode: DiskMode): Promise<DiskFile> {
     return this.#operation(path, () => {
-      if (mode === 'create') {
+      if (mode.startsWith('create')) {
         if (this.#platter.files.has(path)) throw new StoreError('io', `${path}: EEXIST`);
         this.#platter.files.set(path, { content: Buffer.alloc(0), synced: Buffer.alloc(0), unsynced: [] });
       }
       const isHeld = (): boolean => this.#heldSyncs?.test(path) ?? false;
-      return new SimulatedFile(path, this.#inode(path), (at, run) => this.#operation(at, run), isHeld);
+      const synced = mode === 'create-synced';
+      return new SimulatedFile(path, this.#inode(path), (at, run) => this.#operation(at, run), isHeld, synced);
     });
   }
   async list(path: string): Promise<readonly string[]> {
@@ -185,6 +186,7 @@ class SimulatedFile implements DiskFile {
   readonly #inode: Inode;
   readonly #operation: <T>(path: string, run: () => T) => Promise<T>;
   readonly #syncIsHeld: () => boolean;
+  readonly #syncsWrites: boolean;
   #closed = false;
 
   constructor(
@@ -192,7 +194,9 @@ class SimulatedFile implements DiskFile {
     inode: Inode,
     operation: <T>(path: string, run: () => T) => Promise<T>,
     syncIsHeld: () => boolean,
+    syncsWrites: boolean,
   ) {
+    this.#syncsWrites = syncsWrites;
     this.path = path;
     this.#inode = inode;
     this.#operation = operation;
@@ -204,14 +208,15 @@ class SimulatedFile implements DiskFile {
   read(target: Buffer, position: number): Promise<number> {
     return this.#run(() => this.#inode.content.copy(target, 0, position));
   }
-  write(buffers: readonly Buffer[], position: number): Promise<void> {
-    return this.#run(() => {
+  async write(buffers: readonly Buffer[], position: number): Promise<void> {
+    await this.#run(() => {
       const bytes = Buffer.concat(buffers);
       const end = position + bytes.length;
       if (end > this.#inode.content.length) this.#resize(end);
       bytes.copy(this.#inode.content, position);
       this.#inode.unsynced.push({ start: position, end });
     });
+    if (this.#syncsWrites) await this.sync();
   }
   sync(): Promise<void> {
     if (this.#syncIsHeld()) return new Promise(() => undefined);
