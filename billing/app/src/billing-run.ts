@@ -7,6 +7,7 @@ import { watchBudgets } from './budgets.ts';
 import { breakExpired } from './credits.ts';
 import { applyDunning } from './dunning.ts';
 import { monthsToBill, openDraft, readInvoice, settleDrafts, settleInvoice, type IssueRules } from './invoices.ts';
+import type { MeterMirror } from './meter-mirror.ts';
 import type { GatewayInvoice, PaymentGateway } from './payment-gateway.ts';
 import { grantTrial } from './trial.ts';
 
@@ -24,6 +25,8 @@ export interface BillingRunOptions {
   readonly log: FastifyBaseLogger;
   /** Credit of a new tenant, minor units; 0 = none. */
   readonly trialMinor?: bigint;
+  /** Tells the payment provider what was used; absent = nobody is told. */
+  readonly mirror?: MeterMirror | undefined;
 }
 
 /**
@@ -73,6 +76,7 @@ export class BillingRun {
       await settleDrafts(tx, account, at, this.#rules());
     });
     await this.#deliver(tenantId);
+    await this.#mirror(tenantId, now);
     await this.dun(tenantId, now);
     await watchBudgets(database, tenantId, now);
   }
@@ -83,6 +87,17 @@ export class BillingRun {
       const account = await lockedAccount(tx, tenantId);
       await applyDunning(tx, account, timeOf(account, now), now);
     });
+  }
+
+  /** A copy for people: when it fails, everything else goes on. A sandbox's usage is nobody's. */
+  async #mirror(tenantId: string, now: Date): Promise<void> {
+    const { mirror, database, log } = this.#options;
+    if (!mirror) return;
+    const { testClock } = await database.withTenant(tenantId, (tx) => lockedAccount(tx, tenantId));
+    if (testClock !== null) return;
+    await mirror
+      .mirror(tenantId, () => this.#customer(tenantId), now)
+      .catch((error: unknown) => log.warn({ err: error, tenantId }, 'usage was not told to the payment provider'));
   }
 
   /** Sends issued invoices to the provider. Nothing is held while it is asked; what failed is tried at the next run. */

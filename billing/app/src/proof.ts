@@ -1,5 +1,5 @@
 import type { InvoiceProof, SignedWindow, Invoice } from '@robustmq/contracts';
-import { agentKeys, type Database } from '@robustmq/db';
+import { agentKeys, type Database, type TenantTx } from '@robustmq/db';
 import type { z } from 'zod';
 import { BillingError } from './billing-error.ts';
 import { inputsOf, readInvoice } from './invoices.ts';
@@ -22,6 +22,7 @@ export function invoiceProof(
     const invoice: Invoice = await readInvoice(tx, tenantId, invoiceId);
     const row = await tx.invoice.findUniqueOrThrow({ where: { id: invoiceId } });
     const inputs = inputsOf(row);
+    await refuseRetired(tx, inputs);
     const agents = new Set<string>();
     for (const { from, to } of periodsOf(inputs)) {
       const rows = await tx.$queryRaw<{ id: string }[]>`
@@ -31,6 +32,20 @@ export function invoiceProof(
     }
     return { invoice, inputs, agentKeys: Object.fromEntries(await agentKeys(tx, [...agents])) };
   });
+}
+
+/** Windows that went to the archive are with whoever runs the platform; without them nothing can be proven. */
+async function refuseRetired(tx: TenantTx, inputs: InvoiceProof['inputs']): Promise<void> {
+  if (inputs.quantities.length === 0) return;
+  const months = periodsOf(inputs).map(({ from }) => from.slice(0, 7));
+  const tables = months.map((month) => `usage_windows_${month.replace('-', '_')}`);
+  const [row] = await tx.$queryRaw<{ gone: boolean }[]>`
+    SELECT bool_or(to_regclass('public.' || name) IS NULL) AS gone FROM unnest(${tables}::text[]) AS t(name)`;
+  if (row!.gone)
+    throw new BillingError(
+      'conflict',
+      `the usage windows of ${months[0]} are in the archive: ask the operator for them`,
+    );
 }
 
 interface WindowRow {

@@ -1,12 +1,13 @@
-import { Party } from '@robustmq/contracts';
 import { Database } from '@robustmq/db';
 import { pino } from 'pino';
 import { z } from 'zod';
 import { BillingError } from './billing-error.ts';
 import { BillingRun } from './billing-run.ts';
+import { MeterMirror } from './meter-mirror.ts';
 import { billingServer, claimSocket, listenOnSocket } from './http-server.ts';
 import { OfflineGateway } from './payment-gateway.ts';
 import { seedPrices } from './prices.ts';
+import { missingOf, SellerSetting, sellerOf } from './seller.ts';
 import { stripeClient, StripeGateway } from './stripe-gateway.ts';
 import { resync, stripeWebhook } from './stripe-webhook.ts';
 
@@ -14,6 +15,9 @@ const STOP_MS_MAX = 4_500;
 const CONNECTIONS_MAX = 4;
 /** Pause between two runs over all tenants, in milliseconds: budgets and suspensions act within a minute. */
 const RUN_PAUSE_MS = 15_000;
+
+/** Pause between two looks at the months of usage windows, in milliseconds: a quarter of a day. */
+const MONTHS_PAUSE_MS = 6 * 3600_000;
 
 /** Pause between two looks at every unpaid invoice at the payment provider, in milliseconds: a day. */
 const RESYNC_PAUSE_MS = 24 * 3600_000;
@@ -29,8 +33,12 @@ const Environment = z.object({
     .string()
     .regex(/^\d{1,9}$/)
     .default('10000'),
+  /** `on` tells Stripe what is used, as meter events `robustmq_<meter>`; invoices do not follow from them. */
+  STRIPE_METER_EVENTS: z.enum(['on', 'off']).default('off'),
+  /** Months whose usage windows stay in sight, at least 3: invoices of earlier ones cannot be proven any more. */
+  ROBUSTMQ_USAGE_MONTHS: z.coerce.number().int().min(3).max(240).default(25),
   /** JSON of who invoices are from: name, address lines, tax id, e-mail. */
-  ROBUSTMQ_BILLING_SELLER: z.string().default('{"name":"RobustMQ Cloud"}'),
+  ROBUSTMQ_BILLING_SELLER: SellerSetting,
 });
 type Environment = z.infer<typeof Environment>;
 
@@ -42,20 +50,13 @@ function readEnvironment(env: NodeJS.ProcessEnv): Environment {
   throw new BillingError('config-invalid', `${issue.path.join('.')} is missing or wrong: ${issue.message}`);
 }
 
-function sellerOf(text: string): Party {
-  try {
-    return Party.parse(JSON.parse(text));
-  } catch (error) {
-    throw new BillingError('config-invalid', 'ROBUSTMQ_BILLING_SELLER is not JSON of {name, address, taxId, email}', {
-      cause: error,
-    });
-  }
-}
-
 async function main(): Promise<void> {
   const env = readEnvironment(process.env);
   const log = pino({ name: 'billing' });
-  const seller = sellerOf(env.ROBUSTMQ_BILLING_SELLER);
+  const seller = sellerOf(env.ROBUSTMQ_BILLING_SELLER, { isCharging: env.STRIPE_SECRET_KEY !== undefined });
+  const missing = missingOf(env.ROBUSTMQ_BILLING_SELLER);
+  if (missing.length > 0)
+    log.warn({ missing }, 'invoices say that the seller is not complete: set ROBUSTMQ_BILLING_SELLER');
   // First of all: whoever waits for the socket must not take a dead one for a ready billing.
   await claimSocket(env.ROBUSTMQ_BILLING_SOCKET);
   const database = await Database.open({ url: env.DATABASE_URL, connectionsMax: CONNECTIONS_MAX });
@@ -63,7 +64,9 @@ async function main(): Promise<void> {
   const now = () => new Date();
   const stripe = env.STRIPE_SECRET_KEY === undefined ? undefined : stripeClient({ secretKey: env.STRIPE_SECRET_KEY });
   const gateway = stripe ? new StripeGateway(stripe) : new OfflineGateway();
-  const run = new BillingRun({ database, gateway, seller, log, trialMinor: BigInt(env.ROBUSTMQ_BILLING_TRIAL) });
+  const mirror = stripe && env.STRIPE_METER_EVENTS === 'on' ? new MeterMirror(database, stripe, log) : undefined;
+  const trialMinor = BigInt(env.ROBUSTMQ_BILLING_TRIAL);
+  const run = new BillingRun({ database, gateway, seller, log, trialMinor, mirror });
   const secret = env.STRIPE_WEBHOOK_SECRET;
   const webhook = stripe && secret !== undefined ? stripeWebhook({ database, stripe, secret, run, now }) : undefined;
   const app = billingServer({
@@ -96,6 +99,17 @@ async function main(): Promise<void> {
       .finally(() => void setTimeout(again, RUN_PAUSE_MS).unref());
   };
   setTimeout(again, RUN_PAUSE_MS).unref();
+  const months = (): void =>
+    void database.metering.keepMonths(env.ROBUSTMQ_USAGE_MONTHS, now()).then(
+      (kept) => {
+        if (kept.made.length + kept.retired.length > 0) log.info(kept, 'months of usage windows');
+      },
+      (error: unknown) => log.error({ err: error }, 'months of usage windows could not be made or retired'),
+    );
+  months();
+  const monthly = setInterval(months, MONTHS_PAUSE_MS);
+  monthly.unref();
+  stopped.signal.addEventListener('abort', () => clearInterval(monthly));
   if (stripe === undefined) return;
   const failed = (error: unknown): void => log.error({ err: error }, 'an invoice was not looked up at the provider');
   const timer = setInterval(() => {

@@ -2,7 +2,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { itemsOf, stripeClient, StripeGateway, STRIPE_ITEMS_MAX } from './stripe-gateway.ts';
 import { resync, stripeWebhook } from './stripe-webhook.ts';
 import { readInvoice } from './invoices.ts';
-import { GIB, Harness } from './testing/harness.ts';
+import { BillingRun } from './billing-run.ts';
+import { MeterMirror } from './meter-mirror.ts';
+import { GIB, Harness, SELLER, silent } from './testing/harness.ts';
 import { StripeDouble, type Fault } from './testing/stripe-double.ts';
 
 describe('the real Stripe client against a double with a memory', { timeout: 60_000 }, () => {
@@ -142,6 +144,46 @@ describe('the real Stripe client against a double with a memory', { timeout: 60_
     const paid = double.delivery('invoice.paid', copy!.id);
     await deliver(paid.body, paid.signature);
     expect(await reason()).toBeNull();
+  });
+
+  it('mirrors usage as meter events, each once whatever is lost, and late usage as the difference', async () => {
+    const { tenantId, clusterId } = await billed();
+    const { database } = h;
+    const at = new Date('2026-11-12T00:00:00Z');
+    double.now = () => at;
+    const stripe = stripeClient({ secretKey: double.secretKey, endpoint: double.endpoint });
+    const mirror = new MeterMirror(database, stripe, silent);
+    const run = new BillingRun({ database, gateway: new StripeGateway(stripe), seller: SELLER, log: silent, mirror });
+    await run.tenant(tenantId, at);
+    const own = () =>
+      [...double.meterEvents.entries()]
+        .filter(([identifier]) => identifier.startsWith(tenantId))
+        .map(([identifier, { event_name: name, payload, timestamp }]) => [
+          identifier.slice(tenantId.length + 1),
+          ...[name, (payload as { value: string }).value, new Date(Number(timestamp) * 1000).toISOString()],
+        ]);
+    const told = [
+      ['egress_bytes:2026-11-10T00:r1', 'robustmq_egress_bytes', `${102n * GIB}`, '2026-11-10T00:00:00.000Z'],
+      ['ingress_bytes:2026-11-10T00:r1', 'robustmq_ingress_bytes', `${11n * GIB}`, '2026-11-10T00:00:00.000Z'],
+    ];
+    expect(own()).toEqual(told);
+    await h.use(clusterId, 'ingress_bytes', '2026-11-10T00:07:00Z', 5n, '2026-11-12T00:00:00Z');
+    // an hour that is not over yet, and the informational meters, are not told
+    await h.use(clusterId, 'ingress_bytes', '2026-11-11T23:30:00Z', 9n);
+    await h.use(clusterId, 'messages_in', '2026-11-10T00:08:00Z', 9n, '2026-11-12T00:00:00Z');
+    // the customer is looked at first: the second write is the event; Stripe took it, and its answer was lost
+    double.faults.push(undefined, 'drop-after');
+    for (let again = 0; again < 4; again += 1) await run.tenant(tenantId, at);
+    const late = ['ingress_bytes:2026-11-10T00:r2', 'robustmq_ingress_bytes', '5', '2026-11-10T00:00:00.000Z'];
+    expect(own()).toEqual([...told, late]);
+    const rows = await database.withTenant(tenantId, (tx) => tx.meterEvent.findMany({ where: { tenantId } }));
+    expect(rows.every(({ sentAt }) => sentAt !== null)).toBe(true);
+    // an event older than what Stripe takes is not planned at all
+    const long = new Date('2027-01-20T00:00:00Z');
+    double.now = () => long;
+    await h.use(clusterId, 'ingress_bytes', '2026-11-10T00:20:00Z', 5n, '2026-11-20T00:00:00Z');
+    await run.tenant(tenantId, long);
+    expect(own()).toEqual([...told, late]);
   });
 
   it('rolls more than 250 lines up to sums that are ours', async () => {

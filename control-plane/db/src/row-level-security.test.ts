@@ -64,6 +64,7 @@ const RIGHTS: Record<string, string> = {
   budget_alerts: 'SI',
   billing_notices: 'SI',
   idempotency_keys: 'SIUD',
+  meter_events: 'SIU',
 };
 
 interface Ids {
@@ -106,6 +107,7 @@ function moneyRows(ids: Ids, n: number, at: Date): Record<string, Record<string,
     billing_notices: { tenant_id, key: `n${n}`, kind: 'dunning', subject: 's', text: 't', at },
     budget_alerts: {
       ...{ tenant_id, budget_id: parentOf(ids, 'budget'), period_from: at, percent: n, action: 'notify', revision: 1 },
+    meter_events: { tenant_id, meter: `m${n}`, hour: at, revision: 1, value: 1, created_at: at },
       ...{ spent_minor: 1, fired_at: at },
     },
   };

@@ -45,6 +45,7 @@ export type TenantTx = Pick<
   | 'planChange'
   | 'budget'
   | 'budgetAlert'
+  | 'meterEvent'
   | 'billingNotice'
   | 'stripeEvent'
   | '$queryRaw'

@@ -37,6 +37,7 @@ const KNOWN: Record<string, readonly string[]> = {
   finalize: ['auto_advance'],
   void: [],
   sessions: ['customer'],
+  meter_events: ['event_name', 'payload', 'identifier', 'timestamp'],
 };
 
 class Refused extends Error {
@@ -59,6 +60,10 @@ export class StripeDouble {
   readonly customers = new Map<string, Stored>();
   readonly invoices = new Map<string, Stored>();
   readonly items = new Map<string, Stored[]>();
+  /** Meter events by identifier. */
+  readonly meterEvents = new Map<string, Json>();
+  /** What the double takes for now, for the ages of meter events. */
+  now = (): Date => new Date();
   readonly requests: string[] = [];
   /** Faults of the next writes, in order. */
   readonly faults: (Fault | undefined)[] = [];
@@ -67,10 +72,15 @@ export class StripeDouble {
   #ids = 0;
   #events = 0;
 
+  /** Where it listens. */
+  get endpoint(): { host: string; port: number; protocol: 'http' } {
+    return { host: '127.0.0.1', port: (this.#server!.address() as AddressInfo).port, protocol: 'http' };
+  }
+
   async start(): Promise<{ host: string; port: number; protocol: 'http' }> {
     this.#server = createServer((request, response) => void this.#serve(request, response));
     await new Promise<void>((resolve) => this.#server!.listen(0, '127.0.0.1', resolve));
-    return { host: '127.0.0.1', port: (this.#server.address() as AddressInfo).port, protocol: 'http' };
+    return this.endpoint;
   }
 
   stop(): Promise<void> {
@@ -154,6 +164,7 @@ export class StripeDouble {
     const [, , kind = '', id = '', verb = ''] = url.pathname.split('/');
     if (kind === 'customers') return this.#customer(id, form);
     if (kind === 'invoiceitems') return this.#item(form);
+    if (kind === 'billing' && id === 'meter_events') return this.#meterEvent(form);
     if (kind === 'billing_portal') {
       this.#checked('sessions', form);
       this.#invoiceOrCustomer(this.customers, String(form['customer']));
@@ -187,6 +198,24 @@ export class StripeDouble {
     Object.assign(customer, form);
     this.customers.set(customer.id, customer);
     return customer;
+  }
+
+  #meterEvent(form: Json): Json {
+    this.#checked('meter_events', form);
+    const { identifier, event_name: name, timestamp } = form as Record<string, string>;
+    const payload = form['payload'] as Record<string, string>;
+    this.#invoiceOrCustomer(this.customers, String(payload['stripe_customer_id']));
+    if (!/^[a-z0-9_]{1,100}$/.test(String(name))) throw new Refused(400, `No meter has the event name ${name}.`);
+    if (!/^\d+(\.\d{1,12})?$/.test(String(payload['value']))) throw new Refused(400, 'Invalid payload value.');
+    if (identifier === undefined || identifier.length > 100) throw new Refused(400, 'Invalid identifier.');
+    const ageMs = this.now().getTime() - Number(timestamp) * 1000;
+    if (ageMs > 35 * 86_400_000) throw new Refused(400, 'The timestamp is more than 35 calendar days in the past.');
+    if (ageMs < -5 * 60_000) throw new Refused(400, 'The timestamp is more than 5 minutes in the future.');
+    if (this.meterEvents.has(identifier))
+      throw new Refused(400, `An event already exists with identifier ${identifier}.`);
+    const event = { object: 'billing.meter_event', livemode: false, ...form };
+    this.meterEvents.set(identifier, event);
+    return event;
   }
 
   #createInvoice(form: Json): Json {
