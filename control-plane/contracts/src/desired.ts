@@ -71,6 +71,16 @@ export const NamespaceSpec = z.object({
   settings: ClusterSettings.prefault({}),
   /** A suspended or paused cluster keeps its data; `reason` is what a refused client is told. */
   suspended: z.object({ reason: z.string() }).nullable().default(null),
+  /**
+   * `draining`: clients are asked to go elsewhere, at the pace of the connection rate quota; `moved`: nothing is taken here
+   * any more. Where to is `host:port` per protocol; null = the name clients know leads there. Absent or null = it stays.
+   */
+  relocation: z
+    .object({ state: z.enum(['draining', 'moved']), mqtt: z.string().nullable(), kafka: z.string().nullable() })
+    .nullable()
+    .optional(),
+  /** It may not grow: no topics, partitions, sessions, stored bytes beyond what it has. `reason` is told; absent = it may. */
+  growthStopped: z.object({ reason: z.string() }).nullable().optional(),
 });
 export type NamespaceSpec = z.infer<typeof NamespaceSpec>;
 

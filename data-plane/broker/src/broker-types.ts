@@ -1,5 +1,12 @@
 import type { Claim, Commit, Durability, Stream, StreamPolicy } from '@robustmq/journal';
-import type { AclAction, AclResource, NamespaceSettings, ScramVerifier, TopicCompression } from '@robustmq/meta';
+import type {
+  AclAction,
+  AclResource,
+  NamespaceSettings,
+  Relocation,
+  ScramVerifier,
+  TopicCompression,
+} from '@robustmq/meta';
 import type { StreamTierReport } from '@robustmq/journal';
 import type { ListenerInfo } from '@robustmq/wire';
 import type { HttpVerdict } from './http-authentication.ts';
@@ -32,6 +39,8 @@ export const REFUSALS = {
   'partition-unknown': 'the topic has no such partition',
   'batch-corrupt': 'the record batch fails its checksum or its layout',
   'batch-unsupported': 'the record batch has a format or a codec that is not supported',
+  draining: 'the cluster is leaving this server: use the other one',
+  moved: 'the cluster is served elsewhere',
   unavailable: 'the broker is not ready',
 } as const;
 export type RefusalCode = keyof typeof REFUSALS;
@@ -41,6 +50,8 @@ export interface Refusal {
   readonly refused: RefusalCode;
   /** A sentence for the client and the client-event log. */
   readonly message: string;
+  /** With `draining` and `moved`: where the cluster is, where its name does not lead there. */
+  readonly elsewhere?: Relocation;
 }
 
 /** What a connection knows about itself when it asks to be let in. */
@@ -126,6 +137,8 @@ export interface Namespace {
   readonly autoCreateTopics: boolean;
   /** As they are now; a change replaces the object. Protocols read what is theirs when they need it. */
   readonly settings: NamespaceSettings;
+  /** Clients are being led away, or everything is elsewhere already; null = neither. */
+  readonly relocation?: Relocation | null;
   readonly topics: Topics;
   readonly offsets: GroupOffsets;
   /** Counts the connection and its time until `close()`; refuses over quota. */
@@ -199,7 +212,7 @@ export interface ConnectionInfo {
   readonly admission?: Admission;
 }
 export type DisconnectReason =
-  'credential-revoked' | 'namespace-deleted' | 'kicked' | 'shutdown' | 'suspended' | 'banned';
+  'credential-revoked' | 'namespace-deleted' | 'kicked' | 'shutdown' | 'suspended' | 'banned' | 'draining' | 'moved';
 
 /** One open connection as the broker counts it. */
 export interface Connection {

@@ -77,6 +77,8 @@ export class Connections {
   #serial = 0;
   /** Those whose proof runs out at some time. */
   readonly #expiring = new Set<OpenConnection>();
+  /** Those who were asked to go elsewhere. */
+  readonly #ledAway = new WeakSet<OpenConnection>();
 
   constructor(
     namespace: Namespace & { readonly record: NamespaceRecord },
@@ -151,6 +153,18 @@ export class Connections {
       this.#expiring.delete(connection);
       connection.info.disconnect('credential-revoked');
     }
+  }
+  /** Asks the oldest connections to go, once a second: as many as may come in a second, for they come elsewhere at once. */
+  leadAway(reason: 'draining' | 'moved'): void {
+    let left = Math.max(1, Math.floor(this.#namespace.record.quotas.connectionRatePerSecondMax));
+    const chosen: OpenConnection[] = [];
+    for (const connection of this.#open) {
+      if (this.#ledAway.has(connection)) continue;
+      if (left-- === 0) break;
+      this.#ledAway.add(connection);
+      chosen.push(connection);
+    }
+    for (const { info } of chosen) info.disconnect(reason);
   }
   /** Asks every connection that `which` picks to go. Returns how many. `detail`: a sentence for the clients. */
   disconnect(reason: DisconnectReason, which: (info: ConnectionInfo) => boolean, detail?: string): number {

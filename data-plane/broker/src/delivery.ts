@@ -35,6 +35,10 @@ export interface DeliveryHost {
   readonly retained: RetainedMessages;
   readonly inboxes: InboxLog;
   readonly isStorageFull: boolean;
+  /** Of a namespace that may not grow: why; null = it may. */
+  readonly growthRefusal: string | null;
+  /** Set while the namespace is served elsewhere. */
+  readonly movedRefusal: Refusal | null;
   readonly sessions: Sessions;
   readonly settings: NamespaceSettings;
   readonly delayed: DelayedMessages;
@@ -262,7 +266,7 @@ export class Delivery {
     const { runtime, delayed, settings, journal, isStorageFull } = this.#host;
     const parsed = parseDelayed(message.topic, runtime.nowMs());
     if (parsed === null || parsed === undefined) return refuse('topic-invalid', 'use $delayed/<seconds>/<topic>');
-    if (isStorageFull) return refuse('quota-storage');
+    if (isStorageFull) return this.#noRoom();
     const refusal = delayed.add({ ...message, topic: parsed.topic }, parsed.dueMs, settings.mqtt.delayed);
     if (refusal !== null) return refusal;
     this.#outcome.commit = journal.current;
@@ -275,10 +279,15 @@ export class Delivery {
     for (let i = 0; i < run.count; i++) {
       if (run.payloadEnd[i]! - run.payloadStart[i]! > sizeMax) return refuse('message-too-large');
     }
-    if (this.#host.isStorageFull && (route.partition !== null || run.retain)) return refuse('quota-storage');
+    const moved = this.#host.movedRefusal;
+    if (moved !== null) return moved;
+    if (this.#host.isStorageFull && (route.partition !== null || run.retain)) return this.#noRoom();
     return run.retain ? this.#retainRefusal(run, route) : null;
   }
 
+  #noRoom(): Refusal {
+    return refuse('quota-storage', this.#host.growthRefusal ?? undefined);
+  }
   #retainRefusal(run: PublishRun, route: Route): Refusal | null {
     const { retained, record } = this.#host;
     const last = run.count - 1;

@@ -1,4 +1,4 @@
-import type { CredentialRecord, NamespaceQuotas, NamespaceSettings } from '@robustmq/meta';
+import type { CredentialRecord, NamespaceQuotas, NamespaceSettings, Relocation } from '@robustmq/meta';
 import type { ClientEvent, CreateTopic } from './broker-types.ts';
 
 /** One namespace as it shall be: the whole of it, level-triggered. Applying it twice is harmless. */
@@ -25,6 +25,10 @@ export interface NamespaceConfig {
   readonly settings?: NamespaceSettings;
   /** Nobody is let in, and who is in is asked to go; `reason` is what a refused client is told. Data is kept. */
   readonly suspended?: { readonly reason: string } | null;
+  /** Clients are led away, at most so many a second as may connect; absent or null = it stays here. */
+  readonly relocation?: Relocation | null;
+  /** No topics, partitions, sessions and stored bytes beyond what there are; `reason` is told with the refusal. */
+  readonly growthStopped?: { readonly reason: string } | null;
 }
 
 /** One namespace as it is. */

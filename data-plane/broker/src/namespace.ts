@@ -5,6 +5,7 @@ import {
   type Meta,
   type NamespaceRecord,
   type NamespaceSettings,
+  type Relocation,
 } from '@robustmq/meta';
 import type { Runtime } from '@robustmq/wire';
 import { prove, type AdmissionNamespace } from './admission.ts';
@@ -123,6 +124,9 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   readonly #caller: HttpCaller | null;
   #http: HttpAuthentication | null = null;
   isStorageFull = false;
+  /** Of a namespace that may not grow; Infinity for one that may. */
+  #storedBytesAllowed = Infinity;
+  #isMeasured = false;
   /** True from the moment it is being removed: nothing is let in any more. */
   isClosed = false;
 
@@ -229,7 +233,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     const why = this.#suspended;
     if (why !== null) this.connections.disconnect('suspended', () => true, why);
     this.#revoke(credentials, before);
-    this.isStorageFull = this.usage.storedBytes >= record.quotas.storageBytesMax;
+    this.#limitStorage();
     if (!isListChanged) return;
     const nowMs = this.runtime.nowMs();
     this.connections.disconnect('banned', (info) => this.#banOf(info, nowMs) !== null);
@@ -294,6 +298,22 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   get messageSizeBytesMax(): number {
     return this.#record.quotas.messageSizeBytesMax;
   }
+  get relocation(): Relocation | null {
+    return this.#record.relocation ?? null;
+  }
+  /** Why nobody more is let in; null = somebody is. */
+  get #elsewhere(): Refusal | null {
+    const { relocation } = this;
+    return relocation === null ? null : { ...refuse(relocation.state), elsewhere: relocation };
+  }
+  /** Publishing and storing are refused: the cluster is elsewhere, what is taken here would be lost. */
+  get movedRefusal(): Refusal | null {
+    return this.#record.relocation?.state === 'moved' ? this.#elsewhere : null;
+  }
+  /** Of a namespace that may not grow: why; null = it may. */
+  get growthRefusal(): string | null {
+    return this.#record.growthStopped?.reason ?? null;
+  }
   get autoCreateTopics(): boolean {
     return this.#record.autoCreateTopics && this.settings.kafka.autoCreateTopics;
   }
@@ -321,7 +341,8 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     const nowMs = this.runtime.nowMs();
     const { remoteAddress, clientId = null } = request;
     if (this.bans.find({ remoteAddress, user: name, clientId }, nowMs) !== null) return null;
-    if (this.connections.refusal() !== null || http.remembered(name, request) !== null) return null;
+    if (this.relocation !== null || this.connections.refusal() !== null || http.remembered(name, request) !== null)
+      return null;
     // a token that holds needs nobody's word
     if (this.#authenticator.password(name, request.password, nowMs) !== null) return null;
     return http.ask(name, request).then((verdict) => ({ ...request, verdict }));
@@ -355,7 +376,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     }
     const { principal, method, expiresAtMs, acl } = proven;
     if (this.#suspended !== null) return refuse('suspended', this.#suspended);
-    const refusal = this.connections.refusal();
+    const refusal = this.#elsewhere ?? this.connections.refusal();
     if (refusal !== null) return refusal;
     return {
       ...{ namespace: this, principal, method },
@@ -474,6 +495,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.bans.sweep(nowMs);
     this.slow.sweep(nowMs);
     this.connections.expire(nowMs);
+    if (this.relocation !== null) this.connections.leadAway(this.relocation.state);
     for (const topic of this.topics.list()) for (const partition of topic.partitions) partition.prune();
     this.inboxes.compact();
     this.inboxes.trimStore();
@@ -484,7 +506,15 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     let bytes = 0;
     for (const topic of this.topics.list()) bytes += topic.storedBytes;
     this.usage.storedBytes = bytes + this.#ownBytes();
-    this.isStorageFull = this.usage.storedBytes >= this.#record.quotas.storageBytesMax;
+    this.#isMeasured = true;
+    this.#limitStorage();
+  }
+  /** What a namespace had when its growth was stopped is what it may have until it may grow again. */
+  #limitStorage(): void {
+    const { storedBytes } = this.usage;
+    if (this.growthRefusal === null) this.#storedBytesAllowed = Infinity;
+    else if (this.#isMeasured && this.#storedBytesAllowed === Infinity) this.#storedBytesAllowed = storedBytes;
+    this.isStorageFull = storedBytes >= Math.min(this.#record.quotas.storageBytesMax, this.#storedBytesAllowed);
   }
   /** What is stored where. The namespace's own streams are warm. */
   storage(): StorageUsage {

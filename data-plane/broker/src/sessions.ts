@@ -134,6 +134,8 @@ export class Sessions {
     const { record, meta, inboxes } = this.#host;
     const outlives = request.expirySeconds > 0;
     if (outlives && inboxes.inboxes.size >= record.quotas.sessionsMax) return refuse('quota-sessions');
+    const stopped = record.growthStopped?.reason;
+    if (outlives && stopped !== undefined) return refuse('quota-sessions', stopped);
     const session = new BrokerSession(request.clientId, request.expirySeconds, this);
     if (outlives) {
       const number = meta.namespaces.get(record.id)?.sessionNumberNext;

@@ -39,6 +39,10 @@ export interface TopicHost {
   readonly sealer: BatchSealer;
   readonly runtime: Runtime;
   readonly isStorageFull: boolean;
+  /** Set while the namespace is served elsewhere. */
+  readonly movedRefusal: Refusal | null;
+  /** Of a namespace that may not grow: why; null = it may. */
+  readonly growthRefusal: string | null;
   /** Topics or their bindings changed. */
   topicsChanged(): void;
   topicRemoved(topic: StoredTopic): void;
@@ -102,7 +106,8 @@ export class StoredPartition implements Partition {
   ): { baseOffset: number; commit: Commit } | Refusal {
     const host = this.#host;
     if (this.topic.isRemoved) return refuse('topic-unknown');
-    if (host.isStorageFull) return refuse('quota-storage');
+    if (host.movedRefusal !== null) return host.movedRefusal;
+    if (host.isStorageFull) return refuse('quota-storage', host.growthRefusal ?? undefined);
     if (!publisher.allows('write', 'topic', this.topic.name)) return refuse('not-authorized');
     const sizeBytesMax = this.#batchSizeBytesMax;
     const batches: Buffer[] = [];

@@ -58,7 +58,9 @@ export class NamespaceTopics implements Topics {
     const { topicsMax, partitionsMax } = this.#host.record.quotas;
     let partitions = spec.partitions;
     for (const record of records.values()) partitions += record.partitions;
-    return records.size >= topicsMax || partitions > partitionsMax ? refuse('quota-topics') : null;
+    return (
+      this.#growthRefusal ?? (records.size >= topicsMax || partitions > partitionsMax ? refuse('quota-topics') : null)
+    );
   }
 
   async create(spec: CreateTopic): Promise<StoredTopic | Refusal> {
@@ -157,9 +159,14 @@ export class NamespaceTopics implements Topics {
       return refuse('topic-invalid', 'a binding is not valid');
     }
     if (partitions === undefined || partitions === now) return null;
+    if (this.#growthRefusal !== null) return this.#growthRefusal;
     let total = partitions - now;
     for (const record of this.#records().values()) total += record.partitions;
     return total > this.#host.record.quotas.partitionsMax ? refuse('quota-topics') : null;
+  }
+  get #growthRefusal(): Refusal | null {
+    const { movedRefusal, growthRefusal } = this.#host;
+    return movedRefusal ?? (growthRefusal === null ? null : refuse('quota-topics', growthRefusal));
   }
   async #alter(topic: StoredTopic, change: TopicChange): Promise<StoredTopic> {
     const record = { ...topic.record, ...defined(change) } as TopicRecord;

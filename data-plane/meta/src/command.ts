@@ -55,6 +55,20 @@ export interface NamespaceRecord {
   readonly settings?: NamespaceSettings;
   /** Nobody is let in; `reason` is what a refused client is told. */
   readonly suspended?: { readonly reason: string } | null;
+  /** Clients are led away; absent or null = it stays here. */
+  readonly relocation?: Relocation | null;
+  /** It may not grow: no topics, partitions, sessions and stored bytes beyond what there are. `reason` tells why. */
+  readonly growthStopped?: { readonly reason: string } | null;
+}
+
+/**
+ * `draining`: it is served here still, and clients are asked one after the other to go elsewhere. `moved`: it is served
+ * elsewhere already, nothing is taken here any more. Where to is `host:port`; null = the name they came by leads there.
+ */
+export interface Relocation {
+  readonly state: 'draining' | 'moved';
+  readonly mqtt: string | null;
+  readonly kafka: string | null;
 }
 
 export interface TopicRecord {
@@ -244,6 +258,8 @@ const SHAPES: Record<CommandKind, Check> = {
       credentials: listOf(credential),
       settings: optional(shape({ mqtt: shape({}), kafka: shape({}), acl: shape({}), authentication: shape({}) })),
       suspended: optional(orNull(shape({ reason: text }))),
+      relocation: optional(orNull(shape({ state: text, mqtt: orNull(text), kafka: orNull(text) }))),
+      growthStopped: optional(orNull(shape({ reason: text }))),
     }),
   }),
   'remove-namespace': shape({ namespaceId }),

@@ -30,6 +30,8 @@ export function fromSpec(spec: NamespaceSpec): NamespaceConfig {
     topicsRemoved: spec.topicsRemoved,
     settings: spec.settings,
     suspended: spec.suspended,
+    relocation: spec.relocation ?? null,
+    growthStopped: spec.growthStopped ?? null,
   };
 }
 

@@ -8,6 +8,7 @@ export const ERROR = {
   CORRUPT_MESSAGE: 2,
   UNKNOWN_TOPIC_OR_PARTITION: 3,
   LEADER_NOT_AVAILABLE: 5,
+  NOT_LEADER_OR_FOLLOWER: 6,
   MESSAGE_TOO_LARGE: 10,
   OFFSET_METADATA_TOO_LARGE: 12,
   COORDINATOR_NOT_AVAILABLE: 15,
@@ -99,6 +100,9 @@ export const REFUSAL_ERRORS: Readonly<Record<RefusalCode, ErrorCode>> = {
   'partition-unknown': ERROR.UNKNOWN_TOPIC_OR_PARTITION,
   'batch-corrupt': ERROR.CORRUPT_MESSAGE,
   'batch-unsupported': ERROR.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+  // clients ask for the metadata anew, and find the other server by the name they know
+  draining: ERROR.NOT_LEADER_OR_FOLLOWER,
+  moved: ERROR.NOT_LEADER_OR_FOLLOWER,
   // retried by every client, unlike UNKNOWN_SERVER_ERROR
   unavailable: ERROR.LEADER_NOT_AVAILABLE,
 };

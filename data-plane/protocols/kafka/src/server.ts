@@ -58,7 +58,9 @@ export class KafkaServer {
     this.runtime = options.runtime;
     this.nodeId = options.nodeId;
     this.clusterId = options.clusterId;
-    this.advertised = options.advertised;
+    // a cluster that leaves is where its clients are to go, in everything that names the broker
+    this.advertised = (listener, namespace, serverName) =>
+      relocatedTo(namespace) ?? options.advertised(listener, namespace, serverName);
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.routes = new Map(ROUTES.map((route) => [route.api.key, route]));
     this.listedApis = ROUTES.map(({ api }) => ({
@@ -180,4 +182,13 @@ export class KafkaServer {
       this.#worlds.delete(id);
     }
   }
+}
+
+/** Where the cluster is being led to, by name; null = nowhere, or where its own name leads. */
+function relocatedTo({ relocation }: Namespace): Advertised | null {
+  const target = relocation?.kafka ?? null;
+  if (target === null) return null;
+  const at = target.lastIndexOf(':');
+  const port = Number(target.slice(at + 1));
+  return at > 0 && Number.isInteger(port) && port > 0 ? { host: target.slice(0, at), port } : null;
 }

@@ -185,7 +185,9 @@ function openLink(connection: MqttConnection, { connect, clientId, admission }: 
     disconnect: (reason, detail) => {
       const fault = DISCONNECT_FAULTS[reason];
       // the broker must not be called back from here: the end comes with this turn's end
-      context.runtime.afterPoll(() => connection.fail(fault, detail ?? FAULTS[fault].text));
+      context.runtime.afterPoll(() => {
+        connection.fail(fault, detail ?? FAULTS[fault].text);
+      });
     },
   });
   if ('refused' in link) throw refusalFault(link);
@@ -294,6 +296,10 @@ function connackProperties(connection: MqttConnection, entrant: Entrant): Proper
 }
 
 function refusalFault(refusal: Refusal, event: string | null = refusal.refused): MqttFault {
+  const reference = refusal.elsewhere?.mqtt ?? null;
+  if (reference !== null) {
+    return new MqttFault(REFUSAL_REASONS[refusal.refused].connect, refusal.message, event, reference);
+  }
   return new MqttFault(REFUSAL_REASONS[refusal.refused].connect, refusal.message, event);
 }
 
@@ -304,4 +310,6 @@ const DISCONNECT_FAULTS: Record<DisconnectReason, FaultCode> = {
   shutdown: 'server-shutting-down',
   suspended: 'administrative-action',
   banned: 'banned',
+  draining: 'use-another-server',
+  moved: 'server-moved',
 };

@@ -99,6 +99,8 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   #gone = false;
   #paused = 0;
   #refusedNow: RefusalCode | null = null;
+  /** Where the cluster is that refused the client; null = its name leads there. */
+  #reference: string | null = null;
   readonly #framing: Framing;
   readonly #gate: ConnectGate;
   readonly #forget: (connection: MqttConnection) => void;
@@ -174,6 +176,7 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
     } catch (second) {
       this.#toFault(second); // the first fault is the one to tell
     }
+    this.#reference = fault.reference;
     this.fail(fault.code, fault.message, fault.event);
   }
 
@@ -325,7 +328,8 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
   /** What CONNACK and DISCONNECT may tell besides the code. */
   #endProperties(code: FaultCode, detail: string): { reasonString?: string; serverReference?: string } {
     const elsewhere = code === 'use-another-server' || code === 'server-moved';
-    const reference = elsewhere ? (this.context.redirect?.reference ?? '') : '';
+    const own = this.#attached?.namespace.relocation?.mqtt ?? this.#reference;
+    const reference = elsewhere ? (own ?? this.context.redirect?.reference ?? '') : '';
     return {
       ...(this.problemInformation && this.#takes(detail + reference) ? { reasonString: detail } : {}),
       ...(reference !== '' && this.#takes(reference) ? { serverReference: reference } : {}),

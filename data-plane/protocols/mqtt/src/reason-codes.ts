@@ -77,8 +77,16 @@ export class MqttFault extends Error {
   readonly code: FaultCode;
   /** Code of the client event; null = somebody has written one already. */
   readonly event: string | null;
-  constructor(code: FaultCode, detail: string = FAULTS[code].text, event: string | null = code) {
+  /** Where the cluster is, where its own name does not lead there. */
+  readonly reference: string | null;
+  constructor(
+    code: FaultCode,
+    detail: string = FAULTS[code].text,
+    event: string | null = code,
+    reference: string | null = null,
+  ) {
     super(detail);
+    this.reference = reference;
     this.name = 'MqttFault';
     this.code = code;
     this.event = event;
@@ -117,5 +125,7 @@ export const REFUSAL_REASONS: Record<RefusalCode, RefusalReason> = {
   'partition-unknown': { connect: 'unspecified', publish: 0x83, subscribe: 0x83 },
   'batch-corrupt': { connect: 'unspecified', publish: 0x80, subscribe: 0x80 },
   'batch-unsupported': { connect: 'unspecified', publish: 0x80, subscribe: 0x80 },
+  draining: { connect: 'use-another-server', publish: null, subscribe: 0x80 },
+  moved: { connect: 'server-moved', publish: null, subscribe: 0x80 },
   unavailable: { connect: 'server-unavailable', publish: 0x80, subscribe: 0x80 },
 };

@@ -5,7 +5,7 @@ import type { SaslAuthenticate, SaslHandshake } from '../messages/sasl.ts';
 import { isMechanism, MECHANISMS } from '../sasl/exchange.ts';
 import type { Decoded } from '../schema.ts';
 
-const PASSING: readonly RefusalCode[] = ['unavailable', 'quota-connection-rate'];
+const PASSING: readonly RefusalCode[] = ['unavailable', 'quota-connection-rate', 'draining', 'moved'];
 const NOTHING = Buffer.alloc(0);
 
 /**
