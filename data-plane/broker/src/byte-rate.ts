@@ -2,6 +2,7 @@ import type { NamespaceQuotas } from '@robustmq/meta';
 import type { Runtime } from '@robustmq/wire';
 import type { ProtocolUsage } from './broker-types.ts';
 import type { UsageMeter } from './usage.ts';
+import { FairShare, MESSAGE_UNITS, NamespaceShare } from './fair-share.ts';
 import { PROTOCOLS } from './usage.ts';
 
 /** Bytes or messages per second that are no limit at all. */
@@ -47,6 +48,7 @@ export class NodeThrottle {
   readonly rates: NodeRates;
   readonly ingress = new ByteBucket();
   readonly egress = new ByteBucket();
+  readonly fair = new FairShare();
 
   constructor(
     rates: NodeRates = { ingressBytesPerSecondMax: RATE_UNLIMITED, egressBytesPerSecondMax: RATE_UNLIMITED },
@@ -72,12 +74,16 @@ export class NamespaceThrottle {
   #bytesOut = 0;
   #messagesIn = 0;
   #messagesOut = 0;
+  readonly #share: NamespaceShare;
+  /** Done and not charged to the share yet. */
+  #workUnits = 0;
 
   constructor(usage: UsageMeter, quotas: () => NamespaceQuotas, node: NodeThrottle, runtime: Runtime) {
     this.#usage = usage;
     this.#quotas = quotas;
     this.#node = node;
     this.#runtime = runtime;
+    this.#share = new NamespaceShare(node.fair);
     this.skip();
   }
 
@@ -98,12 +104,20 @@ export class NamespaceThrottle {
     const { ingressBytesPerSecondMax, messagesInPerSecondMax = RATE_UNLIMITED } = this.#quotas();
     const messages = this.#sum('messagesIn') - this.#messagesIn;
     this.#messagesIn += messages;
+    this.#workUnits += bytes + messages * MESSAGE_UNITS;
     const own = Math.max(
       this.#ingress.charge(bytes, ingressBytesPerSecondMax, nowMs),
       this.#messagesIngress.charge(messages, messagesInPerSecondMax, nowMs),
     );
     const { ingress, rates } = this.#node;
     return Math.max(own, ingress.charge(bytes, rates.ingressBytesPerSecondMax, nowMs));
+  }
+
+  /** Milliseconds for which the connection that asks lets other namespaces have their turn; 0 = none wants one. */
+  fairDelayMs(): number {
+    const units = this.#workUnits;
+    this.#workUnits = 0;
+    return units === 0 ? 0 : this.#share.charge(units, this.#runtime.monotonicMs());
   }
 
   /** Milliseconds before more may be sent; `moreBytes` = as if so many, not counted yet, had gone too. */
@@ -116,6 +130,7 @@ export class NamespaceThrottle {
     const { egress, rates } = this.#node;
     const messages = this.#sum('messagesOut') - this.#messagesOut;
     this.#messagesOut += messages;
+    this.#workUnits += bytes + messages * MESSAGE_UNITS;
     const ofMessages = this.#messagesEgress.charge(messages, messagesOutPerSecondMax, nowMs);
     const own = Math.max(ofMessages, this.#egress.charge(bytes, limit, nowMs));
     const node = egress.charge(bytes, rates.egressBytesPerSecondMax, nowMs);

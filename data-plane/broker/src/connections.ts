@@ -53,10 +53,15 @@ export class OpenConnection implements Connection {
     return (this.#decisions ??= this.#connections.decisionsOf(this.info)).allowsPublish(name, captured);
   }
   ingressDelayMs(): number {
-    return this.#connections.throttle.ingressDelayMs();
+    const { throttle } = this.#connections;
+    const delayMs = throttle.ingressDelayMs();
+    // MQTT asks for both directions and takes a wait of the first for a quota that is exceeded
+    return this.info.protocol === 'mqtt' ? delayMs : Math.max(delayMs, throttle.fairDelayMs());
   }
   egressDelayMs(moreBytes = 0): number {
-    return this.#connections.throttle.egressDelayMs(moreBytes);
+    const { throttle } = this.#connections;
+    const delayMs = throttle.egressDelayMs(moreBytes);
+    return moreBytes > 0 ? delayMs : Math.max(delayMs, throttle.fairDelayMs());
   }
   close(): void {
     this.#connections.closed(this);
