@@ -62,6 +62,7 @@ import { SsoController } from './sso/sso-controller.ts';
 import { SsoDomainsController } from './sso/sso-domains-controller.ts';
 import { SsoLoginController } from './sso/sso-login-controller.ts';
 import { SETTINGS } from './tokens.ts';
+import { UndoController } from './undo/undo-controller.ts';
 import { WebhookSender } from './webhooks/webhook-sender.ts';
 import { WebhooksController } from './webhooks/webhooks-controller.ts';
 
@@ -73,6 +74,7 @@ const CONTROLLERS: Type[] = [
   SsoLoginController,
   SsoController,
   SsoDomainsController,
+  UndoController,
   ApiKeysController,
   RolesController,
   AuditController,

@@ -21,6 +21,7 @@ export * from './rest/operator.ts';
 export * from './rest/settings.ts';
 export * from './rest/live.ts';
 export * from './rest/people.ts';
+export * from './rest/operations.ts';
 export * from './rest/sso.ts';
 export * from './rest/webhooks.ts';
 export * from './permissions.ts';

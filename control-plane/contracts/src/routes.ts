@@ -28,6 +28,7 @@ import { ACCESS_ROUTES } from './routes/access.ts';
 import { CLUSTER_LIFE_ROUTES } from './routes/clusters.ts';
 import { LIVE_ROUTES } from './routes/live.ts';
 import { MONEY_ROUTES } from './routes/money.ts';
+import { OPERATION_ROUTES } from './routes/operations.ts';
 import { PEOPLE_ROUTES } from './routes/people.ts';
 import type { Route } from './routes/route.ts';
 import { SETTINGS_ROUTES } from './routes/settings.ts';
@@ -284,6 +285,7 @@ export const ROUTES = {
   },
   ...PEOPLE_ROUTES,
   ...SSO_ROUTES,
+  ...OPERATION_ROUTES,
   ...ACCESS_ROUTES,
   ...CLUSTER_LIFE_ROUTES,
   ...TOPIC_ROUTES,

@@ -9,7 +9,7 @@ export interface DueWork {
   readonly attempts: number;
 }
 
-export type WorkKind = 'reconcile-cluster' | 'expire-cluster' | 'deliver-webhook' | 'send-mail';
+export type WorkKind = 'reconcile-cluster' | 'expire-cluster' | 'expire-topic' | 'deliver-webhook' | 'send-mail';
 
 /** Longest pause between two attempts, in milliseconds. */
 export const WORK_BACKOFF_MS_MAX = 60_000;

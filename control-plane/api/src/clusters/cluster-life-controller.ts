@@ -78,13 +78,7 @@ export class ClusterLifeController {
 
   @Route('restoreCluster')
   async restore(@Input() input: RouteInput<'restoreCluster'>): Promise<Answer> {
-    return this.#run(input, 'cluster.restore', {}, async (tx) => {
-      const row = await lockedCluster(tx, input.params.clusterId);
-      if (!row || row.restoreUntil === null || row.restoreUntil <= new Date()) throw notFound();
-      await mayCreate(tx, row.region);
-      await WorkQueue.done(tx, 'expire-cluster', row.id);
-      return { row, data: { restoreUntil: null, phase: 'Updating' } };
-    });
+    return this.#run(input, 'cluster.restore', {}, (tx) => restored(tx, input.params.clusterId));
   }
 
   #change(
@@ -118,7 +112,9 @@ export class ClusterLifeController {
         const updated = await tx.cluster.update({ where: { id: clusterId }, data: { ...data, ...counters } });
         await WorkQueue.promise(tx, 'reconcile-cluster', clusterId, tenantId);
         await settle(tx, updated, new Date());
-        return { answer: { generation: updated.generation }, target: { type: 'cluster', id: clusterId }, detail };
+        const { generation } = updated;
+        const operation = { clusterId, generation };
+        return { answer: { generation }, target: { type: 'cluster', id: clusterId }, detail, operation };
       });
       await this.#provisioner.kickAndWait(tenantId, clusterId, answer.generation);
     } catch (error) {
@@ -130,6 +126,15 @@ export class ClusterLifeController {
     );
     return clusterView(row, new Date());
   }
+}
+
+/** What makes a deletion undone. Throws `not-found` when the window is over. */
+export async function restored(tx: TenantTx, clusterId: string): Promise<{ row: ClusterRow; data: Data }> {
+  const row = await lockedCluster(tx, clusterId);
+  if (!row || row.restoreUntil === null || row.restoreUntil <= new Date()) throw notFound();
+  await mayCreate(tx, row.region);
+  await WorkQueue.done(tx, 'expire-cluster', row.id);
+  return { row, data: { restoreUntil: null, phase: 'Updating' } };
 }
 
 const nameTaken = (name?: string): ProblemError =>

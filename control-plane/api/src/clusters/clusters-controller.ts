@@ -93,6 +93,7 @@ export class ClustersController {
           answer: clusterView({ ...row, agent: null }, new Date()),
           target: { type: 'cluster', id: row.id },
           detail: { name, plan, region },
+          operation: { clusterId: row.id, generation: row.generation },
         };
       });
       if (!replayed) void this.#provisioner.kick(tenantId, answer.id);
@@ -138,7 +139,13 @@ export class ClustersController {
       }
       const deleting = await tx.cluster.findUniqueOrThrow({ where: { id: clusterId }, include: { agent: true } });
       const target = { type: 'cluster', id: clusterId };
-      return { answer: clusterView(deleting, new Date()), target, detail: { name: row.name, restoreDays: days } };
+      const { restoreUntil, generation } = deleting;
+      const undo = restoreUntil === null ? {} : { undo: { until: restoreUntil, data: {} } };
+      const operation = { clusterId, generation, ...undo };
+      return {
+        ...{ answer: clusterView(deleting, new Date()), target, operation },
+        detail: { name: row.name, restoreDays: days },
+      };
     });
     void this.#provisioner.kick(tenantId, clusterId);
     return answer;

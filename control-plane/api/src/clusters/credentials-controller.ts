@@ -8,11 +8,12 @@ import { Input, Route } from '../http/route.ts';
 import type { RouteInput, RouteOutput } from '../http/route.ts';
 import { TenantWrite } from '../http/tenant-write.ts';
 import { Provisioner } from '../provisioning/provisioner.ts';
+import { undoUntil } from '../undo/undo-window.ts';
 import { existingCluster, nextGeneration } from './cluster-change.ts';
 import { passwordVerifiers } from './password-verifiers.ts';
 
 /** Credentials one cluster may have. */
-const CREDENTIALS_MAX = 5_000;
+export const CREDENTIALS_MAX = 5_000;
 /** 32 characters of base62: 190 bits. */
 const PASSWORD_LENGTH = 32;
 
@@ -60,7 +61,13 @@ export class CredentialsController {
       if (!row) throw new ProblemError('name-taken', { detail: `The cluster has a credential named "${name}".` });
       const target = { type: 'credential', id: row.id };
       const shown = { ...credentialOf(row, cluster), password };
-      return { answer: { shown, generation: cluster.generation }, target, detail: { name, clusterId } };
+      const { generation } = cluster;
+      return {
+        answer: { shown, generation },
+        target,
+        detail: { name, clusterId },
+        operation: { clusterId, generation },
+      };
     });
     if (replayed) return answer.shown;
     const propagated = await this.#provisioner.kickAndWait(tenantId, clusterId, answer.generation);
@@ -76,7 +83,10 @@ export class CredentialsController {
       const { generation } = await nextGeneration(tx, clusterId);
       await tx.credential.deleteMany({ where: { id: credentialId, clusterId } });
       const target = { type: 'credential', id: credentialId };
-      return { answer: { generation }, target, detail: { name: row.name, clusterId } };
+      const { id, name, verifiers } = row;
+      const undo = { until: undoUntil(), data: { id, name, verifiers, createdAt: row.createdAt } };
+      const operation = { clusterId, generation, undo };
+      return { answer: { generation }, target, detail: { name, clusterId }, operation };
     });
     await this.#provisioner.kickAndWait(tenantId, clusterId, answer.generation);
   }

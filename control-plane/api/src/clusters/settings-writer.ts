@@ -7,6 +7,7 @@ import { mayChange } from '../http/precondition.ts';
 import { TenantWrite } from '../http/tenant-write.ts';
 import { Provisioner } from '../provisioning/provisioner.ts';
 import { existingCluster, nextGeneration } from './cluster-change.ts';
+import { undoUntil } from '../undo/undo-window.ts';
 import { changesBetween } from './settings-change.ts';
 import { shownSettings, storedSettings } from './settings-secrets.ts';
 
@@ -54,7 +55,10 @@ export class SettingsWriter {
       if (shown.changes.length > 0) await this.#store(tx, caller, row, change.reason, next, shown);
       const target = { type: 'cluster', id: clusterId };
       const detail = { revision: shown.revision, changes: shown.changes.slice(0, 20) };
-      return { answer: { shown, generation: row.generation }, target, detail };
+      const { generation } = row;
+      const data = { from: row.settingsRevision, to: shown.revision };
+      const undo = data.from === data.to ? {} : { undo: { until: undoUntil(7 * 24), data } };
+      return { answer: { shown, generation }, target, detail, operation: { clusterId, generation, ...undo } };
     });
     const applied = replayed || (await this.#provisioner.kickAndWait(tenantId, clusterId, answer.generation));
     return { ...answer.shown, applied, dryRun: false };

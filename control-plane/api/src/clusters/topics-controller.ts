@@ -11,6 +11,7 @@ import type { RouteInput, RouteOutput } from '../http/route.ts';
 import { TenantWrite } from '../http/tenant-write.ts';
 import { Provisioner } from '../provisioning/provisioner.ts';
 import { existingCluster, nextGeneration } from './cluster-change.ts';
+import { hide } from './topic-window.ts';
 
 type TopicBody = RouteOutput<'createTopic'>;
 
@@ -127,16 +128,18 @@ export class TopicsController {
   @Route('deleteTopic')
   async remove(@Input() input: RouteInput<'deleteTopic'>): Promise<void> {
     const { tenantId, clusterId, topicName } = input.params;
+    const hours = input.query.undo_hours;
     const { answer } = await this.#write.run(input, 'topic.delete', async (tx) => {
       const cluster = await nextGeneration(tx, clusterId);
+      if (hours > 0) return hide(tx, cluster, topicName, hours);
       const where = { tenantId_clusterId_name: { tenantId, clusterId, name: topicName } };
       const desired = await tx.topic.findUnique({ where });
       const observed = await tx.topicObservation.findUnique({ where });
-      if (desired ? desired.deletedGeneration !== null : !observed) throw notFound();
+      if (desired ? desired.deletedGeneration !== null || desired.hiddenUntil !== null : !observed) throw notFound();
       const deletedGeneration = cluster.generation;
       await tx.topic.upsert({
         where,
-        update: { deletedGeneration },
+        update: { deletedGeneration, hiddenUntil: null },
         // a topic that a client made: the row says that it must go
         create: {
           ...{ tenantId, clusterId, name: topicName, partitions: observed?.partitions ?? 1, durability: 'flushed' },
@@ -144,7 +147,8 @@ export class TopicsController {
         },
       });
       const target = { type: 'topic', id: `${clusterId}/${topicName}` };
-      return { answer: { generation: deletedGeneration }, target, detail: { name: topicName, clusterId } };
+      const answer = { generation: deletedGeneration };
+      return { answer, target, detail: { name: topicName, clusterId }, operation: { clusterId, ...answer } };
     });
     await this.#provisioner.kickAndWait(tenantId, clusterId, answer.generation);
   }
@@ -155,6 +159,8 @@ async function mayCreate(tx: TenantTx, cluster: ClusterRow, name: string, partit
   const { tenantId, id: clusterId } = cluster;
   const where = { tenantId_clusterId_name: { tenantId, clusterId, name } };
   const [desired, observed] = [await tx.topic.findUnique({ where }), await tx.topicObservation.findUnique({ where })];
+  if (desired && desired.hiddenUntil !== null)
+    throw new ProblemError('conflict', { detail: `The topic "${name}" was deleted and can be taken back: undo that.` });
   if (desired && desired.deletedGeneration !== null)
     throw new ProblemError('conflict', { detail: `The topic "${name}" is still being deleted.` });
   if (desired ?? observed) throw new ProblemError('name-taken', { detail: `The cluster has a topic named "${name}".` });
@@ -225,7 +231,7 @@ export async function existingTopic(tx: TenantTx, cluster: ClusterRow, name: str
   const where = { tenantId_clusterId_name: { tenantId: cluster.tenantId, clusterId: cluster.id, name } };
   const desired = await tx.topic.findUnique({ where });
   const observed = await tx.topicObservation.findUnique({ where });
-  if (desired ? desired.deletedGeneration !== null : !observed) throw notFound();
+  if (desired ? desired.deletedGeneration !== null || desired.hiddenUntil !== null : !observed) throw notFound();
   return topicOf({
     ...{ name, desired, served: desired === null || desired.generation <= cluster.observedGeneration },
     partitions: Math.max(observed?.partitions ?? 0, desired?.partitions ?? 0),
@@ -238,9 +244,11 @@ async function topicsAfter(tx: TenantTx, cluster: ClusterRow, after: string, lim
   const names = await tx.$queryRaw<{ name: string }[]>`
     SELECT name FROM (
       SELECT name FROM topics WHERE cluster_id = ${cluster.id}::uuid AND deleted_generation IS NULL
+        AND hidden_until IS NULL
       UNION
       SELECT o.name FROM topic_observations o WHERE o.cluster_id = ${cluster.id}::uuid AND NOT EXISTS (
-        SELECT FROM topics t WHERE t.cluster_id = o.cluster_id AND t.name = o.name AND t.deleted_generation IS NOT NULL)
+        SELECT FROM topics t WHERE t.cluster_id = o.cluster_id AND t.name = o.name
+          AND (t.deleted_generation IS NOT NULL OR t.hidden_until IS NOT NULL))
     ) all_topics WHERE name COLLATE "C" > ${after} ORDER BY name COLLATE "C" LIMIT ${limit}`;
   const where = { clusterId: cluster.id, name: { in: names.map((row) => row.name) } };
   const desired = new Map((await tx.topic.findMany({ where })).map((row) => [row.name, row]));

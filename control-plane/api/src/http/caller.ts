@@ -41,6 +41,8 @@ export interface Caller {
   readonly params: Readonly<Record<string, string>>;
   readonly query: unknown;
   readonly body: unknown;
+  /** Of the write, once it is committed; answered in the header `operation-id`. */
+  operationId?: string;
 }
 
 /** A Fastify request once the access guard let it pass. */

@@ -5,6 +5,7 @@ import { ROUTES, type Route, type RouteName } from '@robustmq/contracts';
 import type { FastifyReply } from 'fastify';
 import { map, type Observable } from 'rxjs';
 import { z } from 'zod';
+import type { CheckedRequest } from './caller.ts';
 import { ROUTE_METADATA } from './route.ts';
 
 /** Answers have the contract's shape: unknown properties are cut off, a wrong shape is our fault (500). */
@@ -21,14 +22,14 @@ export class RouteInterceptor implements NestInterceptor {
     const route: Route = ROUTES[name];
     return next.handle().pipe(
       map((answer: unknown) => {
+        const http = context.switchToHttp();
+        const operationId = http.getRequest<CheckedRequest>().caller?.operationId;
+        if (operationId !== undefined) http.getResponse<FastifyReply>().header('operation-id', operationId);
         if (route.response instanceof z.ZodVoid) return undefined;
         const shown: unknown = route.response.parse(answer);
         if (route.etag !== undefined) {
           const version: unknown = Reflect.get(shown as object, route.etag);
-          context
-            .switchToHttp()
-            .getResponse<FastifyReply>()
-            .header('etag', `"${String(version)}"`);
+          http.getResponse<FastifyReply>().header('etag', `"${String(version)}"`);
         }
         return shown;
       }),

@@ -51,6 +51,7 @@ beforeAll(async () => {
   Object.assign(ids, {
     groupName: 'g',
     ssoProviderId: randomUUID(),
+    operationId: randomUUID(),
     domain: 'nobodys.example',
     roleId: role.id,
     invitationId: randomUUID(),
@@ -98,7 +99,7 @@ describe('every route of the contract', () => {
       ...['POST /v1/operator/billing/:report|:action', 'POST /v1/operator/join-tokens'],
       'POST /v1/operator/link-certificate/rotate',
       ...['POST /v1/operator/tenants/:tenantId/sso-domains/:domain/approve', 'POST /v1/webhooks/stripe'],
-    ]);
+    ].sort());
   });
 
   it.each(routes.filter(([, route]) => route.access !== 'public'))('%s wants a signed-in caller', async (_, route) => {

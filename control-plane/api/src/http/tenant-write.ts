@@ -1,10 +1,15 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { ROUTES, type RouteName } from '@robustmq/contracts';
-import { appendAudit, Database, type TenantTx } from '@robustmq/db';
+import { ROUTES, type Route as RouteData, type RouteName } from '@robustmq/contracts';
+import { appendAudit, Database, uuidv7, type TenantTx } from '@robustmq/db';
 import { KeyRing } from '../auth/key-ring.ts';
 import type { Caller } from './caller.ts';
 import { ProblemError } from './problem-error.ts';
+
+/** Operations are listed this long, in milliseconds; what they could be undone with goes with them. */
+const OPERATION_MS = 30 * 24 * 3600_000;
+/** The context of an operation's sealed undo data. */
+export const operationContext = (tenantId: string, id: string): string => `operation:${tenantId}:${id}`;
 
 /** Answers are kept for repetition this long, in milliseconds. */
 const IDEMPOTENCY_MS = 7 * 24 * 3600_000;
@@ -15,6 +20,16 @@ export interface WriteOutcome<T> {
   readonly target: { readonly type: string; readonly id: string };
   /** For the audit row; never a secret. */
   readonly detail?: Record<string, unknown>;
+  /** Kept when the write takes a while, or can be taken back. */
+  readonly operation?: OperationStarted;
+}
+
+export interface OperationStarted {
+  readonly clusterId?: string;
+  /** The write is done when the cluster is observed at this generation. */
+  readonly generation?: number;
+  /** `data` is what undo-steps.ts needs to take it back; kept sealed. */
+  readonly undo?: { readonly until: Date; readonly data: unknown };
 }
 
 export interface WriteResult<T> {
@@ -55,6 +70,7 @@ export class TenantWrite {
         requestId: caller.requestId,
         ...(outcome.detail ? { detail: outcome.detail } : {}),
       });
+      if (outcome.operation) caller.operationId = await this.#operation(tx, caller, action, outcome);
       return { answer: outcome.answer, replayed: false };
     });
   }
@@ -69,6 +85,26 @@ export class TenantWrite {
     if (kept.requestHash !== caller.requestHash) throw new ProblemError('idempotency-key-reused');
     const answer = JSON.parse(this.#keys.unseal(kept.body, `${tenantId}:${key}`)) as T;
     return { answer, replayed: true };
+  }
+
+  async #operation(tx: TenantTx, caller: Caller, kind: string, outcome: WriteOutcome<unknown>): Promise<string> {
+    const tenantId = caller.params['tenantId']!;
+    const { clusterId = null, generation = null, undo } = outcome.operation!;
+    const { access }: RouteData = ROUTES[caller.route];
+    const id = uuidv7();
+    await tx.operation.deleteMany({ where: { createdAt: { lt: new Date(Date.now() - OPERATION_MS) } } });
+    await tx.operation.create({
+      data: {
+        ...{ id, tenantId, kind, targetType: outcome.target.type, targetId: outcome.target.id, clusterId, generation },
+        ...{ actorType: caller.principal!.type, actorId: caller.principal!.id },
+        permission: typeof access === 'object' ? access.permission : 'tenant:read',
+        undoUntil: undo?.until ?? null,
+        undoData: undo
+          ? new Uint8Array(this.#keys.seal(JSON.stringify(undo.data), operationContext(tenantId, id)))
+          : null,
+      },
+    });
+    return id;
   }
 
   async #keep(tx: TenantTx, tenantId: string, key: string, caller: Caller, answer: unknown): Promise<void> {

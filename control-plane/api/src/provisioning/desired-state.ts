@@ -1,4 +1,5 @@
 import {
+  type AclRule,
   ClusterId,
   ClusterKey,
   ClusterSettings,
@@ -48,6 +49,17 @@ const throttled = (quotas: Quotas, at: Date | null): Quotas =>
         egressBytesPerSecondMax: Math.min(quotas.egressBytesPerSecondMax, THROTTLED_BYTES_PER_SECOND),
       };
 
+/** Kafka clients are refused a topic that was deleted and can be taken back; metadata do not list what nobody may describe. */
+function withoutHidden(settings: ClusterSettings, topics: Placement['topics']): ClusterSettings {
+  const hidden = topics.filter((topic) => topic.hiddenUntil !== null && topic.deletedGeneration === null);
+  if (hidden.length === 0) return settings;
+  const rules = hidden.map(({ name }, n) => ({
+    ...({ id: `deleted-topic-${n}`, effect: 'deny', principal: '*', resource: 'topic', pattern: name } as const),
+    ...({ patternType: 'literal', actions: ['all'], protocols: ['kafka'] } satisfies Partial<AclRule>),
+  }));
+  return { ...settings, acl: { ...settings.acl, rules: [...settings.acl.rules, ...rules] } };
+}
+
 /** One placed cluster as its agent must serve it. */
 export function namespaceSpec(row: Placement): NamespaceSpec {
   const block = portBlockOf(row);
@@ -77,7 +89,7 @@ export function namespaceSpec(row: Placement): NamespaceSpec {
         ...TopicPolicy.parse(topic.policy),
       })),
     topicsRemoved: row.topics.filter((topic) => topic.deletedGeneration !== null).map((topic) => topic.name),
-    settings: ClusterSettings.parse(row.settings),
+    settings: withoutHidden(ClusterSettings.parse(row.settings), row.topics),
     suspended: suspensionOf(row),
   };
 }

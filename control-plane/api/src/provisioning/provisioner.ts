@@ -4,6 +4,7 @@ import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/comm
 import { Database, WorkQueue } from '@robustmq/db';
 import { Queue } from 'bullmq';
 import type { Job } from 'bullmq';
+import { expireTopic } from '../clusters/topic-window.ts';
 import { lockedCluster } from './cluster-situation.ts';
 import { ClusterWatch } from './cluster-watch.ts';
 import { Reconcile } from './reconcile.ts';
@@ -115,9 +116,16 @@ export class Provisioner implements OnApplicationBootstrap, OnApplicationShutdow
     }
   }
 
+  /** Topics whose window is over: from here on they are deleted for good. */
+  async #expireTopics(): Promise<void> {
+    for (const { key, tenantId } of await this.#database.work.takeDue('expire-topic', SWEEP_BATCH))
+      await this.#database.withTenant(tenantId, (tx) => expireTopic(tx, key));
+  }
+
   /** Puts everything that is promised and due into the queue. */
   async sweep(): Promise<void> {
     await this.#expire();
+    await this.#expireTopics();
     const due = await this.#database.work.takeDue('reconcile-cluster', SWEEP_BATCH);
     for (const { key, tenantId } of due) {
       await this.#queue.add(

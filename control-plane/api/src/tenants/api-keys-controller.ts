@@ -9,10 +9,11 @@ import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
 import type { RouteInput, RouteOutput } from '../http/route.ts';
 import { TenantWrite } from '../http/tenant-write.ts';
+import { undoUntil } from '../undo/undo-window.ts';
 import { mustHave } from './roles-controller.ts';
 
 /** API keys one tenant may have. */
-const API_KEYS_MAX = 100;
+export const API_KEYS_MAX = 100;
 
 /** A tenant's API keys. The key is shown once; only its digest is stored. */
 @Controller()
@@ -94,7 +95,9 @@ export class ApiKeysController {
       if (!row) throw notFound();
       mustHave(input, keyPermissions(Role.parse(row.role), row.scopes));
       await tx.apiKey.delete({ where: { id } });
-      return { answer: null, target: { type: 'api-key', id }, detail: { name: row.name } };
+      const { tenantId: _, ...data } = row;
+      const operation = { undo: { until: undoUntil(), data } };
+      return { answer: null, target: { type: 'api-key', id }, detail: { name: row.name }, operation };
     });
   }
 }

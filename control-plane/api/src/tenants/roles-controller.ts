@@ -6,6 +6,7 @@ import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
 import type { RouteInput, RouteOutput } from '../http/route.ts';
 import { TenantWrite } from '../http/tenant-write.ts';
+import { undoUntil } from '../undo/undo-window.ts';
 
 /** Roles one tenant may make. */
 const ROLES_MAX = 100;
@@ -82,7 +83,9 @@ export class RolesController {
       if ((await tx.membership.count({ where: { customRoleId: id } })) > 0)
         throw new ProblemError('conflict', { detail: 'Somebody has this role.' });
       await tx.customRole.delete({ where: { id } });
-      return { answer: null, target: { type: 'role', id }, detail: { name: row.name } };
+      const { name, permissions } = row;
+      const operation = { undo: { until: undoUntil(), data: { id, name, permissions } } };
+      return { answer: null, target: { type: 'role', id }, detail: { name }, operation };
     });
   }
 

@@ -7,6 +7,7 @@ import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
 import type { RouteInput, RouteOutput } from '../http/route.ts';
 import { TenantWrite } from '../http/tenant-write.ts';
+import { undoUntil } from '../undo/undo-window.ts';
 import { mustHave } from './roles-controller.ts';
 
 /** A tenant and its members. */
@@ -95,7 +96,9 @@ export class TenantsController {
       await mayGrant(tx, input, before);
       if (before.role === 'owner') await keepAnOwner(tx, tenantId, userId);
       await tx.membership.delete({ where: { tenantId_userId: { tenantId, userId } } });
-      return { answer: null, target: { type: 'member', id: userId }, detail: { role: before.role } };
+      const { role, customRoleId } = before;
+      const operation = { undo: { until: undoUntil(), data: { userId, role, customRoleId } } };
+      return { answer: null, target: { type: 'member', id: userId }, detail: { role }, operation };
     });
   }
 }

@@ -9,10 +9,11 @@ import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
 import type { RouteInput, RouteOutput } from '../http/route.ts';
 import { TenantWrite } from '../http/tenant-write.ts';
+import { undoUntil } from '../undo/undo-window.ts';
 import { WebhookSender } from './webhook-sender.ts';
 
 /** Webhooks one tenant may have. */
-const WEBHOOKS_MAX = 20;
+export const WEBHOOKS_MAX = 20;
 
 type WebhookRow = NonNullable<Awaited<ReturnType<TenantTx['webhook']['findUnique']>>>;
 type DeliveryRow = NonNullable<Awaited<ReturnType<TenantTx['webhookDelivery']['findUnique']>>>;
@@ -101,7 +102,10 @@ export class WebhooksController {
       const row = await tx.webhook.findUnique({ where: { id } });
       if (!row) throw notFound();
       await tx.webhook.delete({ where: { id } });
-      return { answer: null, target: { type: 'webhook', id }, detail: { url: row.url } };
+      const { url, events, enabled, sealedSecret, createdAt } = row;
+      const data = { id, url, events, enabled, createdAt, sealedSecret: Buffer.from(sealedSecret).toString('base64') };
+      const operation = { undo: { until: undoUntil(), data } };
+      return { answer: null, target: { type: 'webhook', id }, detail: { url }, operation };
     });
   }
 

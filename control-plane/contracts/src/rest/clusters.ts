@@ -176,6 +176,9 @@ export const Topic = z.object({
 export type Topic = z.infer<typeof Topic>;
 export const TopicPage = pageOf(Topic);
 
+/** `DELETE …/topics/{topicName}?undo_hours`: until then the topic is hidden, and its data and what MQTT captures is kept. */
+export const DeleteTopicQuery = z.object({ undo_hours: z.coerce.number().int().min(0).max(168).default(0) });
+
 /** `PATCH …/topics/{topicName}`: partitions only grow; engine and durability are for life. */
 export const UpdateTopicBody = z
   .object({

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { TopicTiers, NODE_VIEWS } from '../node-views.ts';
 import { TopicName } from '../names.ts';
-import { CreateTopicBody, Topic, TopicPage, UpdateTopicBody } from '../rest/clusters.ts';
+import { CreateTopicBody, DeleteTopicQuery, Topic, TopicPage, UpdateTopicBody } from '../rest/clusters.ts';
 import { livePageOf, LivePageQuery, ProducedRecord, ProduceRecordBody, RecordsQuery } from '../rest/live.ts';
 import { PageQuery } from '../rest/page.ts';
 import { TierForecast, TierForecastQuery } from '../rest/tier-forecast.ts';
@@ -41,9 +41,11 @@ export const TOPIC_ROUTES = {
     tag: 'topics',
     access: { permission: 'topic:write' },
     params: topic,
+    query: DeleteTopicQuery,
     status: 204,
     response: z.void(),
-    summary: 'Deletes a topic and its data',
+    problems: ['conflict'],
+    summary: 'Deletes a topic and its data, at once or at the end of a window in which it can be undone',
   },
   getTopic: {
     method: 'get',
