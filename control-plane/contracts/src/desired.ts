@@ -69,8 +69,14 @@ export const NamespaceSpec = z.object({
   /** Topic names deleted through the control plane since the last acknowledged generation. */
   topicsRemoved: z.array(z.string()).default([]),
   settings: ClusterSettings.prefault({}),
-  /** A suspended or paused cluster keeps its data; `reason` is what a refused client is told. */
-  suspended: z.object({ reason: z.string() }).nullable().default(null),
+  /**
+   * A suspended or paused cluster keeps its data; `reason` is what a refused client is told. `metered`: what is counted
+   * meanwhile, stored bytes (when absent) or nothing at all: nobody pays for what was deleted.
+   */
+  suspended: z
+    .object({ reason: z.string(), metered: z.enum(['storage', 'none']).optional() })
+    .nullable()
+    .default(null),
   /**
    * `draining`: clients are asked to go elsewhere, at the pace of the connection rate quota; `moved`: nothing is taken here
    * any more. Where to is `host:port` per protocol; null = the name clients know leads there. Absent or null = it stays.

@@ -23,8 +23,11 @@ export interface NamespaceConfig {
   readonly topicsRemoved: readonly string[];
   /** Absent = the defaults. Applied live. */
   readonly settings?: NamespaceSettings;
-  /** Nobody is let in, and who is in is asked to go; `reason` is what a refused client is told. Data is kept. */
-  readonly suspended?: { readonly reason: string } | null;
+  /**
+   * Nobody is let in, and who is in is asked to go; `reason` is what a refused client is told. Data is kept, and its bytes
+   * are counted unless `metered` is `none`.
+   */
+  readonly suspended?: { readonly reason: string; readonly metered?: 'storage' | 'none' | undefined } | null;
   /** Clients are led away, at most so many a second as may connect; absent or null = it stays here. */
   readonly relocation?: Relocation | null;
   /** No topics, partitions, sessions and stored bytes beyond what there are; `reason` is told with the refusal. */

@@ -54,7 +54,7 @@ export interface NamespaceRecord {
   /** Absent = the defaults. */
   readonly settings?: NamespaceSettings;
   /** Nobody is let in; `reason` is what a refused client is told. */
-  readonly suspended?: { readonly reason: string } | null;
+  readonly suspended?: { readonly reason: string; readonly metered?: 'storage' | 'none' | undefined } | null;
   /** Clients are led away; absent or null = it stays here. */
   readonly relocation?: Relocation | null;
   /** It may not grow: no topics, partitions, sessions and stored bytes beyond what there are. `reason` tells why. */

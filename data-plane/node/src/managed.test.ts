@@ -218,6 +218,83 @@ it('counts exactly what clients count, and forgets windows when it is told to', 
   expect(left.windows.every(({ seq }) => seq > all.length)).toBe(true);
 });
 
+/** What every window that began after `atMs` counts, as `protocol meter`. */
+const metersAfter = (all: readonly UsageWindow[], atMs: number): string[] =>
+  [...new Set(all.filter((w) => w.windowStartMs >= atMs).map((w) => `${w.protocol} ${w.meter}`))].sort();
+/** Hot bytes lie on the disk as well, and are only shown. */
+const BYTES_KEPT = ['storage hot_byte_seconds', 'storage stored_byte_seconds', 'storage warm_byte_seconds'];
+const pauseMs = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms));
+
+it.each(['serverless', 'dedicated'] as const)(
+  '18: a paused cluster (%s) is counted for its stored bytes and nothing else, and for all again when it is resumed',
+  async (plan) => {
+    const dedicated = plan === 'dedicated';
+    const own = { plan, node: dedicated ? CLUSTER : 'shared' };
+    const { admin } = await boot(dedicated ? { nodeId: CLUSTER, namespace: CLUSTER } : {});
+    await admin.json('PUT', `/v1/namespaces/${CLUSTER}`, spec(1, own));
+    const client = await mqtt();
+    for (let n = 0; n < 20; n++) await client.publishAsync('sensors/1', 'x'.repeat(50_000), { qos: 1 });
+    const gone = new Promise((resolve) => client.once('close', () => resolve(null)));
+    await admin.json('PUT', `/v1/namespaces/${CLUSTER}`, spec(2, { ...own, suspended: { reason: 'paused' } }));
+    await gone;
+    // windows that began later hold nothing from before
+    const pausedMs = Date.now() + WINDOW_MS;
+    await pauseMs(5 * WINDOW_MS);
+    const paused = await windows(admin);
+    expect(metersAfter(paused, pausedMs)).toEqual(BYTES_KEPT);
+    expect(totals(paused)).toMatchObject({ 'mqtt messages_in': 20, 'mqtt ingress_bytes': 20 * 50_009 });
+    await admin.json('PUT', `/v1/namespaces/${CLUSTER}`, spec(3, own));
+    await mqtt();
+    const resumedMs = Date.now();
+    await vi.waitFor(
+      async () => {
+        const meters = metersAfter(await windows(admin), resumedMs);
+        expect(meters).toEqual(expect.arrayContaining(['mqtt connection_seconds', 'storage partition_seconds']));
+        expect(meters.includes('storage node_seconds')).toBe(dedicated);
+      },
+      { timeout: 60_000, interval: WINDOW_MS },
+    );
+  },
+);
+
+it('19: a cluster is counted until the instant it is deleted and not after, also while it can still be restored', async () => {
+  const { admin } = await boot();
+  await admin.json('PUT', `/v1/namespaces/${CLUSTER}`, spec(1));
+  const client = await mqtt();
+  let sent = 0;
+  let closed = false;
+  const ended = new Promise<boolean>((resolve) => {
+    client.once('close', () => {
+      closed = true;
+      resolve(false);
+    });
+  });
+  // messages go on to the last moment: what was acknowledged is counted
+  const publishing = (async () => {
+    while (!closed) {
+      const published = client.publishAsync('sensors/1', 'x'.repeat(1_000), { qos: 1 });
+      if (!(await Promise.race([published.then(() => true), ended]))) return;
+      sent++;
+    }
+  })().catch(() => undefined);
+  await vi.waitFor(() => expect(sent).toBeGreaterThan(100), { timeout: 60_000 });
+  const deleted = { suspended: { reason: 'The cluster was deleted.', metered: 'none' } };
+  await admin.json('PUT', `/v1/namespaces/${CLUSTER}`, spec(2, deleted));
+  await publishing;
+  const deletedMs = Date.now() + WINDOW_MS;
+  await pauseMs(4 * WINDOW_MS);
+  const counted = await windows(admin);
+  expect(metersAfter(counted, deletedMs)).toEqual([]);
+  const sums = totals(counted);
+  // one message may have been taken whose acknowledgement met a closed connection
+  expect(sums['mqtt messages_in']! - sent).toBeGreaterThanOrEqual(0);
+  expect(sums['mqtt messages_in']! - sent).toBeLessThanOrEqual(1);
+  expect(sums['mqtt ingress_bytes']).toBe(sums['mqtt messages_in']! * 1_009);
+  expect((await admin.call('DELETE', `/v1/namespaces/${CLUSTER}`)).status).toBe(204);
+  await pauseMs(3 * WINDOW_MS);
+  expect(await windows(admin)).toEqual(counted);
+});
+
 it('loses no acknowledged message and no count when it is killed again and again', async () => {
   let acknowledged = 0;
   let sent = 0;

@@ -27,6 +27,8 @@ export class UsageFeed implements UsageSource {
   readonly #dedicated: string | null;
   readonly #changing = new Set<string>();
   #metered: Metered[] = [];
+  /** Requests to object storage by namespace: those of this process that were seen, and those of them that are counted. */
+  readonly #requests = new Map<string, { seen: number; counted: number }>();
 
   /** `dedicated`: the cluster that pays for this node's time, null on a shared one. */
   constructor(broker: BrokerNode, runtime: Runtime, dedicated: string | null) {
@@ -93,11 +95,25 @@ export class UsageFeed implements UsageSource {
   }
 
   visitStorage(visit: (namespaceId: string, stored: StorageLevels) => void): void {
-    for (const row of this.#broker.storageUsage()) visit(row.namespaceId, row);
+    for (const row of this.#broker.storageUsage()) {
+      const { namespaceId: id } = row;
+      const metered = this.#broker.byId(id)?.metered ?? 'none';
+      const objectRequests = this.#requestsOf(id, row.objectRequests, metered === 'all');
+      if (metered === 'all') visit(id, { ...row, objectRequests });
+      else visit(id, { ...NOTHING, ...(metered === 'none' ? {} : bytesOf(row)), objectRequests });
+    }
+  }
+  /** Requests made while the namespace was in service: those for data that is only kept, or removed, are the platform's. */
+  #requestsOf(id: string, made: number, isServed: boolean): number {
+    const own = this.#requests.get(id) ?? { seen: 0, counted: 0 };
+    if (isServed) own.counted += made - own.seen;
+    own.seen = made;
+    this.#requests.set(id, own);
+    return own.counted;
   }
 
   visitDedicated(visit: (namespaceId: string) => void): void {
-    if (this.#dedicated !== null && this.#broker.byId(this.#dedicated) !== undefined) visit(this.#dedicated);
+    if (this.#dedicated !== null && this.#broker.byId(this.#dedicated)?.metered === 'all') visit(this.#dedicated);
   }
 
   takeShares(namespaceId: string, protocol: UsageProtocol): ShareDeltas {
@@ -128,6 +144,9 @@ export class UsageFeed implements UsageSource {
       if (namespace !== null) yield { namespace: namespace.name, storedBytes: meter.storedBytes };
   }
 }
+
+const NOTHING = { hotBytes: 0, warmBytes: 0, coldBytes: 0, partitions: 0 } as const;
+const bytesOf = ({ hotBytes, warmBytes, coldBytes }: StorageLevels) => ({ hotBytes, warmBytes, coldBytes });
 
 function isIdle(meter: UsageMeter): boolean {
   return PROTOCOLS.every((protocol) => meter.protocols[protocol].openConnections === 0);

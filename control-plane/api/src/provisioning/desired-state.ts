@@ -30,8 +30,8 @@ export function portBlockOf(row: { readonly portBase: number | null; readonly po
 /** What a refused client is told while the cluster is paused, suspended, or deleted and restorable; null = it serves. */
 export function suspensionOf(
   row: Pick<Placement, 'pausedAt' | 'suspendedReason' | 'restoreUntil'>,
-): { readonly reason: string } | null {
-  if (row.restoreUntil !== null) return { reason: 'The cluster was deleted.' };
+): NamespaceSpec['suspended'] {
+  if (row.restoreUntil !== null) return { reason: 'The cluster was deleted.', metered: 'none' };
   if (row.suspendedReason !== null) return { reason: row.suspendedReason };
   return row.pausedAt === null ? null : { reason: 'The cluster is paused.' };
 }
