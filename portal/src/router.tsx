@@ -217,6 +217,11 @@ const revisions = createRoute({
   path: '/settings/revisions',
   component: lazyRouteComponent(() => import('./pages/settings/revisions-page.tsx'), 'RevisionsPage'),
 });
+const authentication = createRoute({
+  getParentRoute: () => cluster,
+  path: '/settings/authentication',
+  component: lazyRouteComponent(() => import('./pages/settings/authentication-page.tsx'), 'AuthenticationPage'),
+});
 const life = createRoute({
   getParentRoute: () => cluster,
   path: '/settings/cluster',
@@ -341,6 +346,7 @@ export const router = createRouter({
         events,
         slowSubscribers,
         settings,
+        authentication,
         revisions,
         life,
       ]),

@@ -39,6 +39,7 @@ export const theme = createTheme({
     },
     // A badge is a word: it never shrinks to its first letters.
     Badge: { styles: { root: { minWidth: 'max-content' } } },
+    Notification: { defaultProps: { closeButtonProps: { 'aria-label': 'Dismiss' } } },
     Paper: { defaultProps: { withBorder: true, radius: 'md' } },
   },
 });

@@ -9,6 +9,7 @@ export function SettingPages({ cluster }: { cluster: Cluster }) {
       label="Settings"
       pages={[
         { label: 'MQTT and Kafka', to: at },
+        { label: 'Authentication', to: `${at}/authentication` },
         { label: 'Revisions', to: `${at}/revisions` },
         { label: 'Cluster', to: `${at}/cluster` },
       ]}
