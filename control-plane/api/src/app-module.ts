@@ -11,6 +11,8 @@ import { AgentIdentity } from './agents/agent-identity.ts';
 import { AgentLinkController } from './agents/agent-link-controller.ts';
 import { AgentStates } from './agents/agent-states.ts';
 import { AgentViews } from './agents/agent-views.ts';
+import { FleetController } from './agents/fleet-controller.ts';
+import { FleetWatch } from './agents/fleet-watch.ts';
 import { LinkCertificates } from './agents/link-certificates.ts';
 import { OperatorController } from './agents/operator-controller.ts';
 import { AuthController } from './auth/auth-controller.ts';
@@ -93,6 +95,7 @@ const CONTROLLERS: Type[] = [
   MoneyController,
   BillingOperatorController,
   OperatorController,
+  FleetController,
   OperationsController,
   AgentLinkController,
 ];
@@ -114,6 +117,7 @@ const PROVIDERS: Provider[] = [
   AgentStates,
   AgentPokes,
   AgentViews,
+  FleetWatch,
   SettingsWriter,
   ClusterWatch,
   Observe,

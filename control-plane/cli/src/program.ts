@@ -8,6 +8,7 @@ import { configCommand } from './commands/config.ts';
 import { creditCommand } from './commands/credit.ts';
 import { credentialCommand } from './commands/credential.ts';
 import { drillCommand } from './commands/drill.ts';
+import { fleetCommand } from './commands/fleet.ts';
 import { invoiceCommand } from './commands/invoice.ts';
 import { kafkaCommands } from './commands/kafka.ts';
 import { clientCommand, eventsCommand, groupCommand, mqttSessionCommand, retainedCommand } from './commands/live.ts';
@@ -66,6 +67,7 @@ export function buildProgram(terminal: Terminal): Command {
     apiKeyCommand(kit),
     auditCommand(kit),
     drillCommand(kit),
+    fleetCommand(kit),
     configCommand(kit),
     completionCommand(kit, program),
   ];

@@ -10,6 +10,7 @@ export * from './usage-window.ts';
 export * from './cluster-settings.ts';
 export * from './desired.ts';
 export * from './node-admin.ts';
+export * from './fleet.ts';
 export * from './node-views.ts';
 export * from './s3-settings.ts';
 

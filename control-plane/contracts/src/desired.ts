@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ClusterSettings, TopicPolicy } from './cluster-settings.ts';
+import { ReleaseManifest } from './fleet.ts';
 import { ClusterId, ClusterKey, TenantId } from './ids.ts';
 import { Plan, Quotas } from './plans.ts';
 
@@ -96,6 +97,10 @@ export const DesiredState = z.object({
   /** Grows with every change; 0 = nothing was ever desired. */
   version: z.int().nonnegative(),
   namespaces: z.array(NamespaceSpec),
+  /** The version its nodes run; absent = the one the agent came with. */
+  release: ReleaseManifest.optional(),
+  /** Its nodes send clients away, so many per second and cluster at most; absent = they serve. */
+  drainPerSecond: z.int().positive().optional(),
 });
 export type DesiredState = z.infer<typeof DesiredState>;
 

@@ -7,6 +7,7 @@ export * from './usage-window.ts';
 export * from './cluster-settings.ts';
 export * from './desired.ts';
 export * from './node-admin.ts';
+export * from './fleet.ts';
 export * from './node-views.ts';
 export * from './problems.ts';
 export * from './rest/auth.ts';

@@ -76,6 +76,11 @@ export class Agents {
     return this.#client.agent.findMany({ orderBy: { createdAt: 'asc' } });
   }
 
+  /** An agent that may not come back: its calls are refused, and its session ends with its next lease. */
+  async disable(agentId: string, now: Date): Promise<void> {
+    await this.#client.agent.updateMany({ where: { id: agentId }, data: { disabledAt: now } });
+  }
+
   /** Desired versions of agents; those that do not exist are left out. */
   async desiredVersions(ids: readonly string[]): Promise<Map<string, bigint>> {
     const rows = await this.#client.agent.findMany({
@@ -83,17 +88,6 @@ export class Agents {
       select: { id: true, desiredVersion: true },
     });
     return new Map(rows.map((row) => [row.id, row.desiredVersion]));
-  }
-
-  /**
-   * The agent of a region that gets a new cluster: the one seen last of those whose endpoints are known. Asked on the
-   * caller's own connection: a transaction that waits for a second one can wait for itself when all are in use.
-   */
-  static async forPlacement(tx: TenantTx, region: string): Promise<string | undefined> {
-    const rows = await tx.$queryRaw<{ id: string }[]>`
-      SELECT id::text AS id FROM agents WHERE region = ${region} AND disabled_at IS NULL AND endpoints IS NOT NULL
-      ORDER BY last_seen_at DESC NULLS LAST LIMIT 1`;
-    return rows[0]?.id;
   }
 
   /** Whether an agent of the region ever joined, or was invited to. */
@@ -185,12 +179,20 @@ export class Agents {
    * Everything placed on one agent, of all tenants, with the version it belongs to: one repeatable-read picture, so the
    * version never runs ahead of the rows or behind them. Clusters to be deleted are left out.
    */
-  placements(agentId: string): Promise<{ readonly version: bigint; readonly clusters: Placement[] } | null> {
+  placements(agentId: string): Promise<{
+    readonly version: bigint;
+    readonly clusters: Placement[];
+    readonly manifest: unknown;
+    readonly drainPerSecond: number | null;
+  } | null> {
     return inScope(
       this.#client,
       { setting: 'app.agent_id', value: agentId },
       async (tx) => {
-        const agent = await tx.agent.findUnique({ where: { id: agentId }, select: { desiredVersion: true } });
+        const agent = await tx.agent.findUnique({
+          where: { id: agentId },
+          select: { desiredVersion: true, drainPerSecond: true, release: { select: { manifest: true } } },
+        });
         if (!agent) return null;
         const clusters = await tx.cluster.findMany({
           where: {
@@ -202,7 +204,8 @@ export class Agents {
           include: { credentials: { orderBy: { id: 'asc' } }, topics: { orderBy: { name: 'asc' } } },
           orderBy: { id: 'asc' },
         });
-        return { version: agent.desiredVersion, clusters };
+        const { desiredVersion: version, drainPerSecond, release } = agent;
+        return { version, clusters, manifest: release?.manifest, drainPerSecond };
       },
       { isolation: 'RepeatableRead' },
     );

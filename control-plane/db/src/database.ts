@@ -1,5 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import { Agents } from './agents.ts';
+import { Fleet } from './fleet.ts';
 import { PrismaClient } from './generated/prisma/client.ts';
 import { Identity } from './identity.ts';
 import { Metering } from './metering.ts';
@@ -60,6 +61,7 @@ export class Database {
   readonly people: People;
   readonly sso: SingleSignOn;
   readonly agents: Agents;
+  readonly fleet: Fleet;
   readonly metering: Metering;
   readonly money: Money;
   readonly work: WorkQueue;
@@ -73,6 +75,7 @@ export class Database {
     this.people = new People(client);
     this.sso = new SingleSignOn(client);
     this.agents = new Agents(client);
+    this.fleet = new Fleet(client);
     this.metering = new Metering(client);
     this.money = new Money(client);
     this.work = new WorkQueue(client);

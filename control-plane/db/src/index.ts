@@ -31,6 +31,7 @@ export {
   type PortBlock,
   type TopicRow,
 } from './agents.ts';
+export { Fleet, type AgentLiveness, type PlacementRow, type Release, type Rollout } from './fleet.ts';
 export {
   FUTURE_MS_MAX,
   LATE_MS_MAX,

@@ -14,6 +14,8 @@ const WITHOUT_TENANT: Record<string, string> = {
   agents: 'belong to the platform; read by agents.ts alone',
   join_tokens: 'belong to the platform',
   agent_sessions: 'belong to the platform',
+  releases: 'belong to the platform',
+  rollouts: 'belong to the platform',
   port_allocations: 'ports of a machine must be unique across tenants; holds ids only',
   usage_quarantine: "an operator's table: the tenant may be unknown; the API has no route to it",
   usage_streams: 'counts positions of node logs, which mix tenants; holds no tenant data',

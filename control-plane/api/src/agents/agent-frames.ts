@@ -41,6 +41,8 @@ export interface Hello {
 export interface StatusReport {
   readonly version: number;
   readonly namespacesJson: string;
+  /** AgentObserved; empty where the agent does not say. */
+  readonly agentJson?: string;
 }
 export interface StateUpdate {
   readonly version: number;

@@ -2,7 +2,7 @@ import { status, type Metadata, type ServiceError } from '@grpc/grpc-js';
 import { Controller, Logger } from '@nestjs/common';
 import type { BeforeApplicationShutdown } from '@nestjs/common';
 import { GrpcMethod, GrpcStreamCall, RpcException } from '@nestjs/microservices';
-import { NamespacesReply, UsageWindow } from '@robustmq/contracts';
+import { AgentObserved, NamespacesReply, UsageWindow } from '@robustmq/contracts';
 import { Database } from '@robustmq/db';
 import { z } from 'zod';
 import { Unlisted } from '../http/route.ts';
@@ -152,6 +152,8 @@ export class AgentLinkController implements BeforeApplicationShutdown {
 
   async #report(agentId: string, message: StatusReport): Promise<void> {
     const namespaces = readJson(NamespacesReply, message.namespacesJson, 'namespaces_json');
+    if (message.agentJson)
+      await this.#database.fleet.report(agentId, readJson(AgentObserved, message.agentJson, 'agent_json'));
     await this.#observe.report(agentId, { version: message.version, namespaces });
   }
 

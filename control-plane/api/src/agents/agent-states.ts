@@ -20,7 +20,7 @@ export class AgentStates {
     if (!agent || agent.desiredVersion <= BigInt(haveVersion)) return undefined;
     const placed = await this.#database.agents.placements(agentId);
     if (!placed) return undefined;
-    const desiredJson = JSON.stringify(desiredState(agentId, placed.version, placed.clusters));
+    const desiredJson = JSON.stringify(desiredState(agentId, placed.version, placed.clusters, placed));
     return { version: Number(placed.version), desiredJson, signature: this.#keys.sign(desiredJson) };
   }
 }

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, Inject, Post, Req } from '@nestjs/common';
-import { AgentEndpoints, CreateJoinTokenBody, type JoinTokenCreated, type OperatorAgents } from '@robustmq/contracts';
+import { CreateJoinTokenBody, type JoinTokenCreated, type OperatorAgents } from '@robustmq/contracts';
 import { Database } from '@robustmq/db';
 import type { FastifyRequest } from 'fastify';
 import { KeyRing } from '../auth/key-ring.ts';
@@ -12,6 +12,7 @@ import { AgentPokes } from '../provisioning/agent-pokes.ts';
 import type { Settings } from '../settings.ts';
 import { SETTINGS } from '../tokens.ts';
 import { LinkCertificates } from './link-certificates.ts';
+import { operatorAgent } from './operator-agent.ts';
 
 /** An agent without a stream that polls is heard of at least this often, in milliseconds. */
 const POLL_SILENCE_MS = 15_000;
@@ -80,16 +81,11 @@ export class OperatorController {
     // what was seen before this process started says nothing about now
     const since = Math.max(this.#startedAt, Date.now() - POLL_SILENCE_MS);
     const rows = await this.#database.agents.list();
+    const releases = new Map((await this.#database.fleet.releases()).map(({ id, version }) => [id, version]));
     return {
-      items: rows.map((row) => {
-        const endpoints = AgentEndpoints.safeParse(row.endpoints);
-        return {
-          ...{ id: row.id, region: row.region, epoch: Number(row.epoch), version: row.agentVersion },
-          connected: this.#pokes.holds(row.id) || (row.lastSeenAt?.getTime() ?? 0) > since,
-          endpoints: endpoints.success ? endpoints.data : null,
-          lastSeenAt: row.lastSeenAt?.toISOString() ?? null,
-        };
-      }),
+      items: rows.map((row) =>
+        operatorAgent(row, this.#pokes.holds(row.id) || (row.lastSeenAt?.getTime() ?? 0) > since, releases),
+      ),
     };
   }
 

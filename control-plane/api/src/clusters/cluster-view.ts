@@ -75,9 +75,11 @@ function agentCondition(row: ClusterWithAgent, now: Date): Cluster['conditions']
   const silentMs = seen === null ? Infinity : now.getTime() - seen.getTime();
   if (silentMs < AGENT_UNKNOWN_MS)
     return { type: 'AgentConnected', status: 'True', reason: 'Seen', message: 'The agent is connected.', since };
-  const status = silentMs < AGENT_LOST_MS ? 'Unknown' : 'False';
+  const isLost = silentMs >= AGENT_LOST_MS;
+  const kept =
+    isLost && row.plan === 'dedicated' ? ' Its data is on that machine: it is not started on an empty disk elsewhere.' : '';
   return {
-    ...{ type: 'AgentConnected', status, reason: 'Silent', since },
-    message: 'The agent was not heard of lately; the cluster goes on serving with what it knows.',
+    ...{ type: 'AgentConnected', status: isLost ? 'False' : 'Unknown', reason: isLost ? 'AgentLost' : 'Silent', since },
+    message: `The agent was not heard of lately; the cluster goes on serving with what it knows.${kept}`,
   };
 }

@@ -7,6 +7,7 @@ import {
   PasswordVerifiers,
   Plan,
   Quotas,
+  ReleaseManifest,
   TenantId,
   TopicPolicy,
   type NamespaceSpec,
@@ -98,12 +99,19 @@ export function namespaceSpec(row: Placement): NamespaceSpec {
  * The whole desired state of one agent. A dedicated cluster that has no ports yet is left out: it was never handed over,
  * so there is nothing the agent could remove.
  */
-export function desiredState(agentId: string, version: bigint, clusters: readonly Placement[]): DesiredState {
+export function desiredState(
+  agentId: string,
+  version: bigint,
+  clusters: readonly Placement[],
+  fleet: { readonly manifest?: unknown; readonly drainPerSecond?: number | null } = {},
+): DesiredState {
   return {
     agentId,
     version: Number(version),
     namespaces: clusters
       .filter((row) => row.handedGeneration > 0 && (row.plan === 'serverless' || row.portBase !== null))
       .map(namespaceSpec),
+    ...(fleet.manifest === undefined ? {} : { release: ReleaseManifest.parse(fleet.manifest) }),
+    ...((fleet.drainPerSecond ?? null) === null ? {} : { drainPerSecond: fleet.drainPerSecond! }),
   };
 }

@@ -1,9 +1,11 @@
 import { Injectable, Inject, Logger } from '@nestjs/common';
-import { Agents, Database, type ClusterRow, type TenantTx } from '@robustmq/db';
+import { Plan } from '@robustmq/contracts';
+import { Agents, Database, Fleet, type ClusterRow, type TenantTx } from '@robustmq/db';
 import type { Settings } from '../settings.ts';
 import { SETTINGS } from '../tokens.ts';
 import { AgentPokes } from './agent-pokes.ts';
 import { finishRemoval, lockedCluster, settle, situationOf } from './cluster-situation.ts';
+import { rankAgents } from './placement.ts';
 import { nextStep, type StepKind } from './plan.ts';
 
 /** Steps of one run at most; the longest road (place, ports, hand over) has four. */
@@ -65,9 +67,11 @@ export class Reconcile {
   }
 
   async #place(tx: TenantTx, row: ClusterRow): Promise<{ row: ClusterRow; done: boolean }> {
-    const agentId = await Agents.forPlacement(tx, row.region);
-    if (agentId === undefined) return { row, done: false };
-    return { row: await tx.cluster.update({ where: { id: row.id }, data: { agentId } }), done: true };
+    const candidates = await Fleet.placeable(tx, row.region);
+    const [best] = rankAgents(candidates, Plan.parse(row.plan), new Date());
+    if (!best?.eligible) return { row, done: false };
+    this.#log.log({ clusterId: row.id, agentId: best.agentId, reasons: best.reasons }, 'cluster placed');
+    return { row: await tx.cluster.update({ where: { id: row.id }, data: { agentId: best.agentId } }), done: true };
   }
 
   async #allocatePorts(tx: TenantTx, row: ClusterRow): Promise<{ row: ClusterRow; done: boolean }> {
