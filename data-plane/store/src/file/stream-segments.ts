@@ -79,6 +79,9 @@ export class StreamSegments {
   async load(replayedFrom: number | null): Promise<void> {
     const names = await this.#world.disk.list(this.#directory);
     this.#directoryExists = names.length > 0;
+    for (const name of names) {
+      if (name !== finished(name)) await this.#world.disk.unlink(join(this.#directory, name));
+    }
     // The process before may have died between the sync of a file and that of its name.
     this.#nameUnsynced = this.#directoryExists && replayedFrom !== null;
     if (this.#nameUnsynced) this.#world.onNewDirectory();
@@ -337,25 +340,38 @@ export class StreamSegments {
     }
     return group;
   }
-  /** A new file with all that can be read of a group; null when that is nothing. */
+  /**
+   * A new file with all that can be read of a group; null when that is nothing. It gets its name when it is whole and
+   * synced: until then no write-ahead log has what it holds, so a start must not take a part of it for all.
+   */
   async #copy(group: readonly Segment[]): Promise<Segment | null> {
-    const own = await this.#create(group[0]!.base);
-    for (const source of group) {
-      let at = source.base;
-      while (at < source.part!.next) {
-        const { chunks, resumeAt } = await this.#readToCopy(source, at);
-        if (chunks.length === 0 && resumeAt === null) break;
-        if (chunks.length > 0) {
-          await this.#world.cache.use(own, (open) => this.#fill(own, open, chunks, 0, Infinity));
+    const { disk, cache } = this.#world;
+    const own = this.#segment(group[0]!.base);
+    await this.#makeDirectory();
+    await disk.unlink(own.indexPath);
+    await disk.unlink(unfinished(own.path));
+    const open: OpenSegment = { file: await disk.open(unfinished(own.path), 'create'), index: new SegmentIndex() };
+    try {
+      for (const source of group) {
+        for (let at = source.base; at < source.part!.next;) {
+          const { chunks, resumeAt } = await this.#readToCopy(source, at);
+          if (chunks.length === 0 && resumeAt === null) break;
+          if (chunks.length > 0) await this.#fill(own, open, chunks, 0, Infinity);
+          at = resumeAt ?? chunks.at(-1)!.nextOffset;
         }
-        at = resumeAt ?? chunks.at(-1)!.nextOffset;
       }
+    } catch (error) {
+      await open.file.close();
+      throw error;
     }
     if (own.sizeBytes === 0) {
-      await this.#unlink(own);
+      await open.file.close();
+      await disk.unlink(unfinished(own.path));
       return null;
     }
+    await disk.rename(unfinished(own.path), own.path);
     await this.#syncDirectory();
+    cache.put(own, open);
     return own;
   }
   async #readToCopy(source: Segment, from: number): Promise<{ chunks: readonly Chunk[]; resumeAt: number | null }> {
@@ -372,8 +388,8 @@ export class StreamSegments {
   }
 
   /**
-   * Puts what the shared logs have between the stream's own files. A crash may leave both: what an own file has whole is
-   * released, and one that was not filled goes.
+   * Puts what the shared logs have between the stream's own files. Indexes still name what was copied: that is released.
+   * An own file that damage cut short of the part it was copied from goes.
    */
   async #loadParts(parts: readonly Part[]): Promise<void> {
     if (parts.length === 0) return;
@@ -452,13 +468,15 @@ export class StreamSegments {
     await this.#world.disk.syncDirectory(this.#directory);
     this.#nameUnsynced = false;
   }
+  async #makeDirectory(): Promise<void> {
+    if (this.#directoryExists) return;
+    await this.#world.disk.makeDirectory(this.#directory);
+    this.#world.onNewDirectory();
+    this.#directoryExists = true;
+  }
   async #create(base: number): Promise<Segment> {
     const { disk, cache } = this.#world;
-    if (!this.#directoryExists) {
-      await disk.makeDirectory(this.#directory);
-      this.#world.onNewDirectory();
-      this.#directoryExists = true;
-    }
+    await this.#makeDirectory();
     const segment = this.#segment(base);
     await disk.unlink(segment.indexPath);
     const file = await disk.open(segment.path, 'create');
@@ -577,6 +595,14 @@ function* spansOf(index: SegmentIndex, from: number, bytesMax: number) {
     bytes += last.end - first.start;
     yield { first, last };
   }
+}
+
+/** The name of a segment that is being copied, and what it will be called. */
+function unfinished(path: string): string {
+  return `${path}.new`;
+}
+function finished(path: string): string {
+  return path.replace(/\.new$/, '');
 }
 
 function segmentOfPart(part: Part): Segment {
