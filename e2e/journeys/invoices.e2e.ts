@@ -19,6 +19,9 @@ interface Invoice {
 interface Usage {
   windows: { protocol: string; meter: string; start: string; quantity: string }[];
 }
+interface Profiles {
+  profiles: Record<string, { accessToken: string }>;
+}
 interface Checked {
   verified: boolean;
   firstAltered: string | null;
@@ -31,6 +34,8 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** A window closes at the end of its minute; it must be readable this much later at the latest. */
 const WINDOW_AND_DELIVERY_MS = 120_000;
+/** At 64 KiB/s, with a second's worth at once, 256 KiB take three; unhindered they take milliseconds. */
+const SLOWED_MS = 1_800;
 /** What a suspension and its end take at most from the books to the listeners. */
 const SUSPENSION_MS = 60_000;
 
@@ -79,6 +84,15 @@ async function kafkaRefusal(cluster: TestCluster): Promise<string | null> {
   } finally {
     await admin.disconnect();
   }
+}
+
+/** How long a stock client takes to have 256 KiB acknowledged, in milliseconds. */
+async function uploadMs(cluster: TestCluster): Promise<number> {
+  const client = await mqttOf(cluster);
+  const startedMs = Date.now();
+  for (let n = 0; n < 16; n++) await client.publishAsync(`upload/${n}`, Buffer.alloc(16_384), { qos: 1 });
+  await client.endAsync();
+  return Date.now() - startedMs;
 }
 
 /** A month of one customer, fast-forwarded: clients, usage, invoice, proof, arrears, suspension, payment. */
@@ -177,6 +191,30 @@ describe('invoices', () => {
     expect(report.verified).toBe(false);
     expect(report.firstAltered).toContain(`${altered.meter} of cluster ${cluster.id}`);
     expect(report.firstAltered).toContain(`position ${altered.seq}`);
+  });
+
+  it('of a month over budget slow stock clients down where the tenant said so, and only there, until the budget goes', async () => {
+    // a fee is spent by the second: the sandbox's own time makes the budget overspent at once
+    const { accessToken } = (JSON.parse(readFileSync(cloud.env['ROBUSTMQ_CONFIG']!, 'utf8')) as Profiles).profiles[
+      profile
+    ]!;
+    const patched = await fetch(`${cloud.url}/v1/tenants/${tenantId}/subscription`, {
+      method: 'PATCH',
+      headers: { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ support: 'business' }),
+    });
+    expect(patched.status).toBe(200);
+    await clock(monthEnd(usedAt) + 2 * DAY_MS + 3 * HOUR_MS);
+    const spared = await newCluster(cloud, profile);
+    const budget = await ctl<{ id: string; alerts: { action: string }[] }>(
+      ...['budget', 'create', 'tight', '--amount', '0.01', '--at', '100:throttle', '--sacrifice', cluster.name],
+    );
+    expect(budget.alerts).toMatchObject([{ action: 'throttle' }]);
+    await eventually('the client is slowed down', SUSPENSION_MS, async () => (await uploadMs(cluster)) > SLOWED_MS);
+    expect(await uploadMs(spared)).toBeLessThan(SLOWED_MS);
+    expect((await connack(cluster)).code).toBe(0); // slowed down, never cut
+    await ctl('budget', 'delete', 'tight');
+    await eventually('it is free again', SUSPENSION_MS, async () => (await uploadMs(cluster)) < SLOWED_MS);
   });
 
   it('left unpaid stop growth, then close the cluster to clients with the reason; paid, it is open again', async () => {

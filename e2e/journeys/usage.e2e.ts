@@ -9,6 +9,10 @@ interface Usage {
   windows: { clusterId: string; protocol: string; meter: string; start: string; quantity: string }[];
   totals: Record<string, string>;
 }
+interface Breakdown {
+  items: { protocol: string; meter: string; name: string | null; quantity: string }[];
+  totals: Record<string, string>;
+}
 interface Preview {
   lines: { meter: string; quantity: string; amount: { amount: string; currency: string } }[];
   total: { amount: string; currency: string };
@@ -101,6 +105,43 @@ describe('usage', () => {
     expect(report.totals['messages_in']).toBe(String(wanted.mqttIn + wanted.kafkaIn));
     expect(Number(report.totals['connection_seconds'])).toBeGreaterThan(0);
     expect(Number(report.totals['stored_byte_seconds'])).toBeGreaterThan(0);
+  });
+
+  it('is told by credential and by topic prefix, to the last byte, and by month', async () => {
+    const whole = await usage();
+    const hourly = await cloud.ctl<Usage>(
+      'usage',
+      '--cluster',
+      cluster.name,
+      '--granularity',
+      'month',
+      '--profile',
+      profile,
+    );
+    for (const meter of ['messages_in', 'messages_out', 'ingress_bytes', 'egress_bytes'])
+      expect(hourly.totals[meter], meter).toBe(whole.totals[meter]);
+    const by = (what: string) =>
+      cloud.ctl<Breakdown>('usage', '--cluster', cluster.name, '--by', what, '--profile', profile);
+    const sumOf = (rows: Breakdown['items'], meter: string) =>
+      rows.filter((row) => row.meter === meter).reduce((total, row) => total + Number(row.quantity), 0);
+    const credentials = await by('credential');
+    const topics = await by('topic-prefix');
+    for (const meter of ['messages_in', 'messages_out', 'ingress_bytes', 'egress_bytes'])
+      for (const { items, totals } of [credentials, topics]) {
+        expect(String(sumOf(items, meter)), meter).toBe(whole.totals[meter]);
+        expect(totals[meter]).toBe(whole.totals[meter]);
+      }
+    // one credential did it all, over both protocols: nothing is left without a name
+    const name = cluster.username.split('@')[0];
+    for (const row of credentials.items.filter(({ meter }) => meter !== 'connection_seconds'))
+      expect(row.name, row.meter).toBe(name);
+    expect(topics.items.every((row) => row.meter === 'connection_seconds' || row.name !== null)).toBe(true);
+    const inOf = (prefix: string) =>
+      topics.items.find((row) => row.protocol === 'mqtt' && row.meter === 'messages_in' && row.name === prefix)
+        ?.quantity;
+    expect([inOf('load'), inOf('elsewhere')]).toEqual(['150', '150']);
+    const wrong = await cloud.tryCtl('usage', '--by', 'credential', '--meter', 'bytes', '--profile', profile);
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('There is no meter "bytes"') as string });
   });
 
   it('makes a bill preview whose lines add up to its total', async () => {

@@ -3,6 +3,7 @@ import type { Invoice, InvoiceLine } from '@robustmq/contracts';
 import { describe, expect, it } from 'vitest';
 import { csvField, invoiceCsv } from './invoice-csv.ts';
 import { amountText } from './amount-text.ts';
+import { written } from './invoice-font.ts';
 import { invoicePdf } from './invoice-pdf.ts';
 import { SELLER } from './testing/harness.ts';
 
@@ -72,6 +73,19 @@ describe('PDF', () => {
     ['0', 'USD', '0.00'],
   ])('shows %s %s as %s', (amount, currency, text) => {
     expect(amountText(amount, currency)).toBe(text);
+  });
+
+  it('writes names of all scripts with a font of the machine, and says ? only where there is none', () => {
+    expect(written('Ännchen & Söhne – 5 €', '-Bold')).toEqual({
+      text: 'Ännchen & Söhne – 5 €',
+      font: 'Helvetica-Bold',
+    });
+    expect(written('turned \u202e around').text).toBe('turned  around');
+    const cyrillic = written('Обмін');
+    expect(cyrillic).toEqual(
+      cyrillic.font === 'Helvetica' ? { text: '?????', font: 'Helvetica' } : { text: 'Обмін', font: cyrillic.font },
+    );
+    expect(written('Обмін', '', import.meta.filename)).toEqual({ text: 'Обмін', font: import.meta.filename });
   });
 
   it.each(['a4', 'letter'] as const)('is made on %s, also with many pages and odd text', async (paper) => {

@@ -1,6 +1,7 @@
 import PDFDocument from 'pdfkit';
 import type { Invoice, InvoiceLine, Party } from '@robustmq/contracts';
 import { amountText } from './amount-text.ts';
+import { written } from './invoice-font.ts';
 
 export type Paper = 'a4' | 'letter';
 type Pdf = InstanceType<typeof PDFDocument>;
@@ -15,9 +16,6 @@ const FOOT = 24;
 
 const dateText = (iso: string): string =>
   new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date(iso));
-/** The built-in fonts have Latin characters; others would come out as wrong ones, so they are shown as missing. */
-const latin = (text: string): string =>
-  text.replaceAll(/[^\u0020-\u007e\u00a0-\u00ff\u2013\u2014\u2018\u2019\u201c\u201d\u20ac]/g, '?');
 
 /** Columns of the table of lines: where each begins and how wide it is, of the usable width. */
 function columnsOf(doc: Pdf) {
@@ -32,11 +30,13 @@ function logo(doc: Pdf, name: string): void {
   for (const [index, length] of [18, 12, 18].entries())
     doc.roundedRect(MARGIN + 6, MARGIN + 7 + index * 6, length, 3, 1.5).fill('#ffffff');
   doc.restore();
+  const { text, font } = written(name, '-Bold');
+  const { at } = columnsOf(doc);
   doc
-    .font('Helvetica-Bold')
+    .font(font)
     .fontSize(15)
     .fillColor(INK)
-    .text(latin(name), MARGIN + 40, MARGIN + 8, { lineBreak: false });
+    .text(text, MARGIN + 40, MARGIN + 8, { width: at[1] - MARGIN - 52, height: 38, ellipsis: true });
 }
 
 function party(doc: Pdf, title: string, who: Party, x: number, y: number, width: number): number {
@@ -48,8 +48,9 @@ function party(doc: Pdf, title: string, who: Party, x: number, y: number, width:
   const lines = [who.name, ...who.address, who.taxId === '' ? '' : `Tax ID: ${who.taxId}`, who.email].filter(
     (one) => one !== '',
   );
-  doc.font('Helvetica').fontSize(9.5).fillColor(INK);
-  doc.text(lines.map(latin).join('\n') || '-', x, y + 13, { width, lineGap: 1.5 });
+  const { text, font } = written(lines.join('\n'));
+  doc.font(font).fontSize(9.5).fillColor(INK);
+  doc.text(text || '-', x, y + 13, { width, lineGap: 1.5 });
   return doc.y;
 }
 
@@ -58,7 +59,7 @@ function facts(doc: Pdf, invoice: Invoice): void {
   const rows: [string, string][] = [
     [invoice.kind === 'credit_note' ? 'Credit note' : 'Invoice', invoice.number ?? 'Draft'],
     ['Date of issue', invoice.issuedAt === null ? 'not issued' : dateText(invoice.issuedAt)],
-    ['Due', invoice.dueAt === null ? '-' : dateText(invoice.dueAt)],
+    ['Due', invoice.dueAt === null || invoice.kind === 'credit_note' ? '-' : dateText(invoice.dueAt)],
     ['Service period', `${dateText(invoice.periodFrom)} - ${lastDay(invoice.periodTo)}`],
     ['Status', invoice.status.replace('_', ' ')],
   ];
@@ -100,8 +101,8 @@ const quantityText = (text: string): string =>
 function tableRow(doc: Pdf, line: InvoiceLine): void {
   const { left, right, at } = columnsOf(doc);
   const width = at[1] - at[0] - 12;
-  const description = latin(line.description);
-  doc.font('Helvetica').fontSize(9.5);
+  const { text: description, font } = written(line.description);
+  doc.font(font).fontSize(9.5);
   const height = Math.max(doc.heightOfString(description, { width }) + 14, 28);
   if (doc.y + height > doc.page.height - MARGIN - FOOT) {
     doc.addPage();
@@ -111,6 +112,7 @@ function tableRow(doc: Pdf, line: InvoiceLine): void {
   const y = doc.y;
   doc.fillColor(INK).text(description, at[0], y, { width });
   doc
+    .font('Helvetica')
     .fontSize(8)
     .fillColor(MUTED)
     .text(`${dateText(line.serviceFrom)} - ${lastDay(line.serviceTo)} UTC`, at[0], doc.y + 1, { width });
@@ -177,10 +179,11 @@ function feet(doc: Pdf, invoice: Invoice): void {
     // text below the bottom margin would begin a page of its own
     doc.page.margins.bottom = 0;
     const y = doc.page.height - MARGIN - 8;
-    doc.font('Helvetica').fontSize(8).fillColor(MUTED);
+    doc.fontSize(8).fillColor(MUTED);
     const seller = [invoice.seller.name, invoice.seller.taxId].filter((one) => one !== '').join(' · ');
-    doc.text(latin(seller), left, y, { width, lineBreak: false });
-    doc.text(`${invoice.number ?? 'Draft'} - page ${page - start + 1} of ${count}`, left, y, {
+    const { text, font } = written(seller);
+    doc.font(font).text(text, left, y, { width: width * 0.7, height: 10, ellipsis: true });
+    doc.font('Helvetica').text(`${invoice.number ?? 'Draft'} - page ${page - start + 1} of ${count}`, left, y, {
       width,
       align: 'right',
       lineBreak: false,

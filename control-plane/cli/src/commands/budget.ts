@@ -105,7 +105,15 @@ async function costs(context: Context): Promise<void> {
       ],
       view.byCluster,
     );
-    return `${head}\n${clusters}${view.reasons.map((one) => `${one.text}: ${moneyOf(one.from)} -> ${moneyOf(one.to)}\n`).join('')}`;
+    const meters = tableOf(
+      [
+        { heading: 'METER', value: (one) => one.meter ?? 'fees and discounts' },
+        { heading: 'COST', value: (one) => moneyOf(one.amount) },
+      ],
+      view.byMeter,
+    );
+    const moved = view.reasons.map((one) => `  ${one.text}: ${moneyOf(one.from)} -> ${moneyOf(one.to)}\n`).join('');
+    return `${head}\n${clusters}\n${meters}${moved === '' ? '' : `\nWhy the bill moves (last month -> expected):\n${moved}`}`;
   });
 }
 

@@ -1,6 +1,6 @@
 import type { FakeTenant } from './fake-state.ts';
 
-const STEP_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
+const STEP_MS = { minute: 60_000, hour: 3_600_000, day: 86_400_000, month: 30 * 86_400_000 } as const;
 const WINDOWS_MAX = 300;
 const METER_PER_STEP = {
   messages_in: 1_200,
