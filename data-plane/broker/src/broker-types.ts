@@ -8,6 +8,7 @@ import type {
   TopicCompression,
 } from '@robustmq/meta';
 import type { StreamTierReport } from '@robustmq/journal';
+import type { AclRule } from '@robustmq/meta';
 import type { ListenerInfo } from '@robustmq/wire';
 import type { HttpVerdict } from './http-authentication.ts';
 import type { Message, QoS } from './message.ts';
@@ -163,6 +164,8 @@ export interface Namespace {
   openSession(request: OpenSession): { session: Session; present: boolean } | Refusal;
   /** Durable state of a protocol under a name of its own; the same object for the same `kind` (1 to 64 letters, `-`). */
   keyed(kind: string): KeyedStore;
+  /** Rules and users that clients make over their protocol; absent = they cannot. */
+  readonly delegated?: Delegated;
   /**
    * A protocol saw a delivery take `latencyMs` (fractions count) from publish to written. Call it for those over
    * `settings.mqtt.slowSubscriber.thresholdMs`; what inboxes hand out late the broker notices itself.
@@ -188,6 +191,32 @@ export interface KeyedStore {
   /** `value` is copied. */
   set(key: string, value: Buffer): Commit;
   delete(key: string): Commit;
+}
+
+/**
+ * What whoever may alter the cluster makes over a protocol (Kafka's CreateAcls, AlterUserScramCredentials): durable, beside
+ * what the cluster's owner has set, and in force on every protocol. A string is a sentence about why not.
+ */
+export interface Delegated {
+  /** Whether a rule of the owner lets the connection do this; what holds where no rule matches does not count. */
+  mayChange(connection: Connection): boolean;
+  /** The rules made this way that count now. */
+  rules(): readonly AclRule[];
+  /** Replaces the one of the same id. The caller has asked `mayChange`. */
+  addRule(rule: AclRule, by: Connection): Commit | string;
+  /** null = there is none. */
+  removeRule(id: string): Commit | null;
+  /** All who may come in with a password, the owner's too. */
+  users(): readonly DelegatedUser[];
+  putUser(name: string, mechanism: ScramMechanism, verifier: ScramVerifier, by: Connection): Commit | string;
+  /** null = there is none that was made this way. */
+  removeUser(name: string, mechanism: ScramMechanism, by: Connection): Commit | null;
+}
+export interface DelegatedUser {
+  readonly name: string;
+  /** Set by the cluster's owner: only the owner changes it. */
+  readonly isOwners: boolean;
+  readonly iterations: Readonly<Partial<Record<ScramMechanism, number>>>;
 }
 
 export interface PublishOutcome {

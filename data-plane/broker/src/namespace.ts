@@ -11,6 +11,7 @@ import type { Runtime } from '@robustmq/wire';
 import { prove, type AdmissionNamespace } from './admission.ts';
 import { Authenticator, type Proven } from './authenticator.ts';
 import { Authorization } from './authorization.ts';
+import { DelegatedAccess } from './delegated-access.ts';
 import { Bans, type Ban } from './bans.ts';
 import { NamespaceThrottle, type NodeThrottle } from './byte-rate.ts';
 import type { BatchSealer } from './batch-sealer.ts';
@@ -109,6 +110,7 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   readonly sessions: Sessions;
   settings: NamespaceSettings;
   readonly authorization = new Authorization();
+  readonly delegated: DelegatedAccess;
   readonly bans: Bans;
   readonly delayed: DelayedMessages;
   readonly slow = new SlowSubscribers();
@@ -150,6 +152,12 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     this.connections = new Connections(this, this.usage, parts.runtime, this.#throttle, this.authorization);
     this.#keyed = own.keyed;
     this.bans = new Bans(own.keyed.store('$bans'));
+    this.delegated = new DelegatedAccess(
+      (kind) => own.keyed.store(kind),
+      parts.runtime,
+      () => ({ acl: this.settings.acl, credentials: this.#record.credentials }),
+      () => (this.record = this.#record),
+    );
     this.offsets = own.offsets;
     this.retained = own.retained;
     this.wills = own.wills;
@@ -219,7 +227,8 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     const credentials = this.#credentials;
     this.#record = record;
     this.settings = record.settings ?? DEFAULT_SETTINGS;
-    this.#credentials = new Map(record.credentials.map((credential) => [credential.name, credential]));
+    const all = [...this.delegated.credentials(), ...record.credentials];
+    this.#credentials = new Map(all.map((credential) => [credential.name, credential]));
     this.#authenticator = this.#makeAuthenticator();
     this.#http = this.#makeHttp(before);
     const { acl, blacklist, mqtt } = this.settings;
@@ -228,7 +237,8 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
       this.rewriter = new TopicRewriter(mqtt.rewrite);
       this.index.invalidateAll();
     }
-    if (this.authorization.apply(acl)) this.index.invalidateAll();
+    const rules = [...acl.rules, ...this.delegated.rules()];
+    if (this.authorization.apply({ ...acl, rules })) this.index.invalidateAll();
     const isListChanged = this.bans.apply(blacklist);
     const why = this.#suspended;
     if (why !== null) this.connections.disconnect('suspended', () => true, why);

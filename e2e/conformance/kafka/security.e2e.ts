@@ -1,5 +1,14 @@
-import { createHmac } from 'node:crypto';
-import { Kafka, logLevel, type SASLOptions } from 'kafkajs';
+import { createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
+import { alterUserScramCredentialsV0, Connection } from '@platformatic/kafka';
+import {
+  AclOperationTypes,
+  AclPermissionTypes,
+  AclResourceTypes,
+  Kafka,
+  logLevel,
+  ResourcePatternTypes,
+  type SASLOptions,
+} from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually, sleep } from '../../support/process.ts';
 import { PASSWORD, StandaloneNode, USER } from './standalone-node.ts';
@@ -27,6 +36,7 @@ describe('who may come in, and what they may do', () => {
         rules: [
           { id: 'dev', effect: 'allow', principal: USER, pattern: '*', actions: ['all'] },
           { id: 'dev-group', effect: 'allow', principal: USER, resource: 'group', pattern: '*', actions: ['all'] },
+          { id: 'dev-cluster', effect: 'allow', principal: USER, resource: 'cluster', pattern: '*', actions: ['all'] },
           { id: 'joe', effect: 'allow', principal: 'joe', pattern: 'open.', patternType: 'prefix', actions: ['all'] },
           { id: 'joe-group', effect: 'allow', principal: 'joe', resource: 'group', pattern: 'joe', actions: ['all'] },
         ],
@@ -96,5 +106,63 @@ describe('who may come in, and what they may do', () => {
     await eventually('a record after the token ran out', 60_000, () => seen.includes('later'));
     expect(crashes).toBe(0);
     await consumer.disconnect();
+  });
+
+  it('rules that kafkajs makes hold for whom they name, and no longer when it deletes them', async () => {
+    const owner = kafkaAs({ mechanism: 'plain', username: USER, password: PASSWORD }).admin();
+    const joe = kafkaAs(bearer('joe'));
+    await owner.connect();
+    await owner.createTopics({ topics: [{ topic: 'granted' }] });
+    const producer = joe.producer();
+    await producer.connect();
+    const send = () => producer.send({ topic: 'granted', messages: [{ value: 'x' }] });
+    await expect(send()).rejects.toThrow(/authorized/i);
+    const acl = {
+      resourceType: AclResourceTypes.TOPIC,
+      resourceName: 'granted',
+      resourcePatternType: ResourcePatternTypes.LITERAL,
+      principal: 'User:joe',
+      host: '*',
+      operation: AclOperationTypes.WRITE,
+      permissionType: AclPermissionTypes.ALLOW,
+    };
+    await owner.createAcls({ acl: [acl] });
+    await send();
+    const { resources } = await owner.describeAcls({ ...acl, permissionType: AclPermissionTypes.ANY });
+    expect(resources).toMatchObject([{ resourceName: 'granted', acls: [{ principal: 'User:joe', host: '*' }] }]);
+    const { filterResponses } = await owner.deleteAcls({ filters: [acl] });
+    expect(filterResponses[0]!.matchingAcls).toHaveLength(1);
+    await expect(send()).rejects.toThrow(/authorized/i);
+    await owner.disconnect();
+    const admin = joe.admin();
+    await admin.connect();
+    await expect(admin.createAcls({ acl: [acl] })).rejects.toThrow(/authorization failed/i);
+    await admin.disconnect();
+    await producer.disconnect();
+  });
+
+  it('a SCRAM user made with @platformatic/kafka comes in with kafkajs, until it is removed', async () => {
+    const salt = randomBytes(16);
+    const saltedPassword = pbkdf2Sync('made-secret', salt, 4096, 32, 'sha256');
+    const connection = new Connection('e2e', {
+      sasl: { mechanism: 'SCRAM-SHA-256', username: USER, password: PASSWORD },
+    });
+    await connection.connect('127.0.0.1', node.port);
+    const { async: alter } = alterUserScramCredentialsV0.api;
+    const user = { name: 'made', mechanism: 1, iterations: 4096, salt, saltedPassword };
+    expect((await alter(connection, [], [user])).results).toMatchObject([{ user: 'made', errorCode: 0 }]);
+    const login: SASLOptions = { mechanism: 'scram-sha-256', username: 'made', password: 'made-secret' };
+    const admin = kafkaAs(login).admin();
+    await admin.connect();
+    expect(await admin.listTopics()).toEqual([]);
+    await admin.disconnect();
+    const plain = kafkaAs({ mechanism: 'plain', username: 'made', password: 'made-secret' }).admin();
+    await expect(plain.connect()).rejects.toThrow(/password/);
+    await plain.disconnect();
+    await alter(connection, [{ name: 'made', mechanism: 1 }], []);
+    await connection.close();
+    const gone = kafkaAs(login).admin();
+    await expect(gone.connect()).rejects.toThrow(/password/);
+    await gone.disconnect();
   });
 });

@@ -25,13 +25,8 @@ import { handleOffsetCommit, handleOffsetDelete, handleOffsetFetch } from './han
 import { handleProduce } from './handlers/produce.ts';
 import { handleAlterClientQuotas, handleDescribeClientQuotas } from './handlers/quotas.ts';
 import { handleSaslAuthenticate, handleSaslHandshake } from './handlers/sasl.ts';
-import {
-  handleAlterUserScramCredentials,
-  handleCreateAcls,
-  handleDeleteAcls,
-  handleDescribeAcls,
-  handleDescribeUserScramCredentials,
-} from './handlers/security.ts';
+import { handleAlterUserScramCredentials, handleDescribeUserScramCredentials } from './handlers/scram-users.ts';
+import { handleCreateAcls, handleDeleteAcls, handleDescribeAcls } from './handlers/security.ts';
 import { handleCreateTopics, handleDeleteTopics } from './handlers/topics.ts';
 import {
   handleDescribeProducers,

@@ -1,5 +1,6 @@
 import {
   type AbortedTransaction,
+  type AclRule,
   type Admission,
   type AdmitRequest,
   type Broker,
@@ -10,6 +11,8 @@ import {
   type ConnectionInfo,
   type CreateTopic,
   DEFAULT_SETTINGS,
+  type Delegated,
+  type DelegatedUser,
   type GroupOffsets,
   type KeyedStore,
   type Namespace,
@@ -105,6 +108,7 @@ export class MemoryNamespace implements Namespace {
   /** `action resource name` that nobody may do. */
   readonly denied = new Set<string>();
   settings: NamespaceSettings = DEFAULT_SETTINGS;
+  delegated?: MemoryDelegated;
   readonly #keyed = new Map<string, MemoryKeyed>();
   /** Refuses further connections. */
   full: RefusalCode | null = null;
@@ -161,6 +165,54 @@ export class MemoryNamespace implements Namespace {
     if (this.manual) this.#unsettled.push(settle);
     else settle();
     return commit as unknown as Commit;
+  }
+}
+
+/** What clients may make: rules and users in memory, with nobody asked. */
+export class MemoryDelegated implements Delegated {
+  readonly made = new Map<string, AclRule>();
+  readonly verifiers = new Map<string, ScramVerifier>();
+  /** Who may. */
+  principals = new Set<string>(['anonymous']);
+  /** Names the owner has. */
+  owners = new Set<string>();
+  full: string | null = null;
+  /** What commits settle with. */
+  fails: Error | null = null;
+
+  mayChange({ info }: Connection): boolean {
+    return this.principals.has(info.principal);
+  }
+  rules(): readonly AclRule[] {
+    return [...this.made.values()];
+  }
+  addRule(rule: AclRule): Commit | string {
+    if (this.full !== null) return this.full;
+    this.made.set(rule.id, rule);
+    return settled(this.fails);
+  }
+  removeRule(id: string): Commit | null {
+    return this.made.delete(id) ? settled(this.fails) : null;
+  }
+  users(): readonly DelegatedUser[] {
+    const names = new Set([...this.verifiers.keys()].map((key) => key.slice(key.indexOf(' ') + 1)));
+    const own = [...this.owners].map((name) => ({ name, isOwners: true, iterations: { 'SCRAM-SHA-256': 4096 } }));
+    const made = [...names].map((name) => {
+      const of = (mechanism: ScramMechanism): Record<string, number> => {
+        const verifier = this.verifiers.get(`${mechanism} ${name}`);
+        return verifier === undefined ? {} : { [mechanism]: verifier.iterations };
+      };
+      return { name, isOwners: false, iterations: { ...of('SCRAM-SHA-256'), ...of('SCRAM-SHA-512') } };
+    });
+    return [...own, ...made];
+  }
+  putUser(name: string, mechanism: ScramMechanism, verifier: ScramVerifier): Commit | string {
+    if (this.full !== null) return this.full;
+    this.verifiers.set(`${mechanism} ${name}`, verifier);
+    return settled(this.fails);
+  }
+  removeUser(name: string, mechanism: ScramMechanism): Commit | null {
+    return this.verifiers.delete(`${mechanism} ${name}`) ? settled(this.fails) : null;
   }
 }
 
