@@ -34,6 +34,7 @@ import { ClustersController } from './clusters/clusters-controller.ts';
 import { CredentialsController } from './clusters/credentials-controller.ts';
 import { LiveController } from './clusters/live-controller.ts';
 import { TierForecastController } from './clusters/tier-forecast-controller.ts';
+import { QuotasController } from './clusters/quotas-controller.ts';
 import { SettingsController } from './clusters/settings-controller.ts';
 import { SettingsWriter } from './clusters/settings-writer.ts';
 import { TestRecordsController } from './clusters/test-records-controller.ts';
@@ -82,6 +83,7 @@ const CONTROLLERS: Type[] = [
   AuditController,
   ClustersController,
   ClusterLifeController,
+  QuotasController,
   CredentialsController,
   TopicsController,
   TestRecordsController,

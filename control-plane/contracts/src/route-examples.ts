@@ -47,6 +47,8 @@ export const ROUTE_EXAMPLES: Partial<Record<RouteName, RouteExample>> = {
   createApiKey: { body: { name: 'deploy', role: 'developer' } },
   createCluster: { body: { name: 'orders', plan: 'serverless', region: 'local' } },
   planCluster: { body: { name: 'orders', plan: 'dedicated' } },
+  planClusterChange: { body: { plan: 'dedicated' } },
+  setSoftLimits: { body: { connectionsMax: 1_000 } },
   updateCluster: { body: { labels: { team: 'billing', environment: 'production' } } },
   createCredential: { body: { name: 'sensor-1' } },
   createTopic: { body: { name: 'orders.created', partitions: 3, cleanup: 'delete', tier: { coldAfterMs: 3_600_000 } } },

@@ -1,5 +1,5 @@
 import { Controller } from '@nestjs/common';
-import { DEFAULT_QUOTAS, Plan, Quotas, type UpdateClusterBody } from '@robustmq/contracts';
+import { Plan, Quotas, type UpdateClusterBody } from '@robustmq/contracts';
 import { Agents, Database, isUniqueViolation, WorkQueue, type ClusterRow, type TenantTx } from '@robustmq/db';
 import { InvoicesController } from '../billing/invoices-controller.ts';
 import { refuseGrowth } from '../billing/standing.ts';
@@ -12,6 +12,8 @@ import { TenantWrite } from '../http/tenant-write.ts';
 import { lockedCluster, settle } from '../provisioning/cluster-situation.ts';
 import { allowedIn, type ClusterAction } from '../provisioning/plan.ts';
 import { Provisioner } from '../provisioning/provisioner.ts';
+import { existingCluster } from './cluster-change.ts';
+import { effectiveQuotas, tenantOverrides, usedOf } from './cluster-quotas.ts';
 import { clusterView } from './cluster-view.ts';
 import { CLUSTERS_MAX, mayCreate } from './clusters-controller.ts';
 
@@ -37,17 +39,37 @@ export class ClusterLifeController {
 
   @Route('planCluster')
   async plan(@Input() { params, body }: RouteInput<'planCluster'>): Promise<RouteOutput<'planCluster'>> {
-    const used = await this.#database.withTenant(params.tenantId, async (tx) => {
+    const planned = await this.#database.withTenant(params.tenantId, async (tx) => {
       const same = await tx.cluster.count({ where: { name: body.name, phase: { not: 'Deleted' } } });
       if (same > 0) throw nameTaken(body.name);
-      return mayCreate(tx, body.region);
+      const used = await mayCreate(tx, body.region);
+      return { used, quotas: effectiveQuotas(body.plan, await tenantOverrides(tx), {}) };
     });
-    // a price list that cannot be had does not make the cluster impossible
-    const list = await this.#billing.prices().catch(() => ({ items: [] }));
+    const { used, quotas } = planned;
     return {
-      ...{ plan: body.plan, quotas: DEFAULT_QUOTAS[body.plan], clusters: { used, max: CLUSTERS_MAX } },
-      prices: list.items.filter((price) => price.plan === body.plan),
+      ...{ plan: body.plan, quotas, clusters: { used, max: CLUSTERS_MAX } },
+      prices: await this.#prices(body.plan),
     };
+  }
+
+  @Route('planClusterChange')
+  async planChange(
+    @Input() { params, body }: RouteInput<'planClusterChange'>,
+  ): Promise<RouteOutput<'planClusterChange'>> {
+    const planned = await this.#database.withTenant(params.tenantId, async (tx) => {
+      const row = await existingCluster(tx, params.clusterId);
+      const then = effectiveQuotas(body.plan, await tenantOverrides(tx), row.quotaOverrides);
+      const misfits = row.plan === body.plan ? [] : await misfitsOf(tx, row, then);
+      return { from: Plan.parse(row.plan), quotas: { now: Quotas.parse(row.quotas), then }, misfits };
+    });
+    const fits = planned.misfits.length === 0;
+    return { ...planned, to: body.plan, fits, prices: await this.#prices(body.plan) };
+  }
+
+  /** A price list that cannot be had does not make a cluster impossible. */
+  async #prices(plan: Plan) {
+    const list = await this.#billing.prices().catch(() => ({ items: [] }));
+    return list.items.filter((price) => price.plan === plan);
   }
 
   @Route('updateCluster')
@@ -149,20 +171,25 @@ const nameTaken = (name?: string): ProblemError =>
 async function planChange(tx: TenantTx, row: ClusterRow, { plan }: UpdateClusterBody): Promise<Data> {
   if (plan === undefined || plan === row.plan) return {};
   if (row.plan === 'serverless') await refuseGrowth(tx);
-  const quotas = Quotas.parse({ ...DEFAULT_QUOTAS[Plan.parse(plan)], ...(row.quotaOverrides as object) });
-  const topics = await tx.topicObservation.findMany({ where: { clusterId: row.id } });
-  const stored = Number(topics.reduce((sum, topic) => sum + topic.storedBytes, 0n));
-  const used: Partial<Quotas> = {
-    topicsMax: topics.length,
-    partitionsMax: topics.reduce((sum, topic) => sum + topic.partitions, 0),
-    ...{ storageBytesMax: stored, connectionsMax: row.connections },
-  };
-  const misfits = (Object.entries(used) as [keyof Quotas, number][])
-    .filter(([name, value]) => value > quotas[name])
-    .map(([name, value]) => ({ pointer: `/quotas/${name}`, detail: `${value} in use, ${quotas[name]} allowed` }));
-  if (stored > 0) misfits.push({ pointer: '/plan', detail: `${stored} stored bytes would stay on the old node` });
+  const quotas = effectiveQuotas(Plan.parse(plan), await tenantOverrides(tx), row.quotaOverrides);
+  const misfits = await misfitsOf(tx, row, quotas);
   if (misfits.length > 0)
     throw new ProblemError('conflict', { detail: `The cluster does not fit the plan ${plan}.`, errors: misfits });
   if (plan === 'serverless') await Agents.freePorts(tx, row.id);
   return { plan, quotas, portBase: null, observedGeneration: 0, endpointsReachable: false };
+}
+
+/** What of a cluster would not fit other quotas, and what would stay on its node. */
+async function misfitsOf(
+  tx: TenantTx,
+  row: ClusterRow,
+  quotas: Quotas,
+): Promise<{ pointer: string; detail: string }[]> {
+  const used = await usedOf(tx, row);
+  const misfits = (Object.entries(used) as [keyof Quotas, number][])
+    .filter(([name, value]) => value > quotas[name])
+    .map(([name, value]) => ({ pointer: `/quotas/${name}`, detail: `${value} in use, ${quotas[name]} allowed` }));
+  const stored = used.storageBytesMax ?? 0;
+  if (stored > 0) misfits.push({ pointer: '/plan', detail: `${stored} stored bytes would stay on the old node` });
+  return misfits;
 }

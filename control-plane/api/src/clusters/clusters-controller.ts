@@ -1,5 +1,5 @@
 import { Controller } from '@nestjs/common';
-import { DEFAULT_QUOTAS, Plan, RESTORE_DAYS } from '@robustmq/contracts';
+import { Plan, RESTORE_DAYS } from '@robustmq/contracts';
 import { Agents, Database, isUniqueViolation, WorkQueue, type TenantTx } from '@robustmq/db';
 import { refuseGrowth } from '../billing/standing.ts';
 import { pageOf, readCursor } from '../http/cursor.ts';
@@ -10,6 +10,7 @@ import { TenantWrite } from '../http/tenant-write.ts';
 import { lockedCluster, settle } from '../provisioning/cluster-situation.ts';
 import { Provisioner } from '../provisioning/provisioner.ts';
 import { newClusterKey } from './cluster-change.ts';
+import { effectiveQuotas, tenantOverrides } from './cluster-quotas.ts';
 import { clusterView } from './cluster-view.ts';
 
 /** Clusters one tenant may have. */
@@ -81,9 +82,10 @@ export class ClustersController {
         // counted under a lock: two creates at once cannot both take the last place
         await tx.$queryRaw`SELECT 1 FROM tenants WHERE id = ${tenantId}::uuid FOR UPDATE`;
         await mayCreate(tx, region);
+        const quotas = effectiveQuotas(plan, await tenantOverrides(tx), {});
         const made = await tx.cluster.create({
           data: {
-            ...{ tenantId, name, key: newClusterKey(name), plan, region, quotas: DEFAULT_QUOTAS[plan] },
+            ...{ tenantId, name, key: newClusterKey(name), plan, region, quotas },
             ...{ labels, deletionProtection },
           },
         });

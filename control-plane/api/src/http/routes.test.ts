@@ -99,14 +99,19 @@ describe('every route of the contract', () => {
         return match ? match[2]!.split(', ').map((method) => `${method} ${match[1]}`) : [];
       })
       .filter((one) => !one.startsWith('HEAD ') && !wanted.includes(one));
-    expect(extra.sort()).toEqual([
-      ...['GET /v1/openapi.json', 'GET /v1/operator/agents', 'GET /v1/operator/billing/:report|:action'],
-      ...FLEET_ROUTES,
-      'GET /v1/operator/mails',
-      ...['POST /v1/operator/billing/:report|:action', 'POST /v1/operator/join-tokens'],
-      'POST /v1/operator/link-certificate/rotate',
-      ...['POST /v1/operator/tenants/:tenantId/sso-domains/:domain/approve', 'POST /v1/webhooks/stripe'],
-    ].sort());
+    expect(extra.sort()).toEqual(
+      [
+        ...['GET /v1/openapi.json', 'GET /v1/operator/agents', 'GET /v1/operator/billing/:report|:action'],
+        ...FLEET_ROUTES,
+        'GET /v1/operator/mails',
+        'GET /v1/operator/tenants/:tenantId/quota-overrides',
+        ...['POST /v1/operator/billing/:report|:action', 'POST /v1/operator/join-tokens'],
+        'POST /v1/operator/link-certificate/rotate',
+        ...['POST /v1/operator/tenants/:tenantId/sso-domains/:domain/approve', 'POST /v1/webhooks/stripe'],
+        'PUT /v1/operator/tenants/:tenantId/clusters/:clusterId/quota-overrides',
+        'PUT /v1/operator/tenants/:tenantId/quota-overrides',
+      ].sort(),
+    );
   });
 
   it.each(routes.filter(([, route]) => route.access !== 'public'))('%s wants a signed-in caller', async (_, route) => {

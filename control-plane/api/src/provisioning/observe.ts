@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { NamespaceObserved } from '@robustmq/contracts';
 import { Agents, Database, WorkQueue, type ClusterRow, type TenantTx } from '@robustmq/db';
+import { warnOfQuotas } from '../clusters/cluster-quotas.ts';
 import type { Settings } from '../settings.ts';
 import { SETTINGS } from '../tokens.ts';
 import { ClusterWatch } from './cluster-watch.ts';
@@ -76,6 +77,7 @@ export class Observe {
       },
     });
     await this.#recordTopics(tx, row, observed, now);
+    await warnOfQuotas(tx, updated, now);
     const moved = failed && (await this.#otherPorts(tx, updated, observed.error ?? ''));
     if (!moved) await settle(tx, updated, now);
     return moved;
