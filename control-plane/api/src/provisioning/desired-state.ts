@@ -92,6 +92,7 @@ export function namespaceSpec(row: Placement): NamespaceSpec {
     topicsRemoved: row.topics.filter((topic) => topic.deletedGeneration !== null).map((topic) => topic.name),
     settings: withoutHidden(ClusterSettings.parse(row.settings), row.topics),
     suspended: suspensionOf(row),
+    ...(row.throttledAt === null ? {} : { growthStopped: { reason: 'a budget of the tenant is used up' } }),
   };
 }
 
