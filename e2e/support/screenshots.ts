@@ -14,6 +14,8 @@ const PHONE_PX = 390;
 const HEIGHT_PX = 900;
 const GUEST_PAGES = [
   '/login',
+  '/sso',
+  '/login/sso',
   '/signup',
   '/forgot-password',
   '/reset-password',
@@ -23,12 +25,30 @@ const GUEST_PAGES = [
 ];
 const TENANT_PAGES = [
   ...['/clusters', '/clusters/new', '/usage', '/billing', '/billing/invoices', '/billing/budgets', '/billing/plan'],
-  ...['/members', '/members/roles', '/api-keys', '/webhooks', '/audit', '/account', '/nowhere/inside'],
+  ...[
+    '/members',
+    '/members/roles',
+    '/members/sso',
+    '/api-keys',
+    '/webhooks',
+    '/audit',
+    '/audit/operations',
+    '/account',
+    '/nowhere/inside',
+  ],
 ];
 const CLUSTER_PAGES = [
   ...['', '/connect', '/credentials', '/topics', '/topics/orders', '/topics/orders/records', '/test-client'],
   ...['/clients', '/clients/sessions', '/messages', '/messages/delayed', '/groups', '/access', '/access/blacklist'],
-  ...['/access/bans', '/access/explain', '/events', '/events/slow-subscribers', '/settings', '/settings/revisions'],
+  ...[
+    '/access/bans',
+    '/access/explain',
+    '/events',
+    '/events/slow-subscribers',
+    '/settings',
+    '/settings/authentication',
+    '/settings/revisions',
+  ],
   ...['/settings/cluster', '/topics/absent', '/groups/absent', '/clients/sessions/absent'],
 ];
 

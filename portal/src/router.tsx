@@ -303,6 +303,11 @@ const webhook = createRoute({
   path: '/webhooks/$webhookId',
   component: lazyRouteComponent(() => import('./pages/webhooks/webhook-page.tsx'), 'WebhookPage'),
 });
+const operations = createRoute({
+  getParentRoute: () => inside,
+  path: '/audit/operations',
+  component: lazyRouteComponent(() => import('./pages/operations/operations-page.tsx'), 'OperationsPage'),
+});
 const audit = createRoute({
   getParentRoute: () => inside,
   path: '/audit',
@@ -365,6 +370,7 @@ export const router = createRouter({
       webhooks,
       webhook,
       audit,
+      operations,
     ]),
   ]),
   defaultPreload: 'intent',

@@ -1,9 +1,11 @@
 import { ActionIcon } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState, type ReactNode } from 'react';
+import { operationOf } from '../api/undo.ts';
 import { ConfirmDialog } from './confirm-dialog.tsx';
 import type { DataColumn } from './data-table.tsx';
 import { notice } from './notice.ts';
+import { undoNotice } from './undo-notice.tsx';
 
 interface Confirmed<T> {
   readonly title: (row: T) => string;
@@ -27,8 +29,10 @@ export function useConfirmed<T>(what: Confirmed<T>): { ask: (row: T) => void; di
   const [opened, setOpened] = useState(false);
   const run = useMutation({
     mutationFn: what.run,
-    onSuccess: async (_answer, done) => {
-      notice(what.done(done));
+    onSuccess: async (answer, done) => {
+      const operationId = operationOf(answer);
+      if (operationId === undefined) notice(what.done(done));
+      else undoNotice(what.done(done), operationId);
       setOpened(false);
       what.afterwards?.();
       await queryClient.invalidateQueries({ queryKey: what.queryKey });

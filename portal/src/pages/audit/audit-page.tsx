@@ -16,6 +16,7 @@ import { SearchField } from '../../ui/search-field.tsx';
 import { wordsOf } from '../../ui/states.tsx';
 import { Tag } from '../../ui/tag.tsx';
 import { Time } from '../../ui/time.tsx';
+import { AuditPages } from './audit-nav.tsx';
 import { linesOfJson, matches, type AuditFilter } from './audit-filter.ts';
 
 const RESULT = {
@@ -154,6 +155,7 @@ export function AuditPage() {
   const list = useEvents(tenantId, filter, members);
   return (
     <>
+      <AuditPages />
       <PageHeader title="Audit log" actions={<Export tenantId={tenantId} />} />
       <ListPage
         label="Audit log"

@@ -1,0 +1,20 @@
+import { bodyOf } from '@robustmq/client';
+import type { Operation } from '@robustmq/contracts';
+import { queryClient } from './query-client.ts';
+import { api, currentSession } from './session.ts';
+
+/** The operation that an answer of the API names, which can be taken back for a while; undefined where there is none. */
+export function operationOf(answer: unknown): string | undefined {
+  const response = (answer as { response?: unknown } | null | undefined)?.response;
+  return response instanceof Response ? (response.headers.get('operation-id') ?? undefined) : undefined;
+}
+
+/** Takes a write back; everything of the tenant is read again. Rejects when the window is over or something is in its place. */
+export async function undo(operationId: string): Promise<Operation> {
+  const tenantId = currentSession()?.tenantId ?? '';
+  const undone = await bodyOf(
+    api.POST('/v1/tenants/{tenantId}/operations/{operationId}:undo', { params: { path: { tenantId, operationId } } }),
+  );
+  await queryClient.invalidateQueries({ queryKey: [tenantId] });
+  return undone;
+}
