@@ -24,6 +24,8 @@ export interface Transport {
   resume(): void;
   /** Sends what was written, then closes. */
   end(): void;
+  /** Optional: `end` for a client that has said goodbye, so that nothing of it is waited for. */
+  finish?(): void;
   /** Closes at once, dropping what was not sent. */
   destroy(): void;
 }

@@ -196,6 +196,52 @@ describe.each([
     expect(listener.connections).toBe(0);
   });
 
+  it('closes without waiting for a client that said goodbye, and only after what was written', async () => {
+    const { client, server } = await pair(sharedReads, (transport) => new Recorder(transport));
+    const got: Buffer[] = [];
+    client.on('data', (bytes: Buffer) => got.push(bytes));
+    client.write('bye');
+    await until(() => server.text === 'bye');
+    server.transport.write(Buffer.from('farewell'));
+    server.transport.finish!();
+    server.transport.write(Buffer.from('never'));
+    await once(client, 'end');
+    expect(Buffer.concat(got).toString()).toBe('farewell');
+    await until(() => server.closes === 1);
+  });
+
+  it('is an ordinary end for a client that said goodbye while bytes are on their way to it', async () => {
+    const { client, server } = await pair(sharedReads, (transport) => new Recorder(transport));
+    const large = Buffer.alloc(8 << 20, 7);
+    let bytes = 0;
+    client.on('data', (chunk: Buffer) => (bytes += chunk.length));
+    client.pause();
+    server.transport.write(large);
+    expect(server.transport.writableLength).toBeGreaterThan(0);
+    server.transport.finish!();
+    client.resume();
+    await once(client, 'end');
+    expect(bytes).toBe(large.length);
+  });
+
+  it('never writes to the descriptor of a connection that is gone', async () => {
+    const { client, server, port, servers } = await pair(sharedReads, (transport) => new Recorder(transport));
+    client.resume();
+    server.transport.destroy();
+    await once(client, 'end');
+    // the next connection gets the descriptor that was given back
+    const next = connect(port, '127.0.0.1');
+    const got: Buffer[] = [];
+    next.on('data', (bytes: Buffer) => got.push(bytes));
+    await until(() => servers.length === 2);
+    server.transport.write(Buffer.from('for somebody else'));
+    servers[1]!.transport.write(Buffer.from('mine'));
+    servers[1]!.transport.end();
+    next.end();
+    await once(next, 'end');
+    expect(Buffer.concat(got).toString()).toBe('mine');
+  });
+
   it('cuts a client that does not close after end', async () => {
     const { client, server } = await pair(sharedReads, (t) => new Recorder(t));
     client.resume();

@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { createServer, Socket, type Server } from 'node:net';
 import { createServer as createTlsServer, type SecureContextOptions, type Server as TlsServer } from 'node:tls';
 import type { Cancel, ListenerInfo, Transport, TransportHandler } from '@robustmq/wire';
@@ -14,8 +15,9 @@ import {
 /**
  * TCP and TLS connections as Transports. Plain TCP reads land in one buffer shared by all connections (or where the
  * handler's `readBuffer` says), which saves an allocation per read (docs/performance.md, rule 6). Node offers that only
- * for client sockets, so the accepted handle is moved into a second Socket; where that is not possible, and for TLS,
- * 'data' events do the same work slower. Callbacks are shared functions that find their connection through `this`.
+ * for client sockets, so accepted handles are taken before Node makes a Socket of them; where that is not possible, and
+ * for TLS, 'data' events do the same work slower. Plain TCP writes go straight to the kernel while nothing waits before
+ * them: Node's own way makes four objects for each. Callbacks are shared functions that find their connection through `this`.
  */
 
 /** Bytes one read can bring. */
@@ -50,7 +52,7 @@ export class TcpListener implements Listener {
       });
     } else {
       this.#server =
-        this.#tls ?? createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#plain(socket));
+        this.#tls ?? createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#events(socket));
     }
   }
 
@@ -73,8 +75,13 @@ export class TcpListener implements Listener {
   get connections(): number {
     return this.#open.size;
   }
-  open(): Promise<number> {
-    return bind(this.#server, this.address, this.#options.runtime.log);
+  async open(): Promise<number> {
+    const port = await bind(this.#server, this.address, this.#options.runtime.log);
+    const { sharedReads, proxy } = this.#options;
+    if (this.#tls === null && proxy === undefined && sharedReads !== false) {
+      takeAccepted(this.#server, (handle) => this.#plain(handle));
+    }
+    return port;
   }
   replaceCertificate(options: SecureContextOptions): void {
     this.#tls?.setSecureContext(options);
@@ -86,24 +93,29 @@ export class TcpListener implements Listener {
     for (const transport of this.#open) transport.destroy();
   }
 
-  #plain(accepted: Socket): void {
-    if (this.#full(accepted)) return;
-    const handle = this.#options.sharedReads === false ? null : takeHandle(accepted);
-    if (handle === null) return this.#events(accepted);
-    const transport = new TcpTransport(this, this.#options, accepted);
+  #plain(handle: TcpHandle): void {
+    if (this.#open.size >= this.#options.connectionsMax) return handle.close();
+    handle.setNoDelay(true);
+    const transport = new TcpTransport(this, this.#options, peerOf(handle));
     this.#accept(transport);
     // A handler that assembles requests in place costs one closure; all others share buffer and callback.
     const buffer = transport.handler.readBuffer === undefined ? SHARED_READ_BUFFER : () => transport.readBuffer();
-    releaseHandle(accepted);
-    transport.attach(new Socket({ handle, onread: { buffer, callback: onSharedRead } } as object));
+    transport.attach(new Socket({ handle, onread: { buffer, callback: onSharedRead } } as object), handle);
   }
 
   #events(socket: Socket): void {
     if (this.#full(socket)) return;
-    const transport = new TcpTransport(this, this.#options, socket);
+    const { proxy, clientCertificate } = this.#options;
+    const source = proxy?.sourceOf(socket);
+    const transport = new TcpTransport(this, this.#options, {
+      address: source?.address ?? plainAddress(socket.remoteAddress),
+      port: source?.port ?? socket.remotePort ?? 0,
+      serverName: serverNameOf(socket),
+      certificate: clientCertificate?.(socket) ?? null,
+    });
     this.#accept(transport);
     socket.on('data', onDataEvent);
-    transport.attach(socket);
+    transport.attach(socket, null);
   }
 
   #full(socket: Socket): boolean {
@@ -150,6 +162,14 @@ export class TcpListener implements Listener {
   }
 }
 
+/** Who is at the other end of a connection. */
+interface RemotePeer {
+  readonly address: string;
+  readonly port: number;
+  readonly serverName: string | null;
+  readonly certificate: Buffer | null;
+}
+
 /** One connection. Made by TcpListener. */
 class TcpTransport implements Transport {
   readonly remoteAddress: string;
@@ -159,8 +179,10 @@ class TcpTransport implements Transport {
   readonly clientCertificate: Buffer | null;
   handler: TransportHandler = UNACCEPTED;
   readonly #owner: TcpListener;
-  #socket: Socket;
-  #attached = false;
+  /** null until it is attached. */
+  #socket: Socket | null = null;
+  /** Where plain TCP is written to directly; −1 = the socket does it. */
+  #fd = -1;
   /** Written while the protocol server was still accepting; sent on attach. */
   #early: Buffer | null = null;
   #endEarly = false;
@@ -170,95 +192,102 @@ class TcpTransport implements Transport {
   #drained: (() => void) | null = null;
   #error: Error | null = null;
 
-  constructor(owner: TcpListener, options: TcpListenerOptions, accepted: Socket) {
+  constructor(owner: TcpListener, options: TcpListenerOptions, peer: RemotePeer) {
     this.#owner = owner;
-    this.#socket = accepted;
     this.listener = options.info;
-    const source = options.proxy?.sourceOf(accepted);
-    this.remoteAddress = source?.address ?? plainAddress(accepted.remoteAddress);
-    this.remotePort = source?.port ?? accepted.remotePort ?? 0;
-    this.serverName = serverNameOf(accepted);
-    this.clientCertificate = options.clientCertificate?.(accepted) ?? null;
+    this.remoteAddress = peer.address;
+    this.remotePort = peer.port;
+    this.serverName = peer.serverName;
+    this.clientCertificate = peer.certificate;
   }
 
-  attach(socket: Socket): void {
+  /** `handle`: of a plain TCP socket that nobody else writes to; null where Node writes. */
+  attach(socket: Socket, handle: TcpHandle | null): void {
     this.#socket = socket;
-    this.#attached = true;
+    this.#fd = handle?.fd ?? -1;
     (socket as ConnectionSocket)[CONNECTION] = this;
     socket.on('error', onError);
     socket.on('close', onClose);
-    if (this.#early !== null) this.#send(this.#early);
+    if (this.#early !== null) this.#send(socket, this.#early);
+    this.#early = null;
     if (this.#ended) socket.destroy();
     else if (this.#endEarly) this.end();
     else if (!this.#paused) socket.resume();
   }
 
   get writableLength(): number {
-    return this.#attached ? this.#socket.writableLength : (this.#early?.length ?? 0);
+    return this.#socket === null ? (this.#early?.length ?? 0) : this.#socket.writableLength;
   }
 
   write(bytes: Buffer): void {
     if (this.#ended) return;
-    if (this.#attached) this.#send(bytes);
+    if (this.#socket !== null) this.#send(this.#socket, bytes);
     else this.#early = Buffer.concat([this.#early ?? EMPTY, bytes]);
   }
 
   writeAll(pieces: readonly Buffer[]): void {
-    if (!this.#attached || pieces.length === 1) {
+    const socket = this.#socket;
+    if (socket === null || pieces.length === 1) {
       for (const piece of pieces) this.write(piece);
       return;
     }
     if (this.#ended) return;
-    const socket = this.#socket;
     socket.cork();
     for (const piece of pieces) socket.write(piece);
     socket.uncork();
-    if (socket.writableLength > 0 && !this.#drainAwaited) this.#awaitDrain();
+    if (socket.writableLength > 0 && !this.#drainAwaited) this.#awaitDrain(socket);
   }
 
-  #send(bytes: Buffer): void {
-    const socket = this.#socket;
-    socket.write(bytes);
-    if (socket.writableLength > 0 && !this.#drainAwaited) this.#awaitDrain();
+  #send(socket: Socket, bytes: Buffer): void {
+    const taken = this.#fd < 0 || socket.writableLength > 0 ? 0 : writeNow(this.#fd, socket, bytes);
+    if (taken === bytes.length) return;
+    socket.write(taken === 0 ? bytes : bytes.subarray(taken));
+    if (socket.writableLength > 0 && !this.#drainAwaited) this.#awaitDrain(socket);
   }
   /**
    * Node's 'drain' speaks only above the high water mark; an empty write behind the others calls back when they are
    * gone, and costs nothing to sockets that never fall behind.
    */
-  #awaitDrain(): void {
+  #awaitDrain(socket: Socket): void {
     this.#drainAwaited = true;
     this.#drained ??= () => {
-      if (this.#ended || this.#socket.destroyed) return;
+      if (this.#ended || socket.destroyed) return;
       this.#drainAwaited = false;
-      if (this.#socket.writableLength > 0) this.#awaitDrain();
+      if (socket.writableLength > 0) this.#awaitDrain(socket);
       else this.#guard(() => this.handler.onDrain());
     };
-    this.#socket.write(EMPTY, this.#drained);
+    socket.write(EMPTY, this.#drained);
   }
 
   pause(): void {
     this.#paused = true;
-    if (this.#attached) this.#socket.pause();
+    this.#socket?.pause();
   }
   resume(): void {
     this.#paused = false;
-    if (this.#attached && !this.#ended) this.#socket.resume();
+    if (!this.#ended) this.#socket?.resume();
   }
 
   end(): void {
     if (this.#ended) return;
-    this.#endEarly = !this.#attached;
-    if (this.#endEarly) return;
+    const socket = this.#socket;
+    this.#endEarly = socket === null;
+    if (socket === null) return;
     this.#ended = true;
-    this.#socket.end();
+    socket.end();
     // Reading on (and dropping) lets the client's own close arrive; unread bytes would turn ours into a reset that can
     // destroy the last packet on its way.
-    this.#socket.resume();
+    socket.resume();
     this.#owner.lingers(this);
+  }
+  /** Plain TCP of a client that expects nothing is closed at once, without waiting for its own close. */
+  finish(): void {
+    if (this.#fd >= 0 && this.writableLength === 0) this.destroy();
+    else this.end();
   }
   destroy(): void {
     this.#ended = true;
-    if (this.#attached) this.#socket.destroy();
+    this.#socket?.destroy();
   }
 
   /** Where the next read lands. Node calls it while it reads, where nothing may throw. */
@@ -340,16 +369,52 @@ export function handOver(
   }
 }
 
-/**
- * The one place that touches Node's `_handle` (private by name, the same since Node 12). Returns null when this version
- * does not have what is needed; the caller then uses 'data' events.
- */
-function takeHandle(socket: Socket): object | null {
-  const handle = (socket as unknown as { _handle?: { useUserBuffer?: unknown } | null })._handle;
-  return handle !== null && typeof handle === 'object' && typeof handle.useUserBuffer === 'function' ? handle : null;
+/** Node's side of a TCP connection (private, the same since Node 12). */
+interface TcpHandle {
+  /** File descriptor; −1 where there is none. */
+  readonly fd: number;
+  useUserBuffer(buffer: Uint8Array): void;
+  setNoDelay(isOn: boolean): void;
+  getpeername(into: { address?: string; port?: number }): number;
+  close(): void;
 }
-/** Leaves the accepted Socket without its handle, and the server without the Socket. */
-function releaseHandle(socket: Socket): void {
-  (socket as unknown as { _handle: null })._handle = null;
-  socket.destroy();
+interface ListeningHandle {
+  onconnection?: (status: number, handle: TcpHandle | undefined) => void;
+}
+
+/**
+ * The one place that touches Node's `_handle` (private by name): gives every accepted handle to `accepted`. Where this
+ * version does not have what is needed, all stays as it is: the server's own 'connection' listener gets Sockets.
+ */
+function takeAccepted(server: Server, accepted: (handle: TcpHandle) => void): void {
+  const listening = (server as unknown as { _handle?: ListeningHandle | null })._handle;
+  const usual = listening?.onconnection;
+  if (listening === null || listening === undefined || typeof usual !== 'function') return;
+  listening.onconnection = function (this: ListeningHandle, status, handle) {
+    const isKnown = HANDLE_METHODS.every((name) => typeof handle?.[name] === 'function');
+    if (status === 0 && handle !== undefined && isKnown) accepted(handle);
+    else usual.call(this, status, handle);
+  };
+}
+const HANDLE_METHODS = ['useUserBuffer', 'setNoDelay', 'getpeername', 'close'] as const;
+
+function peerOf(handle: TcpHandle): RemotePeer {
+  const name: { address?: string; port?: number } = {};
+  // a client that is gone already has no name any more
+  handle.getpeername(name);
+  return { address: plainAddress(name.address), port: name.port ?? 0, serverName: null, certificate: null };
+}
+
+/**
+ * Hands bytes to the kernel; returns how many it took. 0 also for every fault: Node's own write, which follows, meets it
+ * again and tells it. A closed socket has a descriptor that may be somebody else's by now, so nothing is written to it;
+ * `destroyed` is set before the descriptor is given back.
+ */
+function writeNow(fd: number, socket: Socket, bytes: Buffer): number {
+  if (socket.destroyed) return 0;
+  try {
+    return writeSync(fd, bytes, 0, bytes.length);
+  } catch {
+    return 0;
+  }
 }

@@ -53,15 +53,26 @@ export function admit(connection: MqttConnection, body: PacketReader): void {
   const request = admitRequest(connection, connect, clientId);
   const method = connect.properties.authenticationMethod;
   if (method === undefined) {
-    const admission = context.broker.admit(request);
-    if ('refused' in admission) throw refusalFault(admission, null); // the broker has told the tenant
-    attach(connection, { connect, clientId, admission, serverFinal: null });
+    const asking = context.broker.ask?.(request) ?? null;
+    if (asking === null) enter(connection, connect, clientId, request);
+    else {
+      // what the client sends behind its CONNECT waits for the answer
+      connection.hold();
+      void asking.then((answered) => connection.release(() => enter(connection, connect, clientId, answered)));
+    }
     return;
   }
   const random = (bytes: number): Buffer => context.runtime.randomBytes(bytes);
   const authentication = new EnhancedAuthentication(context.broker, random, request, method);
   connection.authenticating = { authentication, connect, clientId };
   follow(connection, authentication.begin(connect));
+}
+
+/** Lets in whoever the broker lets in. Throws `MqttFault`. */
+function enter(connection: MqttConnection, connect: Connect, clientId: string, request: AdmitRequest): void {
+  const admission = connection.context.broker.admit(request);
+  if ('refused' in admission) throw refusalFault(admission, null); // the broker has told the tenant
+  attach(connection, { connect, clientId, admission, serverFinal: null });
 }
 
 /** AUTH: goes on with what CONNECT began, or proves once more who the client is [MQTT-4.12.1-1]. */

@@ -275,7 +275,7 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
       session.expirySeconds = grantedExpiry(sessionExpiryInterval, namespace);
     }
     // [MQTT-3.14.4-3]: only reason 0 forgets the will
-    this.#end(reason !== 0);
+    this.#end(reason !== 0, true);
   }
 
   markDirty(): void {
@@ -351,14 +351,16 @@ export class MqttConnection implements TransportHandler, PacketSink, Publisher, 
     this.fail(code, FAULTS[code].text);
   }
 
-  #end(publishWill: boolean): void {
+  /** `saidGoodbye`: the client wants nothing more, so its own close need not be waited for. */
+  #end(publishWill: boolean, saidGoodbye = false): void {
     this.ended = true;
     this.active = false;
     this.lastSeenMs = this.context.runtime.monotonicMs();
     this.#framing.discard();
     this.output.flush();
     this.#release(publishWill);
-    this.transport.end();
+    if (saidGoodbye && this.transport.finish !== undefined) this.transport.finish();
+    else this.transport.end();
   }
 
   #release(publishWill: boolean): void {
