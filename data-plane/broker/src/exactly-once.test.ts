@@ -1,7 +1,7 @@
 import { BatchBuilder } from '@robustmq/journal';
-import { MemoryLogStore } from '@robustmq/store';
 import { describe, expect, it } from 'vitest';
 import { CrashingStore } from './testing/crashing-store.ts';
+import { MemoryLogStore } from './testing/failing-stores.ts';
 import { config, openSession, runOf, settled, TestNode } from './testing/test-node.ts';
 
 const KIB = 1024;

@@ -224,3 +224,5 @@ export function openFileStore(directory: string): Promise<LogStore> {
 }
 
 export { CrashingStore } from './crashing-store.ts';
+/** Object storage for other rooms' tests. */
+export { FaultyObjectStore, MemoryObjectStore } from '@robustmq/store';

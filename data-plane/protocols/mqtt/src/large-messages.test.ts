@@ -1,5 +1,11 @@
-import { config, CrashingStore, settled, TestNode } from '@robustmq/broker/testing';
-import { FaultyObjectStore, MemoryObjectStore } from '@robustmq/store';
+import {
+  config,
+  CrashingStore,
+  FaultyObjectStore,
+  MemoryObjectStore,
+  settled,
+  TestNode,
+} from '@robustmq/broker/testing';
 import type { IConnectPacket, IPublishPacket, Packet, QoS } from 'mqtt-packet';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MqttServer } from './mqtt-server.ts';
