@@ -64,7 +64,9 @@ export function forecastTiers(facts: TierFacts, rule: TierRule, span: TierSpan):
     warm += onDisk * step;
     cold += (stored - onDisk) * step;
   }
-  const requests = Number.isFinite(warmMax) ? requestsPerSecond(rate, objectBytes, kept) * span.seconds : 0;
+  // what retention removes before it is due to move is never asked of object storage
+  const moves = Number.isFinite(warmMax) && kept > warmMax;
+  const requests = moves ? requestsPerSecond(rate, objectBytes, kept) * span.seconds : 0;
   const whole = (value: number): bigint => BigInt(Math.round(value * partitions));
   return { warmByteSeconds: whole(warm), coldByteSeconds: whole(cold), objectRequests: whole(requests) };
 }

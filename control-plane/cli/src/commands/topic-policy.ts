@@ -119,6 +119,10 @@ interface ForecastOptions {
   coldAfterDays: string;
 }
 
+/** A time integral of bytes as the level it was on average. */
+const averageGib = (byteSeconds: string, days: number): string =>
+  `${(Number(BigInt(byteSeconds) / BigInt(days * 86_400)) / 2 ** 30).toFixed(2)} GiB on average`;
+
 const OPTION_WORDS = { present: 'as it is now', disk: 'all on disk', 'cold-after': 'cold after' } as const;
 
 async function forecast(context: Context, name: string, options: ForecastOptions): Promise<void> {
@@ -140,14 +144,15 @@ async function forecast(context: Context, name: string, options: ForecastOptions
                 ? OPTION_WORDS[one.kind]
                 : `${OPTION_WORDS[one.kind]} ${one.coldAfterDays} ${one.coldAfterDays === 1 ? 'day' : 'days'}`,
           },
-          { heading: 'WARM BYTE-SECONDS', value: (one) => one.warmByteSeconds },
-          { heading: 'COLD BYTE-SECONDS', value: (one) => one.coldByteSeconds },
-          { heading: 'OBJECT REQUESTS', value: (one) => one.objectRequests },
+          { heading: 'ON DISK', value: (one) => averageGib(one.warmByteSeconds, shown.days) },
+          { heading: 'IN OBJECT STORAGE', value: (one) => averageGib(one.coldByteSeconds, shown.days) },
+          { heading: 'REQUESTS', value: (one) => one.objectRequests },
           { heading: 'COST', value: (one) => moneyOf(one.amount) },
         ],
         shown.options,
       ),
       ...shown.notes,
+      '',
     ].join('\n'),
   );
 }
