@@ -127,6 +127,8 @@ export class BatchSealer {
   #events: PendingBatch[] = [];
   readonly #beforeSeal = new Set<() => void>();
   #scheduled = false;
+  /** Bytes of messages on their way to object storage ahead of their publish, over all namespaces. */
+  preparingBytes = 0;
 
   constructor(journal: Journal, runtime: Runtime) {
     this.journal = journal;

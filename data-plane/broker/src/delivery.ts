@@ -48,6 +48,10 @@ export interface DeliveryHost {
 
 /** Below this many bytes the buffer of lone messages is kept for the next. */
 const SINGLE_BYTES_MAX = 65_536;
+/** Large messages held in memory while their body is stored, over all namespaces; further ones go through the log. */
+const PREPARING_BYTES_MAX = 256 * 2 ** 20;
+/** The batch, and what its publisher keeps to publish it. */
+const PREPARING_COPIES = 2;
 /** Room in a batch of one record for what surrounds its payload; more is made when it does not do. */
 const CLAIM_OVERHEAD_BYTES = 4_096;
 
@@ -101,12 +105,20 @@ export class Delivery {
     if (!publisher.allowsPublish(route.topic, route.partition?.topic.name ?? null)) return null;
     const stream = route.partition?.stream ?? (mayBeOwed(run, route) ? inboxes.storeSource.stream : null);
     const [start, end] = [run.payloadStart[0]!, run.payloadEnd[0]!];
+    const { sealer } = this.#host;
+    const sizeBytes = (end - start) * PREPARING_COPIES;
     if (stream === null || !stream.takesClaim(end - start)) return null;
+    if (sealer.preparingBytes + sizeBytes > PREPARING_BYTES_MAX) return null;
     const builder = new BatchBuilder(end - start + CLAIM_OVERHEAD_BYTES);
     builder.addRange(route.topicBytes, run.data, start, end, toHeaders(run.properties?.[0] ?? null), runtime.nowMs());
     const batch = builder.build();
     const preparing = stream.prepare(batch);
-    return preparing === null ? null : preparing.then((claim) => (claim === null ? null : { stream, batch, claim }));
+    if (preparing === null) return null;
+    sealer.preparingBytes += sizeBytes;
+    return preparing.then((claim) => {
+      sealer.preparingBytes -= sizeBytes;
+      return claim === null ? null : { stream, batch, claim };
+    });
   }
 
   /**

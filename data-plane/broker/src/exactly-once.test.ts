@@ -1,8 +1,10 @@
 import { BatchBuilder } from '@robustmq/journal';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { CrashingStore } from './testing/crashing-store.ts';
 import { MemoryLogStore } from './testing/failing-stores.ts';
 import { config, openSession, runOf, settled, TestNode } from './testing/test-node.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const KIB = 1024;
 const PERSISTENT = { expirySeconds: 3600 };

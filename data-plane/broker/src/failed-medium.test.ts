@@ -1,7 +1,9 @@
 import { BatchBuilder, type Commit } from '@robustmq/journal';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { FaultyLogStore, MemoryLogStore } from './testing/failing-stores.ts';
 import { config, openSession, runOf, settled, subscribeOptions, TestNode, TestRuntime } from './testing/test-node.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const persistent = { expirySeconds: 3600 };
 type Outcome = 'stored' | 'refused' | 'failed';

@@ -1,6 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Connection } from './broker-types.ts';
 import { config, runOf, TestNode } from './testing/test-node.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 /*
  * Turns and work, not time: in every turn each connection that does not wait hands over a whole chunk, which is the most a

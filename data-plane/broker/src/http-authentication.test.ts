@@ -1,7 +1,9 @@
 import { ManualRuntime } from '@robustmq/wire';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { HttpAuthentication, type HttpCaller, type HttpQuestion } from './http-authentication.ts';
 import { admitRequest } from './testing/test-node.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const SETTINGS = {
   ...{ url: 'https://service/', headers: {}, timeoutMs: 1_000, allowCacheSeconds: 60, denyCacheSeconds: 10 },

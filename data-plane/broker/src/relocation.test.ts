@@ -1,7 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Connection, Refusal } from './broker-types.ts';
 import { UNLIMITED_QUOTAS, type NamespaceConfig } from './namespace-config.ts';
 import { admitRequest, config, credential, openSession, runOf, settled, TestNode } from './testing/test-node.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 const codeOf = (outcome: object): string => ('refused' in outcome ? String(outcome.refused) : 'ok');
 const TOPICS = { topics: [{ name: 't', partitions: 1 }] };

@@ -7,10 +7,11 @@ import {
   TestNode,
 } from '@robustmq/broker/testing';
 import type { IConnectPacket, IPublishPacket, Packet, QoS } from 'mqtt-packet';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { MqttServer } from './mqtt-server.ts';
 import { FakeClient } from './testing/fake-client.ts';
 
+vi.setConfig({ testTimeout: 60_000 });
 /** Claim check: bodies of large messages lie in object storage, and no client can tell. */
 const LARGE_BYTES = 1100 * 1024;
 const large = (text: string): string => text.padEnd(LARGE_BYTES, '.');
@@ -155,6 +156,21 @@ describe('large MQTT messages', () => {
     await turns();
     await node.journal.runTiering(node.runtime.nowMs());
     expect(bodies()).toEqual([]);
+  });
+
+  it('wait for object storage in bounded memory: more of them go through the log', async () => {
+    cold.faults = { ...cold.faults, delayMsMax: 1e9 };
+    const writers: FakeClient[] = [];
+    for (let i = 0; i < 12; i++) writers.push(await join({ clientId: `w${i}` }));
+    const packet = writers[0]!.encode(publish('films/1', 'x'.repeat(15 * 1024 * 1024), 1, 1));
+    for (const writer of writers) {
+      writer.take();
+      writer.bytes(packet);
+    }
+    for (let i = 0; i < 3; i++) await settled(node);
+    // 256 MiB, two copies of each
+    expect(writers.map(({ paused }) => paused)).toEqual(writers.map((_, i) => i < 8));
+    expect(writers.map((writer) => short(writer.take()).length)).toEqual(writers.map((_, i) => (i < 8 ? 0 : 1)));
   });
 
   it('go through the log when object storage does not answer', async () => {

@@ -1,8 +1,10 @@
 import { config, settled, TestNode } from '@robustmq/broker/testing';
 import type { IConnectPacket, Packet } from 'mqtt-packet';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { MqttServer } from './mqtt-server.ts';
 import { FakeClient } from './testing/fake-client.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 /** A cluster that goes to another server: MQTT 5 §4.11, reason codes 0x9C and 0x9D. */
 let node: TestNode;
