@@ -99,8 +99,6 @@ export const DesiredState = z.object({
   namespaces: z.array(NamespaceSpec),
   /** The version its nodes run; absent = the one the agent came with. */
   release: ReleaseManifest.optional(),
-  /** Its nodes send clients away, so many per second and cluster at most; absent = they serve. */
-  drainPerSecond: z.int().positive().optional(),
 });
 export type DesiredState = z.infer<typeof DesiredState>;
 

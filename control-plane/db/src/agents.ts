@@ -183,7 +183,7 @@ export class Agents {
     readonly version: bigint;
     readonly clusters: Placement[];
     readonly manifest: unknown;
-    readonly drainPerSecond: number | null;
+    readonly draining: boolean;
   } | null> {
     return inScope(
       this.#client,
@@ -191,7 +191,7 @@ export class Agents {
       async (tx) => {
         const agent = await tx.agent.findUnique({
           where: { id: agentId },
-          select: { desiredVersion: true, drainPerSecond: true, release: { select: { manifest: true } } },
+          select: { desiredVersion: true, drainingSince: true, release: { select: { manifest: true } } },
         });
         if (!agent) return null;
         const clusters = await tx.cluster.findMany({
@@ -204,8 +204,8 @@ export class Agents {
           include: { credentials: { orderBy: { id: 'asc' } }, topics: { orderBy: { name: 'asc' } } },
           orderBy: { id: 'asc' },
         });
-        const { desiredVersion: version, drainPerSecond, release } = agent;
-        return { version, clusters, manifest: release?.manifest, drainPerSecond };
+        const { desiredVersion: version, drainingSince, release } = agent;
+        return { version, clusters, manifest: release?.manifest, draining: drainingSince !== null };
       },
       { isolation: 'RepeatableRead' },
     );

@@ -39,15 +39,14 @@ export class Fleet {
   async cordon(agentId: string, reason: string | null, now: Date): Promise<boolean> {
     const data =
       reason === null
-        ? { cordonedAt: null, cordonReason: null, drainPerSecond: null, desiredVersion: { increment: 1 } }
+        ? { cordonedAt: null, cordonReason: null, drainingSince: null }
         : { cordonedAt: now, cordonReason: reason };
     return (await this.#client.agent.updateMany({ where: { id: agentId }, data })).count > 0;
   }
 
-  /** Sends its clients away, so many per second and cluster; the agent hears of it with its next desired state. */
-  async drain(agentId: string, perSecond: number): Promise<boolean> {
-    const data = { drainPerSecond: perSecond, desiredVersion: { increment: 1 } };
-    return (await this.#client.agent.updateMany({ where: { id: agentId }, data })).count > 0;
+  /** Its clusters lead their clients away from their next generation on. */
+  async drain(agentId: string, now: Date): Promise<boolean> {
+    return (await this.#client.agent.updateMany({ where: { id: agentId }, data: { drainingSince: now } })).count > 0;
   }
 
   /** Takes what the agent says of itself. */

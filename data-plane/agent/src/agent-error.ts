@@ -12,6 +12,7 @@ export const AGENT_ERRORS = {
   'node-port-in-use': 'a node could not listen on one of its ports',
   'node-unreachable': 'a node does not answer on its admin socket',
   'node-refused': 'a node refused an admin request',
+  'release-refused': 'a version of the node cannot be used: signature, digest, file or content',
   'spool-full': 'the usage spool has reached its limit; windows stay at the nodes',
   'spool-failed': 'the usage spool cannot be written',
 } as const;

@@ -1,9 +1,10 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { AgentEndpoints } from '@robustmq/contracts/data-plane';
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { AgentEndpoints, AgentObserved } from '@robustmq/contracts/data-plane';
 import type { Logger } from 'pino';
 import { AgentError, sentenceOf } from './agent-error.ts';
 import type { AgentConfig } from './agent-config.ts';
+import { z } from 'zod';
 import { pause } from './backoff.ts';
 import { Certificates } from './certificates.ts';
 import { ControlLink, LINK_TIMING, type LinkTiming } from './control-link.ts';
@@ -13,6 +14,8 @@ import { openKeys, readIdentity, writeIdentity, type AgentIdentity, type AgentKe
 import { fingerprintIn } from './link-address.ts';
 import { LinkTransport, type ViewRequest } from './link-transport.ts';
 import { LinkTrust } from './link-trust.ts';
+import { observeMachine } from './machine.ts';
+import { NodeReleases } from './node-releases.ts';
 import { Reconciler } from './reconciler.ts';
 import { UsageCollector } from './usage-collector.ts';
 import { UsageDelivery } from './usage-delivery.ts';
@@ -32,6 +35,8 @@ const SHARED_NODE_WAIT_MS = 15_000;
 /** Failed starts of the shared node before the agent gives up with a sentence. */
 const FAILED_STARTS_MAX = 3;
 const POLL_MS = 10;
+/** Of the node's program; tests start others. */
+const NodePackage = z.object({ version: z.string().default(AGENT_VERSION) });
 
 /**
  * The supervisor of one machine: serves from the last-good desired state, dials the control plane for newer ones, and
@@ -48,6 +53,8 @@ export class Agent {
   #desired!: DesiredStore;
   #spool!: UsageSpool;
   #reconciler!: Reconciler;
+  #releases!: NodeReleases;
+  #observed: AgentObserved | undefined;
   #transport: LinkTransport | undefined;
   #link: ControlLink | undefined;
   #delivery: UsageDelivery | undefined;
@@ -117,12 +124,19 @@ export class Agent {
     // several agents may share a bucket
     const ownPart = s3 && { ...s3, prefix: `${s3.prefix}${this.#keys.fingerprint}/` };
     // also where the shared node has no listener over TLS: dedicated nodes have theirs
+    const { version } = NodePackage.parse(
+      JSON.parse(await readFile(join(dirname(nodeMainPath), '../package.json'), 'utf8').catch(() => '{}')),
+    );
+    const releases = await NodeReleases.open(join(dir, 'releases'), { mainPath: nodeMainPath, version }, this.#log);
+    this.#releases = releases;
     const certificates = await Certificates.open(join(dir, 'tls'), publicHost, domain, this.#config.certificate);
     this.#reconciler = new Reconciler({
       nodesDir: join(dir, 'nodes'),
       program: {
         execPath: process.execPath,
-        mainPath: nodeMainPath,
+        get mainPath() {
+          return releases.mainPath;
+        },
         settings: { bind, publicHost, domain, tls: certificates.settings, s3: ownPart, usageWindowMs },
       },
       sharedPorts,
@@ -135,6 +149,7 @@ export class Agent {
     await this.#reconciler.reconcile();
     this.#every(STATUS_MS, async () => {
       await this.#reconciler.tick();
+      await this.#observe();
       await this.#link?.sendStatus();
     });
     this.#every(CERTIFICATES_MS, async () => {
@@ -196,7 +211,11 @@ export class Agent {
       version: AGENT_VERSION,
       endpointsJson: () => JSON.stringify(this.#endpoints()),
       haveVersion: () => this.#desired.version,
-      status: () => ({ version: this.#desired.version, namespaces: this.#reconciler.report() }),
+      status: () => ({
+        version: this.#desired.version,
+        namespaces: this.#reconciler.report(),
+        agent: this.#observed,
+      }),
       onState: (state: SignedState) => this.#takeState(state, identity),
       onView: (request: ViewRequest) => views.answer(request),
       onUnknown: () => void this.#joinAnew(identity),
@@ -204,6 +223,7 @@ export class Agent {
     const link = new ControlLink(this.#transport, identity, this.#keys, owner, this.#log, this.#timing);
     this.#link = link;
     link.start();
+    void this.#observe();
     this.#delivery = new UsageDelivery(this.#spool, (seq, windows) => link.pushUsage(seq, windows), this.#log);
     this.#delivery.start();
   }
@@ -243,6 +263,21 @@ export class Agent {
     this.#log.info({ version: state.version }, 'desired state taken');
     await this.#reconciler.reconcile();
     this.#scheduleStatus();
+    this.#wantRelease(identity);
+  }
+
+  /** Never waited for: a switch takes as long as its nodes do, and newer states are taken meanwhile. */
+  #wantRelease({ controlPublicKeyPem }: AgentIdentity): void {
+    const release = this.#desired.current?.desired.release;
+    void this.#releases
+      .want(release, controlPublicKeyPem, this.#reconciler)
+      .then(() => this.#observe())
+      .then(() => this.#link?.sendStatus());
+  }
+
+  async #observe(): Promise<void> {
+    const nodes = await this.#reconciler.observedNodes();
+    this.#observed = { ...(await observeMachine(this.#config.dir)), nodes, release: this.#releases.observed };
   }
 
   #endpoints(): AgentEndpoints {

@@ -1,4 +1,9 @@
-import { usageWindowText, type NamespaceObserved, type UsageWindow } from '@robustmq/contracts/data-plane';
+import {
+  usageWindowText,
+  type AgentObserved,
+  type NamespaceObserved,
+  type UsageWindow,
+} from '@robustmq/contracts/data-plane';
 import type { Logger } from 'pino';
 import { AgentError, sentenceOf } from './agent-error.ts';
 import { backoffMs, jittered, pause } from './backoff.ts';
@@ -50,7 +55,12 @@ export interface LinkOwner {
   readonly version: string;
   readonly endpointsJson: () => string;
   readonly haveVersion: () => number;
-  readonly status: () => { version: number; namespaces: readonly NamespaceObserved[] };
+  readonly status: () => {
+    readonly version: number;
+    readonly namespaces: readonly NamespaceObserved[];
+    /** Undefined until the machine was looked at. */
+    readonly agent?: AgentObserved | undefined;
+  };
   /** A state arrived, verified or not; throws `state-unverified`. */
   readonly onState: (state: SignedState) => Promise<void>;
   /** Somebody looks into a cluster; never throws. */
@@ -121,8 +131,9 @@ export class ControlLink {
 
   /** Sends the status now, on the session if there is one, else by the unary twin. Never throws: the next one is whole. */
   async sendStatus(): Promise<void> {
-    const { version, namespaces } = this.#owner.status();
-    const message = { version, namespacesJson: JSON.stringify(namespaces) };
+    const { version, namespaces, agent } = this.#owner.status();
+    const agentJson = agent === undefined ? '' : JSON.stringify(agent);
+    const message = { version, namespacesJson: JSON.stringify(namespaces), agentJson };
     if (this.connected) {
       this.#session!.write({ status: message });
       return;

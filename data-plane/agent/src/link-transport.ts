@@ -60,7 +60,7 @@ export type AgentFrame =
   | {
       hello: { agentId: string; epoch: number; agentVersion: string; haveVersion: number; endpointsJson: string };
     }
-  | { status: { version: number; namespacesJson: string } }
+  | { status: { version: number; namespacesJson: string; agentJson: string } }
   | { lease: { seq: number; agentTimeMs: number } }
   | { applied: { version: number; error: string } }
   | { viewReply: ViewReply };

@@ -60,6 +60,8 @@ export class NodeLane {
   #lookAgain = false;
   #retry: NodeJS.Timeout | undefined;
   #collecting: Promise<void> | undefined;
+  #restartWanted = false;
+  #crashes = 0;
 
   constructor(makeNode: (onGone: () => void) => NodeProcess, around: LaneSurroundings) {
     this.node = makeNode(() => this.#onGone());
@@ -85,6 +87,10 @@ export class NodeLane {
   get failure(): Error | undefined {
     return this.#failure;
   }
+  /** Times the node ended without being asked to. */
+  get crashes(): number {
+    return this.#crashes;
+  }
   /** Why one namespace could not be applied. */
   namespaceError(clusterId: string): string | undefined {
     return this.#namespaceErrors.get(clusterId);
@@ -105,6 +111,24 @@ export class NodeLane {
       if (this.#lookAgain) this.kick();
       else this.#around.onChange();
     });
+  }
+
+  /**
+   * Stops the node and starts it again with the program that is chosen now. Resolves when it is ready and reachable, rejects
+   * with the failure of its start.
+   */
+  async restart(): Promise<void> {
+    this.#restartWanted = true;
+    this.#failure = undefined;
+    this.#failures = 0;
+    const before = this.node.pid;
+    this.kick();
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.node.admin && this.node.pid !== before && this.#reachable) return;
+      await pause(PROBE_AGAIN_MS / 10, signal);
+    }
   }
 
   /** Kicks only when no failed step is waiting for its delay: for periodic looks. */
@@ -163,6 +187,11 @@ export class NodeLane {
       this.#lookAgain = false;
       this.#lookedFor = this.#around.desired();
       try {
+        if (this.#restartWanted) {
+          this.#restartWanted = false;
+          this.#reachable = false;
+          await this.node.stop();
+        }
         const observed = await this.#observe();
         this.#around.onChange();
         const steps = planNode(this.#around.desired(), this.#around.sharedPorts, observed);
@@ -267,6 +296,7 @@ export class NodeLane {
 
   #onGone(): void {
     this.#reachable = false;
+    this.#crashes += 1;
     this.#around.log.warn({ nodeId: this.nodeId }, 'node ended');
     this.#around.onChange();
     if (this.#stop.signal.aborted) return;

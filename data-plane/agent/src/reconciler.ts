@@ -1,8 +1,9 @@
-import type { NamespaceObserved, NamespaceSpec } from '@robustmq/contracts/data-plane';
+import type { NamespaceObserved, NamespaceSpec, NodeObserved } from '@robustmq/contracts/data-plane';
 import type { Logger } from 'pino';
-import { sentenceOf } from './agent-error.ts';
+import { AgentError, sentenceOf } from './agent-error.ts';
 import type { Certificates } from './certificates.ts';
 import type { CurrentState } from './desired-store.ts';
+import { memoryOf } from './machine.ts';
 import type { NodeAdminClient } from './node-admin-client.ts';
 import { listNodeDirectories, NodeDirectory } from './node-directory.ts';
 import { NodeLane } from './node-lane.ts';
@@ -82,6 +83,32 @@ export class Reconciler {
   }
   isDesired(clusterId: string): boolean {
     return this.#options.current()?.desired.namespaces.some((one) => one.clusterId === clusterId) ?? false;
+  }
+
+  /** The nodes as operators are told of them. */
+  async observedNodes(): Promise<NodeObserved[]> {
+    return Promise.all(
+      this.lanes.map(async (lane) => ({
+        id: lane.nodeId,
+        pid: lane.node.pid ?? null,
+        version: lane.node.health?.version ?? null,
+        ready: lane.node.admin !== undefined && lane.reachable,
+        namespaces: lane.namespaces.length,
+        connections: lane.namespaces.reduce((sum, one) => sum + one.connections, 0),
+        memoryBytes: lane.node.pid === undefined ? null : await memoryOf(lane.node.pid),
+        crashes: lane.crashes,
+      })),
+    );
+  }
+
+  /** One node after the other, so that a bad program stops at the first. */
+  async restartAll(version: string | undefined): Promise<void> {
+    for (const lane of this.lanes) {
+      await lane.restart();
+      const says = lane.node.health?.version;
+      if (version !== undefined && says !== version)
+        throw new AgentError('node-start-failed', `node ${lane.nodeId} calls itself ${says}, not ${version}`);
+    }
   }
 
   /** What is observed of every desired cluster, and of removed ones until everybody has heard. */

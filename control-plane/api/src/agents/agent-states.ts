@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '@robustmq/db';
 import { KeyRing } from '../auth/key-ring.ts';
-import { desiredState } from '../provisioning/desired-state.ts';
+import { openSettings } from '../clusters/settings-secrets.ts';
+import { desiredState, type OpenSettings } from '../provisioning/desired-state.ts';
 import type { StateUpdate } from './agent-frames.ts';
 
 /** Makes the signed desired state of an agent. */
@@ -20,7 +21,9 @@ export class AgentStates {
     if (!agent || agent.desiredVersion <= BigInt(haveVersion)) return undefined;
     const placed = await this.#database.agents.placements(agentId);
     if (!placed) return undefined;
-    const desiredJson = JSON.stringify(desiredState(agentId, placed.version, placed.clusters, placed));
+    const open: OpenSettings = (settings, clusterId) => openSettings(settings, this.#keys, clusterId);
+    const desired = desiredState(agentId, placed.version, placed.clusters, { ...placed, open });
+    const desiredJson = JSON.stringify(desired);
     return { version: Number(placed.version), desiredJson, signature: this.#keys.sign(desiredJson) };
   }
 }

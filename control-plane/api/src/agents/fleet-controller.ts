@@ -13,7 +13,7 @@ import {
   type OperatorRegion,
   type OperatorRollout,
 } from '@robustmq/contracts';
-import { Database, type Release, type Rollout } from '@robustmq/db';
+import { Database, WorkQueue, type Release, type Rollout } from '@robustmq/db';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { KeyRing } from '../auth/key-ring.ts';
@@ -23,7 +23,9 @@ import { Unlisted } from '../http/route.ts';
 import { validated } from '../http/validation.ts';
 import { AgentPokes } from '../provisioning/agent-pokes.ts';
 import { rankAgents, type RankedAgent } from '../provisioning/placement.ts';
+import { Provisioner } from '../provisioning/provisioner.ts';
 import type { Settings } from '../settings.ts';
+import { PROGRAM_VERSION } from '../program-version.ts';
 import { SETTINGS } from '../tokens.ts';
 import { FleetWatch, UNKNOWN_MS } from './fleet-watch.ts';
 import { operatorAgent, regionsOf } from './operator-agent.ts';
@@ -42,6 +44,13 @@ const shownRollout = (row: Rollout): OperatorRollout => ({
   createdAt: row.createdAt.toISOString(),
 });
 
+/** Compares by numbers; what follows a hyphen does not count. */
+const isOlder = (a: string, b: string): boolean => {
+  const [left, right] = [a, b].map((text) => text.split('-')[0]!.split('.').map(Number)) as [number[], number[]];
+  for (let n = 0; n < 3; n += 1) if ((left[n] ?? 0) !== (right[n] ?? 0)) return (left[n] ?? 0) < (right[n] ?? 0);
+  return false;
+};
+
 /** Machines and what runs on them, for whoever runs the platform: one bearer token, no tenant. */
 @Unlisted()
 @Controller('v1/operator')
@@ -50,18 +59,21 @@ export class FleetController {
   readonly #pokes: AgentPokes;
   readonly #watch: FleetWatch;
   readonly #keys: KeyRing;
+  readonly #provisioner: Provisioner;
   readonly #settings: Settings;
   constructor(
     database: Database,
     pokes: AgentPokes,
     watch: FleetWatch,
     keys: KeyRing,
+    provisioner: Provisioner,
     @Inject(SETTINGS) settings: Settings,
   ) {
     this.#database = database;
     this.#pokes = pokes;
     this.#watch = watch;
     this.#keys = keys;
+    this.#provisioner = provisioner;
     this.#settings = settings;
   }
 
@@ -76,17 +88,23 @@ export class FleetController {
   @Post('agents/:agentId/uncordon')
   @HttpCode(200)
   uncordon(@Req() request: FastifyRequest, @Param('agentId') id: string): Promise<OperatorAgent> {
-    return this.#changed(request, id, () => this.#database.fleet.cordon(id, null, new Date()));
+    return this.#changed(request, id, async () => {
+      const found = await this.#database.fleet.cordon(id, null, new Date());
+      if (found) await this.#renew(id);
+      return found;
+    });
   }
 
-  /** Cordons, and sends clients away a few per second, before the machine is taken down. */
+  /** Cordons, and has every cluster lead its clients away, before the machine is taken down. */
   @Post('agents/:agentId/drain')
   @HttpCode(200)
   drain(@Req() request: FastifyRequest, @Param('agentId') id: string, @Body() body: unknown): Promise<OperatorAgent> {
-    const { clientsPerSecond, reason } = validated(DrainBody, body ?? {}, 'body');
+    const { reason } = validated(DrainBody, body ?? {}, 'body');
     return this.#changed(request, id, async () => {
-      const found = await this.#database.fleet.cordon(id, reason, new Date());
-      return found && this.#database.fleet.drain(id, clientsPerSecond);
+      const now = new Date();
+      const found = (await this.#database.fleet.cordon(id, reason, now)) && (await this.#database.fleet.drain(id, now));
+      if (found) await this.#renew(id);
+      return found;
     });
   }
 
@@ -168,6 +186,10 @@ export class FleetController {
   async publish(@Req() request: FastifyRequest, @Body() body: unknown): Promise<ReleaseShown> {
     this.#check(request);
     const wanted = validated(PublishReleaseBody, body ?? {}, 'body');
+    if (isOlder(PROGRAM_VERSION, wanted.controlMin) || isOlder(wanted.controlMax, PROGRAM_VERSION))
+      throw new ProblemError('conflict', {
+        detail: `It works with control planes ${wanted.controlMin} to ${wanted.controlMax}; this one is ${PROGRAM_VERSION}.`,
+      });
     const release = await this.#database.fleet.publish({ ...wanted, signature: this.#keys.sign(releaseText(wanted)) });
     if (!release)
       throw new ProblemError('conflict', { detail: `Version ${wanted.version} is published with another file.` });
@@ -215,6 +237,17 @@ export class FleetController {
     const agent = (await this.#agents()).find((one) => one.id === id);
     if (!agent) throw notFound();
     return agent;
+  }
+
+  /** A new generation of everything on the agent: what every cluster is told has changed. */
+  async #renew(agentId: string): Promise<void> {
+    for (const { id, tenantId } of await this.#database.fleet.clustersOn(agentId)) {
+      await this.#database.withTenant(tenantId, async (tx) => {
+        await tx.cluster.update({ where: { id }, data: { generation: { increment: 1 } } });
+        await WorkQueue.promise(tx, 'reconcile-cluster', id, tenantId);
+      });
+      await this.#provisioner.kick(tenantId, id);
+    }
   }
 
   async #agents(): Promise<OperatorAgent[]> {

@@ -96,19 +96,20 @@ describe('placement', () => {
     );
   });
 
-  it('drains: the agent is cordoned and hears how fast', async () => {
+  it('drains: clusters lead their clients away, until the cordon ends', async () => {
     const agent = await joined('drain');
-    const drained = await operator<Agent>('POST', `agents/${agent.agentId}/drain`, { clientsPerSecond: 7 });
-    expect(drained.body).toMatchObject({ drainPerSecond: 7, cordoned: { reason: 'drained by the operator' } });
+    const cluster = await create('drained', 'drain');
     await until(
-      async () => agent.desired?.drainPerSecond,
-      (perSecond) => perSecond === 7,
+      () => get(cluster.id),
+      ({ phase }) => phase === 'Ready',
     );
+    const drained = await operator<Agent>('POST', `agents/${agent.agentId}/drain`, {});
+    expect(drained.body).toMatchObject({ cordoned: { reason: 'drained by the operator' } });
+    expect(drained.body.drainingSince).not.toBeNull();
+    const relocation = async () => agent.desired?.namespaces[0]?.relocation ?? null;
+    expect(await until(relocation, Boolean)).toEqual({ state: 'draining', mqtt: null, kafka: null });
     await operator('POST', `agents/${agent.agentId}/uncordon`);
-    await until(
-      async () => agent.desired?.drainPerSecond,
-      (perSecond) => perSecond === undefined,
-    );
+    await until(relocation, (one) => one === null);
   });
 
   it('refuses to move a cluster whose data is on its machine, and says so', async () => {
@@ -225,6 +226,7 @@ describe('a rollout', () => {
     const begun = await operator<OperatorRollout>('POST', `releases/${id}/rollout`, { soakSeconds: 0 });
     expect(begun).toMatchObject({ status: 202, body: { state: 'running', wave: 0 } });
     expect((await operator('POST', `releases/${id}/rollout`, {})).status).toBe(409);
+    expect((await operator('POST', 'releases', { ...manifest('0.9.0'), controlMin: '0.2.0' })).status).toBe(409);
     const wanted = (): (string | undefined)[] => [a, b, c].map((agent) => agent.desired?.release?.version);
 
     await look();

@@ -12,7 +12,7 @@ export function operatorAgent(row: AgentRow, connected: boolean, releases: Reado
     liveness: row.liveness === 'True' ? 'True' : row.liveness === 'False' ? 'False' : 'Unknown',
     livenessSince: row.livenessSince.toISOString(),
     cordoned: row.cordonedAt && { since: row.cordonedAt.toISOString(), reason: row.cordonReason ?? '' },
-    drainPerSecond: row.drainPerSecond,
+    drainingSince: row.drainingSince?.toISOString() ?? null,
     internal: row.internal,
     wantedRelease: row.releaseId === null ? null : (releases.get(row.releaseId) ?? null),
     observed: AgentObserved.safeParse(row.observed).data ?? null,

@@ -61,8 +61,14 @@ function withoutHidden(settings: ClusterSettings, topics: Placement['topics']): 
   return { ...settings, acl: { ...settings.acl, rules: [...settings.acl.rules, ...rules] } };
 }
 
+/** The names clients know are where they come back: the data stays on the machine. */
+const LED_AWAY = { state: 'draining', mqtt: null, kafka: null } as const;
+
+/** Opens the sealed secrets of a cluster's settings. */
+export type OpenSettings = (settings: ClusterSettings, clusterId: string) => ClusterSettings;
+
 /** One placed cluster as its agent must serve it. */
-export function namespaceSpec(row: Placement): NamespaceSpec {
+export function namespaceSpec(row: Placement, open: OpenSettings = (settings) => settings): NamespaceSpec {
   const block = portBlockOf(row);
   return {
     clusterId: ClusterId.parse(row.id),
@@ -90,7 +96,7 @@ export function namespaceSpec(row: Placement): NamespaceSpec {
         ...TopicPolicy.parse(topic.policy),
       })),
     topicsRemoved: row.topics.filter((topic) => topic.deletedGeneration !== null).map((topic) => topic.name),
-    settings: withoutHidden(ClusterSettings.parse(row.settings), row.topics),
+    settings: withoutHidden(open(ClusterSettings.parse(row.settings), row.id), row.topics),
     suspended: suspensionOf(row),
     ...(row.throttledAt === null ? {} : { growthStopped: { reason: 'a budget of the tenant is used up' } }),
   };
@@ -104,15 +110,14 @@ export function desiredState(
   agentId: string,
   version: bigint,
   clusters: readonly Placement[],
-  fleet: { readonly manifest?: unknown; readonly drainPerSecond?: number | null } = {},
+  fleet: { readonly manifest?: unknown; readonly draining?: boolean; readonly open?: OpenSettings } = {},
 ): DesiredState {
   return {
     agentId,
     version: Number(version),
     namespaces: clusters
       .filter((row) => row.handedGeneration > 0 && (row.plan === 'serverless' || row.portBase !== null))
-      .map(namespaceSpec),
+      .map((row) => ({ ...namespaceSpec(row, fleet.open), ...(fleet.draining ? { relocation: LED_AWAY } : {}) })),
     ...(fleet.manifest === undefined ? {} : { release: ReleaseManifest.parse(fleet.manifest) }),
-    ...((fleet.drainPerSecond ?? null) === null ? {} : { drainPerSecond: fleet.drainPerSecond! }),
   };
 }

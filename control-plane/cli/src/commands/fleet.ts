@@ -97,8 +97,7 @@ function agentCommand(kit: CommandKit): Command {
   const reason = new Option('--reason <text>', 'for whoever asks later');
   act('cordon', 'give it no new clusters', [reason]);
   act('uncordon', 'let it have new clusters again');
-  const speed = new Option('--clients-per-second <n>', 'per cluster at most').argParser(wholeNumber(1, 10_000));
-  act('drain', 'cordon it and send its clients away', [reason, speed]);
+  act('drain', 'cordon it, and have its clusters lead their clients away', [reason]);
   return agent;
 }
 

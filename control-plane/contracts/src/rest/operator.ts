@@ -25,8 +25,8 @@ export const OperatorAgent = z.object({
   liveness: z.enum(['True', 'Unknown', 'False']).optional(),
   livenessSince: z.iso.datetime().optional(),
   cordoned: z.object({ since: z.iso.datetime(), reason: z.string() }).nullable().optional(),
-  /** Clients per second and cluster that are being sent away. */
-  drainPerSecond: z.int().nullable().optional(),
+  /** Since when its clusters lead their clients away. */
+  drainingSince: z.iso.datetime().nullable().optional(),
   internal: z.boolean().optional(),
   /** Version it is to run; null = the one it came with. */
   wantedRelease: z.string().nullable().optional(),
@@ -38,9 +38,9 @@ export type OperatorAgents = z.infer<typeof OperatorAgents>;
 
 /** `POST /v1/operator/agents/{agentId}/cordon` → OperatorAgent; `uncordon` takes no body. */
 export const CordonBody = z.object({ reason: z.string().min(1).max(500).default('by the operator') });
-/** `POST /v1/operator/agents/{agentId}/drain` → OperatorAgent: cordons, and sends clients away. */
+/** `POST /v1/operator/agents/{agentId}/drain` → OperatorAgent: cordons, and its clusters lead their clients away (MQTT 5: 0x9C),
+ * each at the pace of its connection rate quota. Their data stays; `uncordon` ends it. */
 export const DrainBody = z.object({
-  clientsPerSecond: z.int().min(1).max(10_000).default(50),
   reason: z.string().min(1).max(500).default('drained by the operator'),
 });
 /** `POST /v1/operator/agents/{agentId}/internal` → OperatorAgent: whether it is upgraded first. */

@@ -12,8 +12,11 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import {
   AGENT_LINK_PROTO,
+  releaseText,
+  type AgentObserved,
   type NamespaceObserved,
   type NamespaceSpec,
+  type ReleaseManifest,
   type UsageWindow,
 } from '@robustmq/contracts/data-plane';
 import type { AgentFrame, ControlFrame, ViewReply } from '../link-transport.ts';
@@ -31,6 +34,10 @@ export class FakeControlPlane {
   readonly usage = new Map<string, UsageWindow>();
   readonly applied: { version: number; error: string }[] = [];
   statuses: NamespaceObserved[] = [];
+  /** What the agent says of itself. */
+  observed: AgentObserved | undefined;
+  /** Wanted with the next `desire`. */
+  release: ReleaseManifest | undefined;
   endpoints: Record<string, unknown> | undefined;
   sessions = new Set<Stream>();
   /** False = streams are cut at once, as some proxies do; unary calls work. */
@@ -99,6 +106,12 @@ export class FakeControlPlane {
     this.#namespaces = [];
   }
 
+  /** The manifest with this control plane's signature. */
+  signed(manifest: Omit<ReleaseManifest, 'signature'>): ReleaseManifest {
+    const signature = sign(null, Buffer.from(releaseText(manifest)), this.#keys.privateKey).toString('base64');
+    return { ...manifest, signature };
+  }
+
   /** Changes what is desired and tells every session. */
   desire(namespaces: NamespaceSpec[]): void {
     this.#version += 1;
@@ -111,7 +124,12 @@ export class FakeControlPlane {
   }
 
   update(version = this.#version): { version: number; desiredJson: string; signature: string } {
-    const desiredJson = JSON.stringify({ agentId: this.agentId, version, namespaces: this.#namespaces });
+    const desiredJson = JSON.stringify({
+      agentId: this.agentId,
+      version,
+      namespaces: this.#namespaces,
+      release: this.release,
+    });
     const signature = sign(null, Buffer.from(desiredJson), this.#keys.privateKey).toString('base64');
     return { version, desiredJson, signature };
   }
@@ -194,8 +212,10 @@ export class FakeControlPlane {
         stream.write({ state: this.update() });
       } else if ('lease' in frame && frame.lease) {
         stream.write({ leaseAck: { seq: frame.lease.seq, latestVersion: this.#version } });
-      } else if ('status' in frame && frame.status) this.#takeStatus(frame.status.namespacesJson);
-      else if ('applied' in frame && frame.applied) this.applied.push(frame.applied);
+      } else if ('status' in frame && frame.status) {
+        this.#takeStatus(frame.status.namespacesJson);
+        if (frame.status.agentJson) this.observed = JSON.parse(frame.status.agentJson) as AgentObserved;
+      } else if ('applied' in frame && frame.applied) this.applied.push(frame.applied);
       else if ('viewReply' in frame && frame.viewReply) this.#asked.get(frame.viewReply.id)?.(frame.viewReply);
     });
   }
