@@ -47,6 +47,7 @@ const CLUSTER_PAGES = [
     '/events/slow-subscribers',
     '/settings',
     '/settings/authentication',
+    '/settings/limits',
     '/settings/revisions',
   ],
   ...['/settings/cluster', '/topics/absent', '/groups/absent', '/clients/sessions/absent'],

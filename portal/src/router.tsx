@@ -222,6 +222,11 @@ const authentication = createRoute({
   path: '/settings/authentication',
   component: lazyRouteComponent(() => import('./pages/settings/authentication-page.tsx'), 'AuthenticationPage'),
 });
+const limits = createRoute({
+  getParentRoute: () => cluster,
+  path: '/settings/limits',
+  component: lazyRouteComponent(() => import('./pages/clusters/limits-page.tsx'), 'LimitsPage'),
+});
 const life = createRoute({
   getParentRoute: () => cluster,
   path: '/settings/cluster',
@@ -352,6 +357,7 @@ export const router = createRouter({
         slowSubscribers,
         settings,
         authentication,
+        limits,
         revisions,
         life,
       ]),

@@ -1,20 +1,7 @@
-import {
-  Button,
-  Group,
-  Modal,
-  Paper,
-  Select,
-  Stack,
-  Switch,
-  Table,
-  Text,
-  Textarea,
-  TextInput,
-  Title,
-} from '@mantine/core';
+import { Button, Group, Paper, Select, Stack, Switch, Text, Textarea, TextInput, Title } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import type { Cluster } from '@robustmq/client';
-import { ClusterName, DEFAULT_QUOTAS, type Quotas } from '@robustmq/contracts';
+import { ClusterName } from '@robustmq/contracts';
 import { IconPlayerPause, IconPlayerPlay, IconTrash } from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
 import { useState, type ReactNode } from 'react';
@@ -26,7 +13,7 @@ import { SettingPages } from '../settings/setting-pages.tsx';
 import { useCluster } from './cluster-layout.tsx';
 import { labelsOf, labelsText } from './labels.ts';
 import { useDeleteCluster, usePauseCluster, useUpdateCluster, type RestoreDays } from './life-mutations.ts';
-import { bytesText, countText } from './quantity.ts';
+import { PlanChangeDialog } from './plan-change.tsx';
 
 const RESTORE = [
   { value: '7', label: '7 days' },
@@ -138,45 +125,8 @@ function PauseAndResume({ cluster }: { cluster: Cluster }) {
 
 type PlanName = 'serverless' | 'dedicated';
 
-/** The limits that differ between two plans, side by side. */
-function PlanLimits({ from, to }: { from: Quotas; to: Quotas }) {
-  const text = (name: keyof Quotas, value: number) => (name.includes('Bytes') ? bytesText(value) : countText(value));
-  const LIMITS: readonly (readonly [keyof Quotas, string])[] = [
-    ['connectionsMax', 'Connections'],
-    ['ingressBytesPerSecondMax', 'Data in, each second'],
-    ['egressBytesPerSecondMax', 'Data out, each second'],
-    ['topicsMax', 'Topics'],
-    ['partitionsMax', 'Partitions'],
-    ['storageBytesMax', 'Storage'],
-    ['messageSizeBytesMax', 'Message size'],
-  ];
-  return (
-    <Table aria-label="Limits now and after" horizontalSpacing={0} verticalSpacing={4}>
-      <Table.Thead>
-        <Table.Tr>
-          <Table.Th scope="col">Limit</Table.Th>
-          <Table.Th scope="col">Now</Table.Th>
-          <Table.Th scope="col">After</Table.Th>
-        </Table.Tr>
-      </Table.Thead>
-      <Table.Tbody>
-        {LIMITS.map(([name, label]) => (
-          <Table.Tr key={name}>
-            <Table.Th scope="row" fw={400}>
-              {label}
-            </Table.Th>
-            <Table.Td>{text(name, from[name])}</Table.Td>
-            <Table.Td>{text(name, to[name])}</Table.Td>
-          </Table.Tr>
-        ))}
-      </Table.Tbody>
-    </Table>
-  );
-}
-
 function PlanChange({ cluster }: { cluster: Cluster }) {
   const [asking, setAsking] = useState(false);
-  const update = useUpdateCluster(cluster, ({ plan }) => `Changing the plan to ${plan}`);
   if (cluster.plan === 'byoc') return null;
   const other: PlanName = cluster.plan === 'serverless' ? 'dedicated' : 'serverless';
   return (
@@ -187,31 +137,7 @@ function PlanChange({ cluster }: { cluster: Cluster }) {
       <Button variant="default" onClick={() => setAsking(true)}>
         Change to {other}
       </Button>
-      <Modal
-        opened={asking}
-        onClose={() => {
-          update.reset();
-          setAsking(false);
-        }}
-        title={`Change ${cluster.name} to ${other}?`}
-      >
-        <Stack>
-          <PlanLimits from={cluster.quotas} to={DEFAULT_QUOTAS[other]} />
-          <Text size="sm">Clients are disconnected for the change and find the cluster at its new addresses.</Text>
-          {update.error && <ErrorState error={update.error} />}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={() => setAsking(false)}>
-              Cancel
-            </Button>
-            <Button
-              loading={update.isPending}
-              onClick={() => update.mutate({ plan: other }, { onSuccess: () => setAsking(false) })}
-            >
-              Change plan
-            </Button>
-          </Group>
-        </Stack>
-      </Modal>
+      {asking && <PlanChangeDialog cluster={cluster} to={other} onClose={() => setAsking(false)} />}
     </Section>
   );
 }

@@ -4,6 +4,7 @@ import { ApiError } from '@robustmq/client';
 export interface OperatorClient {
   readonly get: <T>(path: string) => Promise<T>;
   readonly post: <T>(path: string, body: object) => Promise<T>;
+  readonly put: <T>(path: string, body: object) => Promise<T>;
 }
 
 interface Answered {
@@ -25,7 +26,11 @@ export function operatorClient(token: string, fetch = globalThis.fetch.bind(glob
     const { code = `http-${response.status}`, title = response.statusText, detail } = (answer ?? {}) as Answered;
     throw new ApiError({ status: response.status, code, title, detail });
   };
-  return { get: (path) => ask('GET', path), post: (path, body) => ask('POST', path, body) };
+  return {
+    get: (path) => ask('GET', path),
+    post: (path, body) => ask('POST', path, body),
+    put: (path, body) => ask('PUT', path, body),
+  };
 }
 
 /** An invoice that wants a person: held back, or refused by the payment provider. */

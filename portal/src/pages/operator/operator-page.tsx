@@ -10,6 +10,7 @@ import { HeldInvoices } from './held-invoices.tsx';
 import { operatorClient, type OperatorClient } from './operator-client.ts';
 import { Outbox } from './outbox.tsx';
 import { Prices } from './prices.tsx';
+import { QuotaOverrides } from './quota-overrides.tsx';
 import { Reports } from './reports.tsx';
 import { Sandbox } from './sandbox.tsx';
 
@@ -51,6 +52,7 @@ const ROOMS = [
   { value: 'reports', label: 'Reconciliation and revenue', room: Reports },
   { value: 'prices', label: 'Prices', room: Prices },
   { value: 'grants', label: 'Coupons and credit', room: Grants },
+  { value: 'limits', label: 'Limits', room: QuotaOverrides },
   { value: 'sandbox', label: 'Sandbox', room: Sandbox },
   { value: 'mails', label: 'Mails', room: Outbox },
 ] as const;

@@ -10,6 +10,7 @@ export function SettingPages({ cluster }: { cluster: Cluster }) {
       pages={[
         { label: 'MQTT and Kafka', to: at },
         { label: 'Authentication', to: `${at}/authentication` },
+        { label: 'Limits', to: `${at}/limits` },
         { label: 'Revisions', to: `${at}/revisions` },
         { label: 'Cluster', to: `${at}/cluster` },
       ]}
