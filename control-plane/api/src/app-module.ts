@@ -29,6 +29,7 @@ import { InvoicesController } from './billing/invoices-controller.ts';
 import { MoneyController } from './billing/money-controller.ts';
 import { NoticeMails } from './billing/notice-mails.ts';
 import { AclController } from './clusters/acl-controller.ts';
+import { CertificatesController } from './clusters/certificates-controller.ts';
 import { ClusterLifeController } from './clusters/cluster-life-controller.ts';
 import { ClustersController } from './clusters/clusters-controller.ts';
 import { CredentialsController } from './clusters/credentials-controller.ts';
@@ -84,6 +85,7 @@ const CONTROLLERS: Type[] = [
   ClustersController,
   ClusterLifeController,
   QuotasController,
+  CertificatesController,
   CredentialsController,
   TopicsController,
   TestRecordsController,

@@ -22,6 +22,7 @@ export * from './rest/operator.ts';
 export * from './rest/settings.ts';
 export * from './rest/live.ts';
 export * from './rest/people.ts';
+export * from './rest/certificates.ts';
 export * from './rest/quotas.ts';
 export * from './rest/operations.ts';
 export * from './rest/sso.ts';

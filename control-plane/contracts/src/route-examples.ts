@@ -51,6 +51,7 @@ export const ROUTE_EXAMPLES: Partial<Record<RouteName, RouteExample>> = {
   setSoftLimits: { body: { connectionsMax: 1_000 } },
   updateCluster: { body: { labels: { team: 'billing', environment: 'production' } } },
   createCredential: { body: { name: 'sensor-1' } },
+  issueCertificate: { body: { name: 'sensor-1', days: 90 } },
   createTopic: { body: { name: 'orders.created', partitions: 3, cleanup: 'delete', tier: { coldAfterMs: 3_600_000 } } },
   updateTopic: { body: { retentionMs: 86_400_000, retentionBytes: 1_073_741_824 } },
   produceRecord: {

@@ -25,6 +25,7 @@ import {
 } from './rest/tenants.ts';
 import { Usage, UsageBreakdown, UsageBreakdownQuery, UsageQuery } from './rest/usage.ts';
 import { ACCESS_ROUTES } from './routes/access.ts';
+import { CERTIFICATE_ROUTES } from './routes/certificates.ts';
 import { CLUSTER_LIFE_ROUTES } from './routes/clusters.ts';
 import { LIVE_ROUTES } from './routes/live.ts';
 import { MONEY_ROUTES } from './routes/money.ts';
@@ -288,6 +289,7 @@ export const ROUTES = {
   ...OPERATION_ROUTES,
   ...ACCESS_ROUTES,
   ...CLUSTER_LIFE_ROUTES,
+  ...CERTIFICATE_ROUTES,
   ...TOPIC_ROUTES,
   ...SETTINGS_ROUTES,
   ...LIVE_ROUTES,

@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { ClusterSettings, type SettingsWritten } from '@robustmq/contracts';
 import { Database, type ClusterRow, type TenantTx } from '@robustmq/db';
+import { KeyRing } from '../auth/key-ring.ts';
 import type { Caller } from '../http/caller.ts';
+import { Egress } from '../http/egress.ts';
 import { ProblemError } from '../http/problem-error.ts';
 import { mayChange } from '../http/precondition.ts';
 import { TenantWrite } from '../http/tenant-write.ts';
@@ -9,7 +11,8 @@ import { Provisioner } from '../provisioning/provisioner.ts';
 import { existingCluster, nextGeneration } from './cluster-change.ts';
 import { undoUntil } from '../undo/undo-window.ts';
 import { changesBetween } from './settings-change.ts';
-import { shownSettings, storedSettings } from './settings-secrets.ts';
+import { withRevocations } from './certificate-revocations.ts';
+import { openSettings, shownSettings, storedSettings } from './settings-secrets.ts';
 
 /** Revisions of one cluster that are kept; the oldest go. */
 const REVISIONS_MAX = 500;
@@ -20,6 +23,8 @@ export interface Change {
   /** Audit action and the revision's reason, e.g. `settings.patch`. */
   readonly reason: string;
   readonly dryRun?: boolean;
+  /** It cannot be undone. */
+  readonly final?: boolean;
   /** The next settings from those in force; may look into the transaction. Throws to refuse. */
   readonly next: (current: ClusterSettings, tx: TenantTx) => Promise<ClusterSettings> | ClusterSettings;
 }
@@ -33,7 +38,11 @@ export class SettingsWriter {
   readonly #database: Database;
   readonly #write: TenantWrite;
   readonly #provisioner: Provisioner;
-  constructor(database: Database, write: TenantWrite, provisioner: Provisioner) {
+  readonly #keys: KeyRing;
+  readonly #egress: Egress;
+  constructor(database: Database, write: TenantWrite, provisioner: Provisioner, keys: KeyRing, egress: Egress) {
+    this.#keys = keys;
+    this.#egress = egress;
     this.#database = database;
     this.#write = write;
     this.#provisioner = provisioner;
@@ -57,21 +66,37 @@ export class SettingsWriter {
       const detail = { revision: shown.revision, changes: shown.changes.slice(0, 20) };
       const { generation } = row;
       const data = { from: row.settingsRevision, to: shown.revision };
-      const undo = data.from === data.to ? {} : { undo: { until: undoUntil(7 * 24), data } };
+      const undo = data.from === data.to || change.final ? {} : { undo: { until: undoUntil(7 * 24), data } };
       return { answer: { shown, generation }, target, detail, operation: { clusterId, generation, ...undo } };
     });
     const applied = replayed || (await this.#provisioner.kickAndWait(tenantId, clusterId, answer.generation));
     return { ...answer.shown, applied, dryRun: false };
   }
 
+  /** Sealed twice, one secret looks different: what counts is what the node gets. */
+  #opened = (row: ClusterRow, settings: ClusterSettings): string =>
+    JSON.stringify(openSettings(settings, this.#keys, row.id));
+
+  /** The address nodes are to ask is none of the service's own network; the node looks again when it resolves it. */
+  #mayAsk({ authentication: { http } }: ClusterSettings): void {
+    const objection = http && this.#egress.objection(http.url);
+    if (objection !== undefined)
+      throw new ProblemError('validation-failed', {
+        errors: [{ pointer: '/authentication/http/url', detail: objection }],
+      });
+  }
+
   async #plan(caller: Caller, row: ClusterRow, change: Change, tx: TenantTx) {
     mayChange(caller, row.settingsRevision);
     const current = settingsOf(row);
-    const next = storedSettings(await change.next(current, tx), current);
+    const wanted = await change.next(current, tx);
+    this.#mayAsk(wanted);
+    const revoking = await withRevocations(tx, row.id, wanted);
+    const next = storedSettings(revoking, current, this.#keys, row.id);
     const changes = changesBetween(shownSettings(current), shownSettings(next));
     // a hidden key that was replaced shows no difference, and still is one
-    if (changes.length === 0 && JSON.stringify(current) !== JSON.stringify(next))
-      changes.push({ path: '/authentication/jwt/keys' });
+    if (changes.length === 0 && this.#opened(row, current) !== this.#opened(row, next))
+      changes.push({ path: '/authentication' });
     const revision = row.settingsRevision + (changes.length > 0 ? 1 : 0);
     return { next, shown: { revision, settings: shownSettings(next), changes } };
   }

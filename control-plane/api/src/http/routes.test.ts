@@ -58,6 +58,7 @@ beforeAll(async () => {
     groupName: 'g',
     ssoProviderId: randomUUID(),
     operationId: randomUUID(),
+    serial: 'CAFE',
     domain: 'nobodys.example',
     roleId: role.id,
     invitationId: randomUUID(),

@@ -1,9 +1,10 @@
-import { Role } from '@robustmq/contracts';
+import { ClusterSettings, Role } from '@robustmq/contracts';
 import type { TenantTx } from '@robustmq/db';
 import { z } from 'zod';
 import { keyPermissions } from '../http/access-guard.ts';
 import type { Caller } from '../http/caller.ts';
 import { ProblemError } from '../http/problem-error.ts';
+import { withRevocations } from '../clusters/certificate-revocations.ts';
 import { nextGeneration } from '../clusters/cluster-change.ts';
 import { restored } from '../clusters/cluster-life-controller.ts';
 import { CREDENTIALS_MAX } from '../clusters/credentials-controller.ts';
@@ -114,7 +115,8 @@ const restoreSettings: Step = async ({ tx, caller, tenantId, clusterId, data }) 
   const at = { tenantId_clusterId_revision: { tenantId, clusterId: clusterId!, revision: from } };
   const before = from === 0 ? { settings: {} } : await tx.settingsRevision.findUnique({ where: at });
   if (!before) throw new ProblemError('conflict', { detail: `Revision ${from} is not kept any more.` });
-  const settings = before.settings as object;
+  const wanted = await withRevocations(tx, clusterId!, ClusterSettings.parse(before.settings));
+  const settings = JSON.parse(JSON.stringify(wanted)) as object;
   await tx.cluster.update({ where: { id: clusterId! }, data: { settings, settingsRevision: to + 1 } });
   await tx.settingsRevision.create({
     data: {
