@@ -59,6 +59,10 @@ export class EngineStores implements LogStore {
     if (store === this.#main) this.#onMain.add(name);
     return store.open(name);
   }
+  onFailed(callback: (error: Error) => void): void {
+    this.#main.onFailed?.(callback);
+    for (const [engine, store] of this.#others) if (engine !== 'memory') store.onFailed?.(callback);
+  }
   list(): readonly string[] {
     const names = new Set(this.#main.list());
     for (const store of this.#others.values()) for (const name of store.list()) names.add(name);

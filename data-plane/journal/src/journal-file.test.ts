@@ -88,4 +88,21 @@ describe('a journal on files', () => {
     expect(await again.read(2, 1)).toHaveLength(1);
     expect(await again.offsetAtTime(20)).toEqual({ offset: 20, timestampMs: 20 });
   });
+
+  it('hears at once of a medium that failed by its own work, though nobody appends', async () => {
+    const disk = new SimulatedDisk(() => 0.3);
+    const journal = await open(disk, 0);
+    const failures: Error[] = [];
+    journal.onFailed((error) => failures.push(error));
+    const stream = await journal.open('s' as StreamName, POLICY);
+    const builder = new BatchBuilder();
+    for (let i = 0; i < 2; i++) {
+      builder.add(null, Buffer.alloc(3000), null, 1000);
+      if (i === 1) disk.unlink = () => Promise.reject(new Error('EIO'));
+      await stream.append(builder.build()).promise();
+    }
+    for (let i = 0; i < 20 && failures.length === 0; i++) await new Promise((resolve) => setImmediate(resolve));
+    expect(failures).toHaveLength(1);
+    expect(failures[0]).toMatchObject({ code: 'failed' });
+  });
 });

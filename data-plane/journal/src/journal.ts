@@ -95,6 +95,9 @@ export class Journal {
     this.#store = new EngineStores(options.store, media, (error) =>
       options.runtime.log.error({ error }, 'the memory medium failed; its topics take no more, all others do'),
     );
+    this.#store.onFailed((error) => {
+      if (!this.#closed) this.#fail(error, null);
+    });
     this.#isVolatile = options.engine === 'memory';
     this.#mainEngine = options.engine ?? engineOf(options.store);
     this.#runtime = options.runtime;

@@ -69,4 +69,9 @@ export interface LogStore {
   flush(): Promise<void>;
   /** Flushes and lets go of the medium. */
   close(): Promise<void>;
+  /**
+   * Calls back once, at once, when the medium fails by work of its own, with no flush or append there to say so. Absent
+   * where that cannot be.
+   */
+  onFailed?(callback: (error: Error) => void): void;
 }

@@ -10,7 +10,7 @@ import {
 } from '@robustmq/journal';
 import { FileObjectStore, MemoryLogStore, openLogStore, type LogStore } from '@robustmq/store';
 import { MACHINE } from '../soak/soak-streams.ts';
-import { diskWrite, memoryCopy, pageCacheRead } from './medium.ts';
+import { diskWrite, diskWriteInThreads, memoryCopy, pageCacheRead } from './medium.ts';
 
 const KEEP: StreamPolicy = { durability: 'flushed', retentionMs: -1, retentionBytes: -1 };
 const MIB = 1024 * 1024;
@@ -50,6 +50,7 @@ export async function appendSpeeds(options: SpeedOptions, engines: readonly stri
         ours: [],
         limits: [],
       }));
+      const inThreads: Speed = { ...one!, limit: 'O_DSYNC writes in threads', ours: [], limits: [] };
       for (let round = 0; round < options.rounds; round++) {
         for (const [speed, streams] of [[one!, 1] as const, [many!, 1000] as const]) {
           speed.limits.push(
@@ -57,12 +58,15 @@ export async function appendSpeeds(options: SpeedOptions, engines: readonly stri
               ? memoryCopy(BURST_BYTES, options.measureMs / 2)
               : diskWrite(options.directory, BURST_BYTES, options.measureMs, 64 * MIB),
           );
-          speed.ours.push(
-            await append(options, `${engine}-${valueBytes}-${streams}-${round}`, engine, streams, valueBytes),
-          );
+          const name = `${engine}-${valueBytes}-${streams}-${round}`;
+          speed.ours.push(await append(options, name, engine, streams, valueBytes));
         }
+        if (engine !== 'file') continue;
+        const floor = await diskWriteInThreads(options.directory, BURST_BYTES, options.measureMs, 64 * MIB);
+        inThreads.limits.push(floor);
+        inThreads.ours.push(one!.ours.at(-1)!);
       }
-      speeds.push(one!, many!);
+      speeds.push(one!, ...(engine === 'file' ? [inThreads] : []), many!);
     }
   }
   return speeds;
@@ -119,6 +123,7 @@ async function append(
 export async function readSpeeds(options: SpeedOptions): Promise<Speed[]> {
   const { directory, readBytes, rounds } = options;
   const warm: Speed = { name: 'catch-up read, warm (file)', limit: 'page-cache read', ours: [], limits: [] };
+  const checked: Speed = { name: warm.name, limit: 'read + CRC-32C', ours: [], limits: [] };
   const hot: Speed = { name: 'catch-up read, hot (tail cache)', limit: 'memcpy', ours: [], limits: [] };
   const cold: Speed = { name: 'catch-up read, cold (file-objects)', limit: 'page-cache read', ours: [], limits: [] };
   const start: Speed = { name: 'start on a full write-ahead log', limit: 'page-cache read', ours: [], limits: [] };
@@ -138,12 +143,14 @@ export async function readSpeeds(options: SpeedOptions): Promise<Speed[]> {
     const checkpointed = await journalAt(place, { tailCacheBytesMax: 0 });
     const warmStream = await checkpointed.journal.open('s' as StreamName, KEEP);
     warm.limits.push(pageCacheRead(directory, readBytes, READ_BYTES));
+    checked.limits.push(pageCacheRead(directory, readBytes, READ_BYTES, LARGE_VALUE_BYTES));
     warm.ours.push(await readAll(warmStream));
+    checked.ours.push(warm.ours.at(-1)!);
     await checkpointed.journal.close();
     cold.limits.push(pageCacheRead(directory, readBytes, READ_BYTES));
     cold.ours.push(await readCold(join(directory, `cold-${round}`), readBytes));
   }
-  return [hot, warm, cold, start];
+  return [hot, warm, checked, cold, start];
 }
 
 async function journalAt(

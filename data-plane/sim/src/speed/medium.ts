@@ -1,5 +1,18 @@
-import { closeSync, fdatasyncSync, ftruncateSync, openSync, readSync, rmSync, writeSync, writevSync } from 'node:fs';
+import { crc32c } from '@robustmq/wire';
+import {
+  closeSync,
+  constants,
+  fdatasyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeSync,
+  writev,
+  writevSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 /*
  * What the machine itself can do, measured with the plainest calls there are and no more than one thing at a time: the
@@ -28,15 +41,52 @@ export function diskWrite(directory: string, burstBytes: number, measureMs: numb
   }
 }
 
-/** One file that the kernel has in memory, read from front to back in pieces into one buffer. */
-export function pageCacheRead(directory: string, sizeBytes: number, pieceBytes: number): number {
+/**
+ * The same bytes as `diskWrite` by the calls a server has: O_DSYNC writes in libuv's threads, the next one handed over by
+ * the event loop when it hears that one is done. What no program of Node's with one log can be faster than.
+ */
+export async function diskWriteInThreads(
+  directory: string,
+  burstBytes: number,
+  measureMs: number,
+  fileBytesMax: number,
+): Promise<number> {
+  const path = join(directory, 'raw');
+  const burst = Buffer.alloc(burstBytes, 'r');
+  const handle = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC | constants.O_DSYNC);
+  try {
+    let bytes = 0;
+    const began = performance.now();
+    while (performance.now() - began < measureMs) {
+      if (bytes % fileBytesMax === 0) ftruncateSync(handle, 0);
+      await writeBuffers(handle, [burst], bytes % fileBytesMax);
+      bytes += burstBytes;
+    }
+    return bytes / ((performance.now() - began) / 1000);
+  } finally {
+    closeSync(handle);
+    rmSync(path);
+  }
+}
+const writeBuffers = promisify(writev);
+
+/**
+ * One file that the kernel has in memory, read from front to back in pieces into one buffer; with `checkedBytes` its
+ * CRC-32C is taken, so many bytes at a time, as whoever serves no damage must.
+ */
+export function pageCacheRead(directory: string, sizeBytes: number, pieceBytes: number, checkedBytes = 0): number {
   const path = join(directory, 'raw');
   const piece = Buffer.alloc(pieceBytes, 'r');
   const handle = openSync(path, 'w+');
   try {
     for (let at = 0; at < sizeBytes; at += pieceBytes) writeSync(handle, piece, 0, pieceBytes, at);
     const began = performance.now();
-    for (let at = 0; at < sizeBytes; at += pieceBytes) readSync(handle, piece, 0, pieceBytes, at);
+    for (let at = 0; at < sizeBytes; at += pieceBytes) {
+      readSync(handle, piece, 0, pieceBytes, at);
+      for (let from = 0; checkedBytes > 0 && from < pieceBytes; from += checkedBytes) {
+        crc32c(piece, from, Math.min(pieceBytes, from + checkedBytes));
+      }
+    }
     return sizeBytes / ((performance.now() - began) / 1000);
   } finally {
     closeSync(handle);

@@ -80,8 +80,9 @@ function keepable({ logs, sizeBytes }: SealedLog): Map<FileLog, RunMaker> {
 
 async function copy(world: CheckpointWorld, logs: readonly FileLog[]): Promise<boolean> {
   const isFew = logs.length <= world.ownStreamsMax;
-  const own = logs.filter((log) => isFew || log.sealedBytes >= OWN_BYTES_MIN);
-  const small = isFew ? [] : logs.filter((log) => log.sealedBytes < OWN_BYTES_MIN);
+  const getsOwn = (log: FileLog): boolean => isFew || log.sealedBytes >= OWN_BYTES_MIN || log.segments.hasUnsyncedNames;
+  const own = logs.filter(getsOwn);
+  const small = logs.filter((log) => !getsOwn(log));
   if (small.length > 0) await copySorted(world, small);
   const rest = own.values();
   let left = own.length;

@@ -94,6 +94,7 @@ export class FileLogStore implements LogStore {
   #next: Waiters | null = null;
   #running = false;
   #failure: StoreError | null = null;
+  readonly #onFailed: ((error: Error) => void)[] = [];
   #closed = false;
 
   private constructor(options: FileLogStoreOptions, lock: { release(): Promise<void> }) {
@@ -198,6 +199,11 @@ export class FileLogStore implements LogStore {
     log?.forget();
     const segments = log?.segments ?? this.#segments(registered.id);
     await this.#maintain(() => segments.remove());
+  }
+  onFailed(callback: (error: Error) => void): void {
+    const failure = this.#failure;
+    if (failure === null) this.#onFailed.push(callback);
+    else queueMicrotask(() => callback(failure));
   }
   flush(): Promise<void> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
@@ -351,6 +357,7 @@ export class FileLogStore implements LogStore {
     this.#failure ??= toStoreError(this.#directory, error);
     this.#next?.reject(this.#failure);
     this.#next = null;
+    for (const callback of this.#onFailed.splice(0)) callback(this.#failure);
   }
 
   async #recover(): Promise<void> {

@@ -206,3 +206,40 @@ describe('reading on', () => {
     await store.close();
   });
 });
+
+describe('a process that is killed in any step, and a loss of power after the next one', () => {
+  for (const [how, options] of [
+    ['kept', { ...KEEPING, sharedPartsMax: 0 }] as const,
+    ['sorted', { ...SORTING, sharedPartsMax: 0 }] as const,
+    ['both', { keptRunBytesMin: 500, ownStreamsMax: 0, sharedPartsMax: 2 }] as const,
+  ]) {
+    it(`${how}: loses nothing that was acknowledged`, async () => {
+      for (let step = 0, isDone = false; !isDone; step++) {
+        // What is not synced is all lost.
+        const disk = new SimulatedDisk(() => 0.99);
+        const stable = [0, 0, 0];
+        const work = async (store: FileLogStore, rounds: number): Promise<void> => {
+          for (let round = 0; round < rounds; round++) {
+            for (const [i, count] of [6, 1, round % 2].entries()) fill(await store.open(`s${i}`), count, 100);
+            await store.flush();
+            for (const i of stable.keys()) stable[i] = (await store.open(`s${i}`)).stableOffset;
+          }
+        };
+        const stopped = disk.stopAfter(step);
+        const working = open(disk, options).then((store) => work(store, 5).then(() => store.close()));
+        isDone = await Promise.race([working.then(() => true), stopped.then(() => false)]);
+        const second = disk.kill();
+        await work(await open(second, options), 1);
+        const third = second.cutPower();
+        const store = await open(third, options);
+        expect(store.damages.filter((damage) => damage.kind === 'hole')).toEqual([]);
+        for (const [i, end] of stable.entries()) {
+          const log = await store.open(`s${i}`);
+          expect(log.endOffset, `killed at step ${step}`).toBeGreaterThanOrEqual(end);
+          expect(await readAll(log)).toHaveLength(log.endOffset);
+        }
+        await store.close();
+      }
+    });
+  }
+});

@@ -107,6 +107,9 @@ export class SharedLogs {
       const isIndexOfNone = name.endsWith('.index') && !names.includes(name.replace('.index', '.log'));
       if (name.endsWith('.new') || isIndexOfNone) await this.#disk.unlink(join(this.#directory, name));
     }
+    // The process before may have died between giving a log its name and the sync of that; on the strength of the log
+    // what else has its chunks will be deleted.
+    if (numbers.length > 0) await this.#disk.syncDirectory(this.#directory);
     for (const number of numbers.sort((a, b) => a - b)) {
       this.#nextNumber = Math.max(this.#nextNumber, number + 1);
       await this.#loadLog(number, knowledge);

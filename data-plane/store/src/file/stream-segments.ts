@@ -305,8 +305,9 @@ export class StreamSegments {
     this.#sizeBytes += part.sizeBytes;
     this.#endOffset = part.next;
   }
-  get hasParts(): boolean {
-    return this.#segments.some((segment) => segment.part !== null);
+  /** Files were found whose names may not be synced: a write must come before the write-ahead log goes. */
+  get hasUnsyncedNames(): boolean {
+    return this.#nameUnsynced;
   }
   /** Copies parts into files of the stream's own, synced, several that follow each other into one, and releases them. */
   async unshare(which: (part: Part) => boolean): Promise<void> {
@@ -404,6 +405,13 @@ export class StreamSegments {
       const segment = segmentOfPart(part);
       ends.set(segment, part.next);
       this.#segments.push(segment);
+    }
+    const covered = this.#segments.filter((own) => own.part === null).map((own) => ends.get(own)!);
+    if (parts.some((part) => covered.some((end) => end >= part.next))) {
+      // The process before may have died between giving a copy its name and the sync of that.
+      await this.#syncDirectory();
+      this.#world.onNewDirectory();
+      await this.#world.syncNewDirectories();
     }
     const all = this.#segments.toSorted((a, b) => a.base - b.base || ends.get(b)! - ends.get(a)!);
     this.#segments = [];
