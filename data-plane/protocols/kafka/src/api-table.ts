@@ -27,6 +27,12 @@ import { handleAlterClientQuotas, handleDescribeClientQuotas } from './handlers/
 import { handleSaslAuthenticate, handleSaslHandshake } from './handlers/sasl.ts';
 import { handleAlterUserScramCredentials, handleDescribeUserScramCredentials } from './handlers/scram-users.ts';
 import { handleCreateAcls, handleDeleteAcls, handleDescribeAcls } from './handlers/security.ts';
+import {
+  handleShareAcknowledge,
+  handleShareFetch,
+  handleShareGroupDescribe,
+  handleShareGroupHeartbeat,
+} from './handlers/share-groups.ts';
 import { handleCreateTopics, handleDeleteTopics } from './handlers/topics.ts';
 import {
   handleDescribeProducers,
@@ -75,6 +81,7 @@ import {
   DescribeAcls,
   DescribeUserScramCredentials,
 } from './messages/security.ts';
+import { ShareAcknowledge, ShareFetch, ShareGroupDescribe, ShareGroupHeartbeat } from './messages/share-groups.ts';
 import { CreateTopics, DeleteTopics, DescribeConfigs } from './messages/topics.ts';
 import {
   AddOffsetsToTxn,
@@ -138,4 +145,8 @@ export const ROUTES: readonly Route[] = [
   serve(AlterUserScramCredentials, handleAlterUserScramCredentials),
   serve(ConsumerGroupHeartbeat, handleConsumerGroupHeartbeat),
   serve(ConsumerGroupDescribe, handleConsumerGroupDescribe),
+  serve(ShareGroupHeartbeat, handleShareGroupHeartbeat),
+  serve(ShareGroupDescribe, handleShareGroupDescribe),
+  serve(ShareFetch, handleShareFetch),
+  serve(ShareAcknowledge, handleShareAcknowledge),
 ];

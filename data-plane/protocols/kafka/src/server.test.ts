@@ -23,7 +23,7 @@ describe('ApiVersions', () => {
       const response = await world.ask(world.client(), ApiVersions, version, SOFTWARE);
       expect(response.errorCode).toBe(0);
       expect(response.apiKeys).toHaveLength(ROUTES.length);
-      expect(response.apiKeys).toContainEqual({ apiKey: 0, minVersion: 0, maxVersion: 11 });
+      expect(response.apiKeys).toContainEqual({ apiKey: 0, minVersion: 0, maxVersion: 12 });
       expect(response.apiKeys).toContainEqual({ apiKey: 17, minVersion: 0, maxVersion: 1 });
     }
   });

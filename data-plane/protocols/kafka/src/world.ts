@@ -7,6 +7,7 @@ import { GroupCoordinator } from './groups/coordinator.ts';
 import { assignedPartitions, type AssignedPartition } from './groups/stored-group.ts';
 import { ERROR, type ErrorCode } from './errors.ts';
 import type { KafkaLimits } from './limits.ts';
+import { ShareGroups } from './share/share-groups.ts';
 import { ProducerStates } from './producer-states.ts';
 import { TransactionCoordinator } from './transactions/transaction-coordinator.ts';
 
@@ -47,6 +48,7 @@ export class World {
   readonly namespace: Namespace;
   readonly groups: GroupCoordinator;
   readonly consumerGroups: ConsumerGroups;
+  readonly shareGroups: ShareGroups;
   readonly transactions: TransactionCoordinator;
   readonly fetchSessions: FetchSessions;
   readonly quotas: ClientQuotas;
@@ -61,6 +63,7 @@ export class World {
     this.#runtime = runtime;
     this.groups = new GroupCoordinator(namespace, runtime, limits);
     this.consumerGroups = new ConsumerGroups(namespace, runtime, limits);
+    this.shareGroups = new ShareGroups(namespace, runtime, limits);
     this.fetchSessions = new FetchSessions(runtime, limits);
     this.quotas = new ClientQuotas(namespace, runtime, limits);
     this.transactions = new TransactionCoordinator(namespace, runtime, limits, () => this.newProducerId());
@@ -140,7 +143,7 @@ export class World {
 
   /** Whether it must stay although nobody is connected. */
   get isActive(): boolean {
-    return this.groups.hasMembers || this.consumerGroups.hasMembers || this.transactions.isActive;
+    return this.groups.hasMembers || this.consumerGroups.hasMembers || this.shareGroups.hasMembers || this.transactions.isActive;
   }
 
   /** The topic is gone. */
@@ -151,6 +154,7 @@ export class World {
   close(): void {
     this.groups.close();
     this.consumerGroups.close();
+    this.shareGroups.close();
     this.transactions.close();
     this.#producers.clear();
   }

@@ -30,9 +30,10 @@ export function handleApiVersions(
   });
 }
 
-/** What clients turn on by these names: groups of KIP-848, an epoch per transaction (KIP-890). */
+/** What clients turn on by these names: groups of KIP-848, share groups (KIP-932), an epoch per transaction (KIP-890). */
 const FEATURES = [
   ['group.version', 1],
+  ['share.version', 1],
   ['transaction.version', 2],
 ] as const;
 

@@ -280,7 +280,11 @@ class PendingFetch {
 }
 
 /** Counts what was written of a partition: for the cluster, its credential and its topic. */
-function countOut(connection: Connection, { records, fetchOffset, topic }: FetchRow): void {
+/** Counts records that were sent, from an offset on. */
+export function countOut(
+  connection: Connection,
+  { records, fetchOffset, topic }: Pick<FetchRow, 'records' | 'fetchOffset' | 'topic'>,
+): void {
   const messages = recordsFrom(records, fetchOffset);
   let bytes = 0;
   for (const slice of records) bytes += slice.length;

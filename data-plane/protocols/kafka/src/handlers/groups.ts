@@ -13,6 +13,7 @@ import type {
   ListGroups,
   SyncGroup,
 } from '../messages/groups.ts';
+import { shareGroupState } from './share-groups.ts';
 import type { Decoded } from '../schema.ts';
 
 const KEY_TYPE_GROUP = 0;
@@ -141,7 +142,10 @@ export function handleListGroups(
     .list()
     .filter(({ groupId }) => !newer.has(groupId))
     .map((group) => ({ ...group, groupState: group.groupState as string, groupType: 'classic' }));
-  const groups = [...classic, ...newer.values()]
+  const shared = world.shareGroups.list().map((group) => {
+    return { groupId: group.groupId, protocolType: SHARE, groupState: shareGroupState(group), groupType: SHARE };
+  });
+  const groups = [...classic, ...newer.values(), ...shared]
     .filter(({ groupState }) => states.length === 0 || states.includes(groupState.toLowerCase()))
     .filter(({ groupType }) => types.length === 0 || types.includes(groupType))
     .filter(({ groupId }) => call.allows('describe', 'group', groupId));
@@ -149,6 +153,7 @@ export function handleListGroups(
 }
 
 const CONSUMER = 'consumer';
+const SHARE = 'share';
 const NOT_FOUND_SINCE = 6;
 
 /** DescribeGroups: a group that is not there is Dead, not an error. */
@@ -178,6 +183,8 @@ export function handleDescribeGroups(
 function mayDelete(groupId: string, call: Call): ErrorCode {
   const { world } = call.session;
   if (!call.allows('delete', 'group', groupId)) return ERROR.GROUP_AUTHORIZATION_FAILED;
+  const shared = world.shareGroups.get(groupId);
+  if (shared !== undefined) return shared.members.size > 0 ? ERROR.NON_EMPTY_GROUP : ERROR.NONE;
   return world.consumerGroups.get(groupId) === undefined ? world.groups.mayDelete(groupId) : ERROR.NON_EMPTY_GROUP;
 }
 
@@ -186,13 +193,14 @@ export async function handleDeleteGroups(
   request: Decoded<typeof DeleteGroups.request>,
   call: Call<typeof DeleteGroups.response>,
 ): Promise<void> {
-  const { namespace } = call.session;
+  const { namespace, world } = call.session;
   const results: { groupId: string; errorCode: ErrorCode }[] = [];
   for (const groupId of request.groupsNames) {
     let errorCode: ErrorCode = mayDelete(groupId, call);
     if (errorCode === ERROR.NONE) {
       try {
-        await namespace.offsets.remove(groupId).promise();
+        const forgotten = world.shareGroups.remove(groupId) ?? [];
+        await Promise.all([namespace.offsets.remove(groupId), ...forgotten].map((commit) => commit.promise()));
       } catch {
         errorCode = ERROR.KAFKA_STORAGE_ERROR;
       }
