@@ -228,8 +228,11 @@ describe('a process that is killed in any step, and a loss of power after the ne
         const stopped = disk.stopAfter(step);
         const working = open(disk, options).then((store) => work(store, 5).then(() => store.close()));
         isDone = await Promise.race([working.then(() => true), stopped.then(() => false)]);
+        // The next process does little or nothing, so that nothing but its start syncs what the one before left.
         const second = disk.kill();
-        await work(await open(second, options), 1);
+        const again = await open(second, options);
+        await work(again, step % 2);
+        await again.close();
         const third = second.cutPower();
         const store = await open(third, options);
         expect(store.damages.filter((damage) => damage.kind === 'hole')).toEqual([]);
