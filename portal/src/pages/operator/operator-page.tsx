@@ -5,12 +5,14 @@ import { Logo } from '../../ui/logo.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { SchemeToggle } from '../../ui/shell.tsx';
 import { ErrorState } from '../../ui/states.tsx';
+import { Fleet } from './fleet.tsx';
 import { Grants } from './grants.tsx';
 import { HeldInvoices } from './held-invoices.tsx';
 import { operatorClient, type OperatorClient } from './operator-client.ts';
 import { Outbox } from './outbox.tsx';
 import { Prices } from './prices.tsx';
 import { QuotaOverrides } from './quota-overrides.tsx';
+import { Releases } from './releases.tsx';
 import { Reports } from './reports.tsx';
 import { Sandbox } from './sandbox.tsx';
 
@@ -54,6 +56,8 @@ const ROOMS = [
   { value: 'grants', label: 'Coupons and credit', room: Grants },
   { value: 'limits', label: 'Limits', room: QuotaOverrides },
   { value: 'sandbox', label: 'Sandbox', room: Sandbox },
+  { value: 'fleet', label: 'Fleet', room: Fleet },
+  { value: 'releases', label: 'Releases', room: Releases },
   { value: 'mails', label: 'Mails', room: Outbox },
 ] as const;
 
@@ -91,7 +95,7 @@ export function OperatorPage() {
       <Box component="main" px="md" pb="xl" maw="72rem" mx="auto">
         <PageHeader
           title="Operator"
-          description="Invoices, reconciliation and prices across all tenants."
+          description="The money of all tenants, their limits, and the machines that serve them."
           actions={
             client && (
               <Button variant="default" onClick={() => setToken(undefined)}>
