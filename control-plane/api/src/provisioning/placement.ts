@@ -3,10 +3,10 @@ import type { PlacementRow } from '@robustmq/db';
 
 /** An agent that was not heard of for so long gets nothing while another one is there, in milliseconds. */
 const SILENT_MS = 40_000;
-/** Headroom a machine keeps for what it has: shares of its memory and disk, and load per processor. */
-const MEMORY_FREE_SHARE_MIN = 0.1;
-const DISK_FREE_SHARE_MIN = 0.1;
-const LOAD_PER_CPU_MAX = 4;
+/** Headroom a machine keeps for what it has: a share of its memory and disk, or so many bytes where that is less. */
+const FREE_SHARE_MIN = 0.1;
+const MEMORY_FREE_BYTES_MIN = 512 * 2 ** 20;
+const DISK_FREE_BYTES_MIN = 5 * 2 ** 30;
 /** A dedicated cluster is a process of its own: this much memory must be left for it. */
 const DEDICATED_MEMORY_BYTES = 256 * 2 ** 20;
 /** What weighs as much as one cluster: connections, and a dedicated node. */
@@ -56,22 +56,23 @@ function rank(row: PlacementRow, plan: Plan, now: Date, isLastResort: boolean): 
 }
 
 function headroom(observed: AgentObserved, plan: Plan): string[] {
-  const { memoryBytes, memoryFreeBytes, diskBytes, diskFreeBytes, loadAverage, cpus } = observed;
+  const { memoryBytes, memoryFreeBytes, diskBytes, diskFreeBytes } = observed;
   const against: string[] = [];
   const percent = (part: number, whole: number): string => `${Math.floor((100 * part) / whole)} %`;
-  const needed = memoryBytes * MEMORY_FREE_SHARE_MIN + (plan === 'dedicated' ? DEDICATED_MEMORY_BYTES : 0);
-  if (memoryFreeBytes < needed) against.push(`Only ${percent(memoryFreeBytes, memoryBytes)} of its memory is free.`);
-  if (diskFreeBytes < diskBytes * DISK_FREE_SHARE_MIN)
+  const kept = Math.min(memoryBytes * FREE_SHARE_MIN, MEMORY_FREE_BYTES_MIN);
+  if (memoryFreeBytes < kept + (plan === 'dedicated' ? DEDICATED_MEMORY_BYTES : 0))
+    against.push(`Only ${percent(memoryFreeBytes, memoryBytes)} of its memory is free.`);
+  if (diskFreeBytes < Math.min(diskBytes * FREE_SHARE_MIN, DISK_FREE_BYTES_MIN))
     against.push(`Only ${percent(diskFreeBytes, diskBytes)} of its disk is free.`);
-  if (loadAverage > cpus * LOAD_PER_CPU_MAX) against.push(`Its load average is ${loadAverage.toFixed(1)}.`);
   return against;
 }
 
+/** Work of others on the machine counts too, but never rules it out: a load average is over in minutes. */
 function loadOf(row: PlacementRow, observed: AgentObserved | undefined): number {
   if (!observed) return row.pending;
   const sum = (of: (node: AgentObserved['nodes'][number]) => number): number =>
     observed.nodes.reduce((total, node) => total + of(node), 0);
   const clusters = sum((node) => node.namespaces) + row.pending;
   const connections = sum((node) => node.connections) / CONNECTIONS_PER_CLUSTER;
-  return (clusters + connections + (observed.nodes.length - 1) * NODE_WEIGHT) / observed.cpus;
+  return (clusters + connections + (observed.nodes.length - 1) * NODE_WEIGHT + observed.loadAverage) / observed.cpus;
 }
