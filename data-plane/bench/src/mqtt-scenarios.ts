@@ -116,7 +116,7 @@ export const MQTT_SCENARIOS: readonly MqttScenario[] = [
   flow('fan-out 1→100 QoS 0 256 B', 1, 100, 0, { isCapturedToo: true }),
   flow('fan-out 1→100 QoS 1 256 B', 1, 100, 1),
   flow('fan-out 1→1000 QoS 0 256 B', 1, 1000, 0),
-  flow('1000→1000 on distinct topics QoS 1 256 B', 1000, 1000, 1, { window: 20, layout: 'paired' }),
+  flow('1000→1000 on distinct topics QoS 1 256 B', 1000, 1000, 1, { window: 4, layout: 'paired' }),
   flow('$share 4→4 QoS 1 256 B', 4, 4, 1, { layout: 'shared', unsupported: NO_SHARES }),
   { kind: 'drain', name: 'offline drain QoS 1 256 B', messages: 10_000, payloadBytes: 256 },
 ];
