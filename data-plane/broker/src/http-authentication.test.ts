@@ -53,6 +53,30 @@ it('asks at most so many questions at a time, keeps a bounded queue, and refuses
   expect(service.peak).toBe(32);
 });
 
+it('nobody waits for long behind a service that is slow', async () => {
+  const { runtime, service, http, of } = world();
+  const asked = Array.from({ length: 40 }, (_, i) => http.ask(...of(`user${i}`)));
+  await settle();
+  runtime.advance(1_999);
+  service.answer(204);
+  await settle();
+  expect(service.asked).toHaveLength(33);
+  runtime.advance(1);
+  expect((await Promise.all(asked.slice(33))).map(({ kind }) => kind)).toEqual(
+    asked.slice(33).map(() => 'unavailable'),
+  );
+  while (service.waiting.length > 0) service.answer(204);
+  expect((await Promise.all(asked.slice(0, 33))).map(({ kind }) => kind)).toEqual(
+    asked.slice(0, 33).map(() => 'allow'),
+  );
+  // all places are free again
+  const again = Array.from({ length: 32 }, (_, i) => http.ask(...of(`again${i}`)));
+  await settle();
+  expect(service.waiting).toHaveLength(32);
+  while (service.waiting.length > 0) service.answer(204);
+  await Promise.all(again);
+});
+
 it('remembers answers for their time, a bounded number of them, and never under other words', async () => {
   const { runtime, service, http, of } = world();
   const ask = async (name: string, status: number) => {

@@ -10,6 +10,8 @@ const ANSWERS_MAX = 10_000;
 const ASKING_MAX = 32;
 /** … and those that may wait for that; more are refused at once. */
 const WAITING_MAX = 1_000;
+/** Who has waited so long for its question to be asked is refused: a connection must not hang on a slow service. */
+const WAIT_MS_MAX = 2_000;
 /** Bytes of an answer; a longer one is none. */
 const ANSWER_BYTES_MAX = 65_536;
 /** After so many questions in a row without an answer … */
@@ -99,8 +101,7 @@ export class HttpAuthentication {
   }
 
   async #ask(key: string, name: string, request: AdmitRequest): Promise<HttpVerdict> {
-    if (this.#running < ASKING_MAX) this.#running++;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (!(await this.#turn())) return this.#withoutAnswer(key);
     try {
       // it may have gone down while this one waited
       if (this.#runtime.monotonicMs() < this.#pausedUntilMs) return this.#withoutAnswer(key);
@@ -123,6 +124,24 @@ export class HttpAuthentication {
       if (next === undefined) this.#running--;
       else next();
     }
+  }
+  /** Waits until the question may be asked; false = it took too long. */
+  #turn(): Promise<boolean> {
+    if (this.#running < ASKING_MAX) {
+      this.#running++;
+      return Promise.resolve(true);
+    }
+    return new Promise((resolve) => {
+      const begin = (): void => {
+        cancel();
+        resolve(true);
+      };
+      const cancel = this.#runtime.after(WAIT_MS_MAX, () => {
+        this.#waiting = this.#waiting.filter((other) => other !== begin);
+        resolve(false);
+      });
+      this.#waiting.push(begin);
+    });
   }
   #failed(error: unknown): void {
     this.#runtime.log.warn({ cluster: this.#cluster, error }, 'the authentication service of a cluster gave no answer');
