@@ -48,7 +48,7 @@ describe('arrears, trials and the order of sacrifice', { timeout: 60_000 }, () =
     await h.run.tenant(tenantId, overdue(45));
     const { restoreUntil, generation } = await clusterOf(tenantId, clusterId);
     expect(restoreUntil).toEqual(overdue(51));
-    expect(generation).toBe(3);
+    expect(generation).toBe(4);
     const audit = await h.database.withTenant(tenantId, (tx) =>
       tx.auditEvent.findMany({ where: { action: 'cluster.delete' } }),
     );

@@ -16,6 +16,7 @@ const NOTICE_GAP_DAYS = 3;
 /** Days for which clusters deleted for an unpaid invoice can be restored. */
 const RESTORE_DAYS = 7;
 
+export const RESTRICTED_REASON = 'An invoice is unpaid: nothing can be added until it is paid.';
 export const SUSPENDED_REASON = 'The account is suspended: an invoice is unpaid. Data is kept; pay to go on.';
 
 /** How an account stands whose oldest unpaid invoice is due since `since`; pure, and the same at every look. */
@@ -77,7 +78,10 @@ export async function applyDunning(
   const standing = standingAt(oldest?.dueAt ?? undefined, now, account.dunningExempt);
   if (standing !== account.standing)
     await tx.billingAccount.update({ where: { tenantId }, data: { standing, standingSince: now } });
-  await suspendClusters(tx, tenantId, standing === 'suspended' ? SUSPENDED_REASON : null);
+  await holdClusters(tx, tenantId, {
+    suspended: standing === 'suspended' ? SUSPENDED_REASON : null,
+    restricted: standing === 'restricted' || standing === 'suspended' ? RESTRICTED_REASON : null,
+  });
   if (oldest && standing !== 'good') {
     const sum = `${amountText(oldest.totalMinor.toFixed(0), oldest.currency)} ${oldest.currency}`;
     const [subject, text] = letterOf(standing, oldest, sum);
@@ -89,11 +93,15 @@ export async function applyDunning(
 }
 
 /** Writes the desired state of every cluster that is not so yet, and promises its reconcile in the same transaction. */
-async function suspendClusters(tx: TenantTx, tenantId: string, reason: string | null): Promise<void> {
+async function holdClusters(
+  tx: TenantTx,
+  tenantId: string,
+  { suspended, restricted }: { readonly suspended: string | null; readonly restricted: string | null },
+): Promise<void> {
   const changed = await tx.$queryRaw<{ id: string }[]>`
-    UPDATE clusters SET suspended_reason = ${reason}, generation = generation + 1, updated_at = now()
+    UPDATE clusters SET suspended_reason = ${suspended}, growth_stopped_reason = ${restricted}, generation = generation + 1, updated_at = now()
     WHERE tenant_id = ${tenantId}::uuid AND deletion_requested_at IS NULL AND phase <> 'Deleted'
-      AND suspended_reason IS DISTINCT FROM ${reason}
+      AND (suspended_reason, growth_stopped_reason) IS DISTINCT FROM (${suspended}::text, ${restricted}::text)
     RETURNING id::text AS id`;
   for (const { id } of changed) await WorkQueue.promise(tx, 'reconcile-cluster', id, tenantId);
 }

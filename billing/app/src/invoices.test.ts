@@ -310,19 +310,19 @@ describe('periods and invoices on a real database', { timeout: 60_000 }, () => {
       await h.run.tenant(tenantId, at(now));
       return h.database.withTenant(tenantId, async (tx) => {
         const { standing } = await tx.billingAccount.findUniqueOrThrow({ where: { tenantId } });
-        const { suspendedReason, generation } = await tx.cluster.findUniqueOrThrow({ where: { id: clusterId } });
-        return [standing, suspendedReason !== null, generation];
+        const row = await tx.cluster.findUniqueOrThrow({ where: { id: clusterId } });
+        return [standing, row.growthStoppedReason !== null, row.suspendedReason !== null, row.generation];
       });
     };
-    expect(await state('2026-12-17T05:59:59Z')).toEqual(['good', false, 1]);
-    expect(await state('2026-12-17T06:00:00Z')).toEqual(['past_due', false, 1]);
-    expect(await state('2026-12-24T06:00:00Z')).toEqual(['restricted', false, 1]);
-    expect(await state('2026-12-31T06:00:00Z')).toEqual(['suspended', true, 2]);
-    expect(await state('2026-12-31T06:00:00Z')).toEqual(['suspended', true, 2]);
+    expect(await state('2026-12-17T05:59:59Z')).toEqual(['good', false, false, 1]);
+    expect(await state('2026-12-17T06:00:00Z')).toEqual(['past_due', false, false, 1]);
+    expect(await state('2026-12-24T06:00:00Z')).toEqual(['restricted', true, false, 2]);
+    expect(await state('2026-12-31T06:00:00Z')).toEqual(['suspended', true, true, 3]);
+    expect(await state('2026-12-31T06:00:00Z')).toEqual(['suspended', true, true, 3]);
     const due = await h.database.work.takeDue('reconcile-cluster', 100);
     expect(due.map((work) => work.key)).toContain(clusterId);
     await h.run.paid(tenantId, invoice!.id, at('2026-12-31T07:00:00Z'));
-    expect(await state('2026-12-31T07:00:01Z')).toEqual(['good', false, 3]);
+    expect(await state('2026-12-31T07:00:01Z')).toEqual(['good', false, false, 4]);
   });
 
   it('20: a threshold fires once a month, again after a raise, throttles and lets go', async () => {

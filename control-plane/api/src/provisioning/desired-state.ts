@@ -98,7 +98,7 @@ export function namespaceSpec(row: Placement, open: OpenSettings = (settings) =>
     topicsRemoved: row.topics.filter((topic) => topic.deletedGeneration !== null).map((topic) => topic.name),
     settings: withoutHidden(open(ClusterSettings.parse(row.settings), row.id), row.topics),
     suspended: suspensionOf(row),
-    ...(row.throttledAt === null ? {} : { growthStopped: { reason: 'a budget of the tenant is used up' } }),
+    ...(row.growthStoppedReason === null ? {} : { growthStopped: { reason: row.growthStoppedReason } }),
   };
 }
 

@@ -1,7 +1,7 @@
 import { bodyOf } from '@robustmq/client';
 import { Command, InvalidArgumentError } from 'commander';
 import type { Context } from '../context.ts';
-import { EXIT, Failure } from '../failure.ts';
+import { EXIT, Failure, usageFailure } from '../failure.ts';
 import { exponentOf, moneyOf } from '../money.ts';
 import { tableOf } from '../output.ts';
 import type { CommandKit } from '../program.ts';
@@ -30,7 +30,7 @@ function minorOf(text: string, currency: string): string {
   const match = /^(\d{1,12})(?:\.(\d+))?$/.exec(text);
   const fraction = match?.[2] ?? '';
   if (!match || fraction.length > exponent)
-    throw new InvalidArgumentError(`Use an amount of ${currency} with at most ${exponent} decimals.`);
+    throw usageFailure(`--amount is in ${currency} with at most ${exponent} decimals, for example 50; got "${text}".`);
   return (match[1]! + fraction.padEnd(exponent, '0')).replace(/^0+(?=\d)/, '');
 }
 

@@ -1,6 +1,7 @@
-import { bodyOf } from '@robustmq/client';
+import { ApiError, bodyOf } from '@robustmq/client';
 import { Command } from 'commander';
 import type { Context } from '../context.ts';
+import { EXIT, Failure } from '../failure.ts';
 import { moneyOf } from '../money.ts';
 import { tableOf } from '../output.ts';
 import type { CommandKit } from '../program.ts';
@@ -26,7 +27,10 @@ async function redeem(context: Context, code: string): Promise<void> {
   const path = { tenantId: await context.tenantId() };
   const done = await bodyOf(
     context.client().POST('/v1/tenants/{tenantId}/credits', { params: { path }, body: { code } }),
-  );
+  ).catch((error: unknown) => {
+    if (!(error instanceof ApiError) || error.status !== 404) throw error;
+    throw new Failure(EXIT.notFound, `There is no coupon "${code}", or it can no longer be redeemed.`);
+  });
   await context.print(done, () => `Redeemed ${done.code}: ${done.title}\n`);
 }
 

@@ -165,6 +165,7 @@ async function download(context: Context, wanted: string, options: DownloadOptio
 async function check(context: Context, wanted: string, options: { key?: string[] }): Promise<void> {
   const { linesOf, verifyLines } = await import('../invoice-check.ts');
   if (existsSync(wanted)) return verifyLines(context, wanted, linesOf(wanted), options.key ?? []);
+  if (/[/\\]|\.(nd)?json$/.test(wanted)) throw new Failure(EXIT.notFound, `There is no file "${wanted}".`);
   const tenantId = await context.tenantId();
   const invoiceId = await idOf(context, tenantId, wanted);
   return verifyLines(context, wanted, proofLines(context, tenantId, invoiceId), options.key ?? []);
