@@ -49,7 +49,14 @@ it('measures every kind of row against our own server, with nothing lost', { tim
   expect(drain.deliveriesPerSecond).toBeGreaterThan(0);
   const storm = await runStorm(peer, { kind: 'storm', name: 'storm', concurrency: 4 }, TIMES);
   expect(storm.connectionsPerSecond).toBeGreaterThan(0);
-  const steady = { kind: 'latency', name: 'steady', publishers: 3, qos: 1, payloadBytes: 64, messagesPerSecond: 50 } as const;
+  const steady = {
+    kind: 'latency',
+    name: 'steady',
+    publishers: 3,
+    qos: 1,
+    payloadBytes: 64,
+    messagesPerSecond: 50,
+  } as const;
   const latency = await runLatency(peer, steady, { ...TIMES, measureMs: 400 }).catch((error: Error) => error.message);
   // a machine that is busy with other tests may be late, and then says so
   if (typeof latency === 'string') expect(latency).toMatch(/kept \d+ % of the rate/);

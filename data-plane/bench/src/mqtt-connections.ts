@@ -77,7 +77,11 @@ export async function runStorm(peer: MqttTarget, spec: StormScenario, times: Tim
 }
 
 /** Opens connections that subscribe and then say nothing. The peer must be a fresh process. Throws PeerFailure. */
-export async function runIdle(peer: MemoryTarget, spec: IdleScenario, { answerMs, restMs }: Times): Promise<IdleMeasured> {
+export async function runIdle(
+  peer: MemoryTarget,
+  spec: IdleScenario,
+  { answerMs, restMs }: Times,
+): Promise<IdleMeasured> {
   await pause(restMs);
   const baseKib = peer.rssKib();
   const clients: MqttLoadClient[] = [];
