@@ -10,7 +10,8 @@ delay.enable();
 process.on('message', (question) => {
   if (question !== 'loop-delay') return;
   // what is recorded is the time from one look to the next: without the wait itself it is how late the look was
-  const percentile = (p) => Math.max(0, delay.count === 0 ? 0 : delay.percentile(p) / NANOSECONDS_PER_MS - RESOLUTION_MS);
+  const percentile = (p) =>
+    Math.max(0, delay.count === 0 ? 0 : delay.percentile(p) / NANOSECONDS_PER_MS - RESOLUTION_MS);
   process.send({ p99Ms: percentile(99), p999Ms: percentile(99.9) });
   delay.reset();
 });
