@@ -1,4 +1,5 @@
 import { fetched, KafkaLoadClient, type KafkaTarget } from './kafka-client.ts';
+import { ANSWER_MS_MAX, PeerFailure } from './peer-failure.ts';
 import { fetchFrom, produce, recordBatch } from './kafka-wire.ts';
 
 /** Milliseconds from sending a record to having it. */
@@ -25,18 +26,19 @@ export async function runLatency(target: KafkaTarget, topic: string, measureMs: 
   const sentAt = new Map<number, number>();
   const sending: number[] = [];
   const baseAt = 4 + 4 + 2 + topic.length + 4 + 4 + 2;
-  let first = -1;
   // answers come in the order of the requests, each with the offset of its batch
   writer.onResponse = (answer) => {
     const base = Number(answer.readBigInt64BE(baseAt));
-    if (first < 0) first = base;
     sentAt.set(base, sending.shift()!);
   };
   const seen: [base: number, at: number][] = [];
   let running = true;
-  const reading = read(reader, target, topic, () => running, (base) => seen.push([base, performance.now()]));
+  const start = await endOf(reader, target, topic);
+  const onBatch = (base: number): void => void seen.push([base, performance.now()]);
+  const reading = read(reader, target, { topic, offset: start, running: () => running, onBatch });
   const [cpuFrom, from] = [target.cpuMicros(), performance.now()];
-  for (let sent = 0; performance.now() - from < measureMs;) {
+  let sent = 0;
+  while (performance.now() - from < measureMs) {
     const due = Math.floor((performance.now() - from) / TICK_MS);
     for (; sent < due; sent++) {
       sending.push(performance.now());
@@ -45,11 +47,15 @@ export async function runLatency(target: KafkaTarget, topic: string, measureMs: 
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   const [cpu, seconds] = [target.cpuMicros() - cpuFrom, (performance.now() - from) / 1000];
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  // what is still under way counts too: leaving it out would make a slow disk look fast
+  while ((seen.length < sent || sentAt.size < sent) && performance.now() - from < measureMs + ANSWER_MS_MAX) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
   running = false;
   await reading;
   for (const client of [writer, reader]) client.socket.destroy();
   const took = seen.filter(([base]) => sentAt.has(base)).map(([base, at]) => at - sentAt.get(base)!);
+  if (took.length < sent) throw new PeerFailure(target.name, `${sent - took.length} of ${sent} batches did not come`);
   took.sort((a, b) => a - b);
   const records = took.length * perBatch;
   const at = (share: number): number => took[Math.min(took.length - 1, Math.floor(took.length * share))] ?? NaN;
@@ -61,14 +67,19 @@ export async function runLatency(target: KafkaTarget, topic: string, measureMs: 
   };
 }
 
+interface Reading {
+  readonly topic: string;
+  readonly offset: number;
+  readonly running: () => boolean;
+  readonly onBatch: (base: number) => void;
+}
+
 async function read(
   client: KafkaLoadClient,
   target: KafkaTarget,
-  topic: string,
-  running: () => boolean,
-  onBatch: (base: number) => void,
+  { topic, offset: from, running, onBatch }: Reading,
 ): Promise<void> {
-  let offset = await endOf(client, target, topic);
+  let offset = from;
   while (running()) {
     const answer = await client.call(fetchFrom(9, topic, offset, FETCH_BYTES_MAX));
     const { start, end } = fetched(answer, topic, target.name);

@@ -1,6 +1,6 @@
 import { fetched, KafkaLoadClient, type KafkaTarget } from './kafka-client.ts';
 import { fetchFrom, produce, recordBatch } from './kafka-wire.ts';
-import { PeerFailure } from './peer-failure.ts';
+import { ANSWER_MS_MAX, noAnswer, PeerFailure } from './peer-failure.ts';
 
 export interface KafkaScenario {
   readonly name: string;
@@ -93,16 +93,25 @@ export class ProduceLoad {
     if (this.#refused !== 0) throw new PeerFailure(this.#target.name, `error code ${this.#refused}`);
     return this.#acknowledged;
   }
+  async #next(): Promise<void> {
+    const [before, from] = [this.acknowledged, performance.now()];
+    while (this.acknowledged === before) {
+      if (performance.now() - from > ANSWER_MS_MAX) throw noAnswer(this.#target.name, ANSWER_MS_MAX);
+      await pause(1);
+    }
+  }
   stop(): void {
     this.#running = false;
     for (const client of this.#clients) client.socket.destroy();
   }
+  /** From one acknowledgement to another: where a flush carries much, acknowledgements come in bursts. */
   async measure(measureMs: number): Promise<KafkaMeasured> {
+    await this.#next();
     const [from, cpuFrom, at] = [this.acknowledged, this.#target.cpuMicros(), performance.now()];
     await pause(measureMs);
+    await this.#next();
     const batches = this.acknowledged - from;
     const [cpu, seconds] = [this.#target.cpuMicros() - cpuFrom, (performance.now() - at) / 1000];
-    if (batches === 0) throw new PeerFailure(this.#target.name, `${this.#spec.name}: nothing was acknowledged`);
     const records = batches * this.#spec.recordsPerBatch;
     return {
       recordsPerSecond: records / seconds,

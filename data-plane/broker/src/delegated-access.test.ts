@@ -1,5 +1,4 @@
 import type { Commit } from '@robustmq/journal';
-import { MemoryLogStore } from '@robustmq/store';
 import { describe, expect, it } from 'vitest';
 import type { Connection, Delegated } from './broker-types.ts';
 import { DEFAULT_SETTINGS, type AclRule, type NamespaceSettings } from './index.ts';
@@ -30,16 +29,15 @@ const stable = async (outcome: Commit | string): Promise<void> => {
 };
 
 class World {
-  readonly store = new MemoryLogStore();
   node!: TestNode;
   static async of(rules: readonly AclRule[], whenNoRuleMatches: 'allow' | 'deny' = 'deny'): Promise<World> {
     const world = new World();
-    await world.restart();
+    world.node = await TestNode.start();
     await world.apply(rules, whenNoRuleMatches);
     return world;
   }
   async restart(): Promise<void> {
-    this.node = await TestNode.start(this.store, new TestRuntime());
+    this.node = await TestNode.start(this.node.store, new TestRuntime());
   }
   apply(rules: readonly AclRule[], whenNoRuleMatches: 'allow' | 'deny' = 'deny'): Promise<void> {
     const credentials = [credential('ann', 'pw'), credential('joe', 'pw')];

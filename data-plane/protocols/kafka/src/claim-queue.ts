@@ -56,7 +56,8 @@ export function serveInOrder(
   for (const { partition, records } of rows) {
     const before = lastOf.get(partition);
     if (before !== undefined) waits.push(before);
-    if (packing === null) prepare({ partition, records });
+    // it is among what is waited for
+    if (packing === null) void prepare({ partition, records });
   }
   if (packing !== null) {
     const prepared = packing.then((packed) => Promise.all(rowsOf(packed, topicOf).map(prepare)));
