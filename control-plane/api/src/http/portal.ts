@@ -21,6 +21,8 @@ export async function servePortal(fastify: FastifyInstance, dir: string | undefi
     root: dir,
     serve: false,
     cacheControl: false,
+    // the build leaves each file beside itself as .br and .gz
+    preCompressed: true,
     setHeaders: (reply, path) => {
       const hashed = /[\\/]assets[\\/]/.test(path);
       reply.header('cache-control', hashed ? 'public, max-age=31536000, immutable' : 'no-cache');
