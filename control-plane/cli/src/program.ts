@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { apiKeyCommand } from './commands/api-key.ts';
 import { auditCommand } from './commands/audit.ts';
 import { budgetCommand } from './commands/budget.ts';
+import { certificateCommand } from './commands/certificate.ts';
 import { clusterCommand } from './commands/cluster.ts';
 import { completionCommand } from './commands/completion.ts';
 import { configCommand } from './commands/config.ts';
@@ -13,10 +14,14 @@ import { invoiceCommand } from './commands/invoice.ts';
 import { kafkaCommands } from './commands/kafka.ts';
 import { clientCommand, eventsCommand, groupCommand, mqttSessionCommand, retainedCommand } from './commands/live.ts';
 import { mqttCommands } from './commands/mqtt.ts';
+import { operationCommand } from './commands/operation.ts';
+import { recordCommand } from './commands/record.ts';
 import { sessionCommands } from './commands/session.ts';
 import { aclCommand, blacklistCommand } from './commands/settings.ts';
+import { ssoCommand } from './commands/sso.ts';
 import { topicCommand } from './commands/topic.ts';
 import { usageCommand } from './commands/usage.ts';
+import { webhookCommand } from './commands/webhook.ts';
 import { Context, type GlobalOptions } from './context.ts';
 import { EXIT, failureOf, type ExitCode } from './failure.ts';
 import type { Terminal } from './terminal.ts';
@@ -65,6 +70,11 @@ export function buildProgram(terminal: Terminal): Command {
     budgetCommand(kit),
     creditCommand(kit),
     apiKeyCommand(kit),
+    ssoCommand(kit),
+    webhookCommand(kit),
+    operationCommand(kit),
+    certificateCommand(kit),
+    recordCommand(kit),
     auditCommand(kit),
     drillCommand(kit),
     fleetCommand(kit),

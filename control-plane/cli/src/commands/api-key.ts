@@ -2,6 +2,7 @@ import { allItems, bodyOf, type ApiKey } from '@robustmq/client';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Context } from '../context.ts';
 import { EXIT, Failure } from '../failure.ts';
+import { wholeNumber } from '../numbers.ts';
 import { fieldsOf, tableOf } from '../output.ts';
 import type { CommandKit } from '../program.ts';
 
@@ -57,7 +58,11 @@ async function show(context: Context): Promise<void> {
         { heading: 'BEGINS', value: (k) => k.prefix },
         { heading: 'ID', value: (k) => k.id },
         { heading: 'EXPIRES', value: (k) => k.expiresAt ?? 'never' },
-        { heading: 'LAST USED', value: (k) => k.lastUsedAt ?? 'never' },
+        {
+          heading: 'LAST USED',
+          value: (k) => (k.lastUsedAt ? `${k.lastUsedAt} ${k.lastUsedIp ?? ''}`.trim() : 'never'),
+        },
+        { heading: 'ADDRESSES', value: (k) => k.addresses?.join(' ') || 'any' },
       ],
       keys,
     ),
@@ -76,7 +81,27 @@ async function remove(context: Context, wanted: string): Promise<void> {
   context.terminal.note(`Revoked API key "${keys[0]!.name}".`);
 }
 
-/** api-key create | list | delete. */
+async function rotate(context: Context, wanted: string, overlapSeconds: number): Promise<void> {
+  const tenantId = await context.tenantId();
+  const keys = (await list(context, tenantId)).filter((key) => key.id === wanted || key.name === wanted);
+  if (keys.length !== 1)
+    throw new Failure(EXIT.notFound, `${keys.length} API keys are "${wanted}".`, 'See: robust-ctl api-key list');
+  const rotated = await bodyOf(
+    context.client().POST('/v1/tenants/{tenantId}/api-keys/{apiKeyId}/rotate', {
+      ...{ params: { path: { tenantId, apiKeyId: keys[0]!.id } }, body: { overlapSeconds } },
+    }),
+  );
+  await context.print(rotated, () =>
+    fieldsOf([
+      ['name', rotated.name],
+      ['key', rotated.key],
+      ['old until', rotated.overlapUntil ?? 'now'],
+    ]),
+  );
+  context.terminal.note('The key is shown this once; until then the old one works too.');
+}
+
+/** api-key create | list | rotate | delete. */
 export function apiKeyCommand(kit: CommandKit): Command {
   const apiKey = new Command('api-key').description('keys for scripts and services');
   apiKey
@@ -95,6 +120,13 @@ export function apiKeyCommand(kit: CommandKit): Command {
     .command('list')
     .description('list API keys')
     .action((_options: object, command: Command) => kit.run(command, show));
+  apiKey
+    .command('rotate <id|name>')
+    .description('a new secret, shown once; the old one works for the overlap')
+    .addOption(new Option('--overlap <seconds>').argParser(wholeNumber(0, 604_800)).default(3_600))
+    .action((wanted: string, options: { overlap: number }, command: Command) =>
+      kit.run(command, (context) => rotate(context, wanted, options.overlap)),
+    );
   apiKey
     .command('delete <id|name>')
     .description('revoke an API key')

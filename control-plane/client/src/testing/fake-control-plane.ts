@@ -19,6 +19,8 @@ export interface FakeOptions {
   /** Milliseconds from create to Ready; default 0. */
   readonly readyAfterMs?: number;
   /** Called with every request before it is answered; a returned status answers at once. */
+  /** Answers of routes that nothing in memory serves, from what was asked. */
+  readonly answers?: Partial<Record<RouteName, (asked: Pick<Call, 'params' | 'query' | 'body'>) => unknown>>;
   readonly onRequest?: (name: RouteName, request: IncomingMessage) => ProblemCode | undefined;
 }
 
@@ -175,7 +177,7 @@ export async function startFakeControlPlane(options: FakeOptions = {}): Promise<
     if (forced) throw new Refusal(forced, 'Asked for by the test.');
     const who = authorise(state, matched, request);
     const { body, query } = validate(matched, await readJson(request), url.searchParams);
-    const handler = HANDLERS[matched.name];
+    const handler = options.answers?.[matched.name] ?? HANDLERS[matched.name];
     if (!handler) throw new Refusal('unavailable', 'Nobody answers this here.');
     const result = handler({ state, params: matched.params, body, query, ...who } as unknown as Call);
     const route = ROUTES[matched.name];
