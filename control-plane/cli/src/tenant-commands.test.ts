@@ -146,3 +146,29 @@ it('audit verify: the log of the server, a file of it, and one that was altered'
   served = rows.slice(1);
   expect((await exec(['audit', 'verify'])).code).toBe(1);
 });
+
+it('sso login: the browser comes back to this machine; what belongs to another sign-in is refused', async () => {
+  let state = 'right';
+  const session = {
+    ...{ accessToken: 'a', expiresIn: 900, refreshToken: 'r', user: { id: ID, email: 'ada@example.com' } },
+    tenants: [{ id: ID, name: 'Acme', role: 'viewer' }],
+  };
+  const { exec, asked } = await signedUp({
+    ssoStart: ({ body }) => {
+      const back = String(body['redirectUri']);
+      // the person signs in, and the provider sends the browser back
+      setTimeout(() => void fetch(`${back}?code=the-code&state=${state}`), 20);
+      return {
+        ...{ authorizationUrl: 'https://login.example.com/auth', binding: 'b', state: 'right', expiresInSeconds: 30 },
+        provider: { id: ID, name: 'Acme login' },
+      };
+    },
+    ssoFinish: () => session,
+  });
+  const done = await exec(['sso', 'login', '--email', 'ada@example.com']);
+  expect(done).toMatchObject({ code: 0 });
+  expect(done.notes).toContain('https://login.example.com/auth');
+  expect(asked.at(-1)!.body).toEqual({ binding: 'b', state: 'right', code: 'the-code' });
+  state = 'wrong';
+  expect(await exec(['sso', 'login', '--email', 'ada@example.com'])).toMatchObject({ code: 4 });
+});

@@ -5,6 +5,7 @@ import { usageFailure } from '../failure.ts';
 import { collect } from '../lines.ts';
 import { fieldsOf, tableOf } from '../output.ts';
 import type { CommandKit } from '../program.ts';
+import { ssoLoginCommand } from './sso-login.ts';
 
 const PROVIDERS = '/v1/tenants/{tenantId}/sso/providers' as const;
 const PROVIDER = '/v1/tenants/{tenantId}/sso/providers/{ssoProviderId}' as const;
@@ -154,9 +155,10 @@ const providerOptions = (command: Command): Command =>
     .option('--no-joins', 'only members sign in')
     .option('--no-enabled', 'switches it off');
 
-/** sso provider add | list | update | check | delete, sso domain add | list | verify | delete, sso require | optional. */
+/** sso login, sso provider add | list | update | check | delete, sso domain add | list | verify | delete, sso require | optional. */
 export function ssoCommand(kit: CommandKit): Command {
   const sso = new Command('sso').description('sign-in through your own identity provider (OpenID Connect)');
+  sso.addCommand(ssoLoginCommand(kit));
   const provider = sso.command('provider').description('identity providers');
   providerOptions(provider.command('add').description('add one')).action((options: ProviderOptions, command: Command) =>
     kit.run(command, (context) => addProvider(context, options)),
