@@ -86,6 +86,19 @@ async function kafkaRefusal(cluster: TestCluster): Promise<string | null> {
   }
 }
 
+/** Whether a stock Kafka client can make a topic. */
+async function makesTopic(cluster: TestCluster): Promise<boolean> {
+  const admin = kafkaOf(cluster, { retry: { retries: 0 } }).admin();
+  await admin.connect();
+  try {
+    return await admin.createTopics({ topics: [{ topic: `made-${unique()}` }] });
+  } catch {
+    return false;
+  } finally {
+    await admin.disconnect();
+  }
+}
+
 /** How long a stock client takes to have 256 KiB acknowledged, in milliseconds. */
 async function uploadMs(cluster: TestCluster): Promise<number> {
   const client = await mqttOf(cluster);
@@ -223,6 +236,8 @@ describe('invoices', () => {
     const growth = await cloud.tryCtl('cluster', 'create', `c${unique()}`, '--profile', profile);
     expect(growth.code).not.toBe(0);
     expect(growth.stderr).toMatch(/unpaid/);
+    // nor do clients get new topics, while all that is there goes on
+    await eventually('clients cannot make topics', SUSPENSION_MS, async () => !(await makesTopic(cluster)));
     expect((await connack(cluster)).code).toBe(0);
 
     const session = await mqttOf(cluster);
