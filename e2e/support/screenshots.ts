@@ -38,7 +38,16 @@ const TENANT_PAGES = [
   ],
 ];
 const CLUSTER_PAGES = [
-  ...['', '/connect', '/credentials', '/topics', '/topics/orders', '/topics/orders/records', '/test-client'],
+  ...[
+    '',
+    '/connect',
+    '/credentials',
+    '/credentials/certificates',
+    '/topics',
+    '/topics/orders',
+    '/topics/orders/records',
+    '/test-client',
+  ],
   ...['/clients', '/clients/sessions', '/messages', '/messages/delayed', '/groups', '/access', '/access/blacklist'],
   ...[
     '/access/bans',

@@ -122,6 +122,11 @@ const credentials = createRoute({
   path: '/credentials',
   component: lazyRouteComponent(() => import('./pages/credentials/credentials-page.tsx'), 'CredentialsPage'),
 });
+const certificates = createRoute({
+  getParentRoute: () => cluster,
+  path: '/credentials/certificates',
+  component: lazyRouteComponent(() => import('./pages/credentials/certificates-page.tsx'), 'CertificatesPage'),
+});
 const topics = createRoute({
   getParentRoute: () => cluster,
   path: '/topics',
@@ -338,6 +343,7 @@ export const router = createRouter({
         overview,
         connect,
         credentials,
+        certificates,
         topics,
         testClient,
         topic,

@@ -18,6 +18,7 @@ import { ErrorState } from '../../ui/states.tsx';
 import { Time } from '../../ui/time.tsx';
 import { actionColumn, useConfirmed } from '../../ui/use-confirmed.tsx';
 import { useCluster } from '../clusters/cluster-layout.tsx';
+import { CredentialPages } from './credential-pages.tsx';
 
 interface CreateProps {
   readonly cluster: Cluster;
@@ -132,6 +133,7 @@ export function CredentialsPage() {
   const label = ({ name }: Credential) => `Delete credential ${name}`;
   return (
     <>
+      <CredentialPages cluster={cluster} />
       <ListPage
         label="Credentials"
         list={wholeList(credentials)}
