@@ -220,7 +220,8 @@ export class Publishing {
       this.#lastId = id;
       if (publisher.session.holdsPacketId(id)) {
         this.#restart(at);
-        this.#acknowledge(PUBREC, id, 0, null, false);
+        // held once more for its commit alone: the message it repeats may not be stable yet
+        this.#acknowledge(PUBREC, id, 0, publisher.session.holdPacketId(id), false);
         return false;
       }
     }

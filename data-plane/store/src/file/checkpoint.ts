@@ -153,13 +153,15 @@ async function adopt({ shared }: CheckpointWorld, logs: readonly FileLog[], part
 
 /**
  * Gives streams with the most parts files of their own while there are too many, and empties logs that are mostly dead.
- * A bounded piece of it each time.
+ * A bounded piece of it each time, and less while flushes wait for the next checkpoint (`isAwaited`).
  */
 export async function tidyShared(
   { shared, partsMax }: CheckpointWorld,
   openStream: (id: number) => Promise<FileLog | null>,
+  isAwaited: () => boolean,
 ): Promise<void> {
   let budget = TIDIED_STREAMS_MAX;
+  const mayGoOn = (): boolean => budget > 0 && (shared.partCount > 2 * partsMax || !isAwaited());
   const unshare = async (id: number, only: SharedLog | null): Promise<void> => {
     budget--;
     const log = await openStream(id);
@@ -167,11 +169,11 @@ export async function tidyShared(
   };
   if (shared.partCount > partsMax) {
     const most = [...shared.streams].sort(([, a], [, b]) => b.size - a.size).slice(0, budget);
-    for (const [id] of most) if (shared.partCount > partsMax) await unshare(id, null);
+    for (const [id] of most) if (shared.partCount > partsMax && mayGoOn()) await unshare(id, null);
   }
   for (const log of shared.logs) {
-    if (budget <= 0) return;
+    if (!mayGoOn()) return;
     if (log.liveBytes >= log.sizeBytes * LIVE_SHARE_MIN) continue;
-    for (const { streamId } of [...log.parts].slice(0, budget)) await unshare(streamId, log);
+    for (const { streamId } of [...log.parts]) if (mayGoOn()) await unshare(streamId, log);
   }
 }

@@ -346,7 +346,9 @@ export class FileLogStore implements LogStore {
       await this.#disk.syncDirectory(join(this.#directory, 'wal'));
     }
     this.#sealed = null;
-    if (!this.#closed) await tidyShared(this.#checkpointWorld, (id) => this.#openById(id));
+    if (this.#closed) return;
+    const isAwaited = (): boolean => this.#sealed !== null;
+    await tidyShared(this.#checkpointWorld, (id) => this.#openById(id), isAwaited);
   }
   async #openById(id: number): Promise<FileLog | null> {
     const name = this.#registry.byId(id)?.name;
