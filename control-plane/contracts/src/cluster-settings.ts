@@ -173,12 +173,22 @@ export const AuthenticationSettings = z.object({
 });
 export type AuthenticationSettings = z.infer<typeof AuthenticationSettings>;
 
+/** An IPv4 or IPv6 address, or a CIDR block of them. */
+export const AddressBlock = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], {
+  error: 'an address or a block of them, as in 192.0.2.7, 198.51.100.0/24 or 2001:db8::/32',
+});
+
+/** Where clients may come from, on every protocol; an empty list = from anywhere. Nobody else is asked for a password. */
+export const NetworkSettings = z.object({ allowedAddresses: z.array(AddressBlock).max(500).default([]) });
+export type NetworkSettings = z.infer<typeof NetworkSettings>;
+
 export const ClusterSettings = z.object({
   mqtt: MqttSettings.prefault({}),
   kafka: KafkaSettings.prefault({}),
   acl: Acl.prefault({}),
   blacklist: z.array(BlacklistEntry).max(10_000).default([]),
   authentication: AuthenticationSettings.prefault({}),
+  network: NetworkSettings.prefault({}),
 });
 export type ClusterSettings = z.infer<typeof ClusterSettings>;
 

@@ -390,6 +390,22 @@ describe('who is kept out', () => {
     expect(node.broker.clientEvents('ns').filter(({ code }) => code === 'banned').length).toBe(5);
   });
 
+  it('a list of allowed addresses keeps out everybody else, also who is in already, before any password is looked at', async () => {
+    const { apply, admit, connect } = await nodeWith({});
+    const { reasons } = connect(admit(ann));
+    await apply({ network: { allowedAddresses: ['192.0.2.0/24', '2001:db8::/32'] } });
+    expect(reasons).toEqual(['banned']);
+    expect(principalOf(admit(ann))).toBe('!banned');
+    expect(principalOf(admit({ ...ann, password: Buffer.from('wrong') }))).toBe('!banned');
+    for (const remoteAddress of ['192.0.2.7', '::ffff:192.0.2.7', '2001:db8::1'])
+      expect(principalOf(admit({ ...ann, remoteAddress }))).toBe('password ann');
+    expect(principalOf(admit({ ...ann, remoteAddress: '192.0.3.7' }))).toBe('!banned');
+    await apply({ network: { allowedAddresses: ['no address'] } });
+    expect(principalOf(admit(ann))).toBe('!banned');
+    await apply({ network: { allowedAddresses: [] } });
+    expect(principalOf(admit(ann))).toBe('password ann');
+  });
+
   it('flapping clients and wrong passwords are banned for a while, over a restart too', async () => {
     const flapping = { enabled: true, connectsMax: 3, windowSeconds: 10, banSeconds: 100 };
     const { node, admit, connect } = await nodeWith({ mqtt: { ...DEFAULT_SETTINGS.mqtt, flapping } });

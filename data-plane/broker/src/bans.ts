@@ -64,6 +64,9 @@ export class Bans {
   #blocks: readonly Ban[] = [];
   #addresses = new AddressSet();
   #blacklist: readonly BlacklistEntry[] = [];
+  #allowedBlocks: readonly string[] = [];
+  /** Where clients may come from; empty = anywhere. */
+  #allowed = new AddressSet();
 
   constructor(store: KeyedStore) {
     this.#store = store;
@@ -92,8 +95,20 @@ export class Bans {
     return true;
   }
 
+  /** Takes over where clients may come from; returns whether anything changed. A text that is no address allows nobody. */
+  allowOnly(blocks: readonly string[]): boolean {
+    if (JSON.stringify(blocks) === JSON.stringify(this.#allowedBlocks)) return false;
+    this.#allowedBlocks = blocks;
+    this.#allowed = new AddressSet(blocks);
+    return true;
+  }
+
   /** Why somebody is kept out; null = they are not. */
   find({ remoteAddress, user, clientId }: BanSubject, nowMs: number): Ban | null {
+    if (this.#allowedBlocks.length > 0 && !this.#allowed.has(remoteAddress)) {
+      const reason = 'the cluster lets in clients of other addresses alone';
+      return { kind: 'address', value: remoteAddress, reason, untilMs: Infinity };
+    }
     // most clusters ban nobody, and every connection asks twice
     if (this.#listed.length === 0 && this.#imposed.size === 0) return null;
     const isOn = (ban: Ban | undefined): ban is Ban => ban !== undefined && ban.untilMs > nowMs;

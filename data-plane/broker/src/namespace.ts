@@ -239,7 +239,8 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     }
     const rules = [...acl.rules, ...this.delegated.rules()];
     if (this.authorization.apply({ ...acl, rules })) this.index.invalidateAll();
-    const isListChanged = this.bans.apply(blacklist);
+    const isAllowedChanged = this.bans.allowOnly(this.settings.network?.allowedAddresses ?? []);
+    const isListChanged = this.bans.apply(blacklist) || isAllowedChanged;
     const why = this.#suspended;
     if (why !== null) this.connections.disconnect('suspended', () => true, why);
     this.#revoke(credentials, before);

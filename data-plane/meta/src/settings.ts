@@ -8,6 +8,8 @@ export interface NamespaceSettings {
   readonly acl: AclSettings;
   readonly blacklist: readonly BlacklistEntry[];
   readonly authentication: AuthenticationSettings;
+  /** Addresses and CIDR blocks clients may come from; none = any. Absent from records of before there was one. */
+  readonly network?: { readonly allowedAddresses: readonly string[] };
 }
 
 export interface MqttSettings {

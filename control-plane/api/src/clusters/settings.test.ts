@@ -94,6 +94,18 @@ describe('settings', () => {
     expect(first.body.settings.kafka).toMatchObject({ defaultPartitions: 3 });
   });
 
+  it('say where clients may come from, as addresses and blocks alone', async () => {
+    const allowedAddresses = ['192.0.2.7', '198.51.100.0/24', '2001:db8::/32'];
+    expect((await call('PATCH', `${at}/settings`, { network: { allowedAddresses } })).status).toBe(200);
+    expect(desired().settings.network).toEqual({ allowedAddresses });
+    for (const wrong of ['198.51.100.0/33', 'example.com', '', '10.0.0']) {
+      const refused = await call('PATCH', `${at}/settings`, { network: { allowedAddresses: [wrong] } });
+      expect(refused).toMatchObject({ status: 400, body: { errors: [{ pointer: '/network/allowedAddresses/0' }] } });
+    }
+    const back = await call('POST', `${at}/settings/revisions/3/rollback`);
+    expect(back).toMatchObject({ status: 200, body: { settings: { network: { allowedAddresses: [] } } } });
+  });
+
   it('hide symmetric keys, keep them when they come back hidden, and refuse private ones', async () => {
     const jwt = { algorithms: ['HS256'], keys: [{ kty: 'oct', kid: 'a', k: 'c2VjcmV0' }] };
     const set = await call<SettingsWritten>('PATCH', `${at}/settings`, { authentication: { jwt } });
@@ -102,7 +114,7 @@ describe('settings', () => {
     const { settings } = (await call<Settings>('GET', `${at}/settings`)).body;
     await call('PUT', `${at}/settings`, { ...settings, kafka: { autoCreateTopics: false } });
     expect(desired().settings.authentication.jwt?.keys[0]).toMatchObject({ k: 'c2VjcmV0' });
-    const revision = await call('GET', `${at}/settings/revisions/4`);
+    const revision = await call('GET', `${at}/settings/revisions/6`);
     expect(JSON.stringify(revision.body)).not.toContain('c2VjcmV0');
     const unknown = { algorithms: ['HS256'], keys: [{ kty: 'oct', kid: 'b', k: '***' }] };
     expect((await call('PATCH', `${at}/settings`, { authentication: { jwt: unknown } })).status).toBe(400);
