@@ -16,7 +16,9 @@ describe('the Kafka conformance matrix', () => {
   let tap: RequestTap;
   let broker: string;
   beforeAll(async () => {
-    node = await StandaloneNode.make(true);
+    // rules and users are made only by whom a rule of the cluster lets alter it
+    const rule = { id: 'dev', effect: 'allow', principal: USER, resource: 'cluster', pattern: '*', actions: ['alter'] };
+    node = await StandaloneNode.make(true, { acl: { whenNoRuleMatches: 'allow', rules: [rule] } });
     await node.start();
     tap = await RequestTap.open(node.advertisedPort, node.port);
     broker = `127.0.0.1:${node.advertisedPort}`;
@@ -143,8 +145,13 @@ describe('the Kafka conformance matrix', () => {
     expect(low!.low).toBe('2');
     expect((await admin.listGroups()).groups.map(({ groupId }) => groupId)).toContain('kj-group');
     await admin.deleteGroups(['kj-group', 'kj-offsets']);
-    const acls = { resourceType: 1, resourcePatternType: 1, operation: 1, permissionType: 1 };
-    expect((await admin.describeAcls(acls)).resources).toEqual([]);
+    const who = { principal: 'User:kj', host: '*', operation: 3, permissionType: 3 };
+    const acl = { ...who, resourceType: 2, resourceName: 'kj', resourcePatternType: 3 };
+    await admin.createAcls({ acl: [acl] });
+    const rules = await admin.describeAcls(acl);
+    expect(rules.resources.map(({ resourceName, acls }) => [resourceName, acls.length])).toEqual([['kj', 1]]);
+    const { filterResponses } = await admin.deleteAcls({ filters: [acl] });
+    expect(filterResponses[0]!.matchingAcls).toHaveLength(1);
     await admin.disconnect();
   });
 
@@ -155,6 +162,8 @@ describe('the Kafka conformance matrix', () => {
       topics: ['pf'],
       quota: [1_000_000],
       'partitions on disk': 2,
+      rules: [1, 1],
+      users: [0, 4096, 0],
     });
     await client.produce();
     await client.transact();

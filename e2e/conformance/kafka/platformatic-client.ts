@@ -1,11 +1,16 @@
 import {
+  AclOperations,
+  AclPermissionTypes,
   Admin,
+  alterUserScramCredentialsV0,
   ClientQuotaEntityTypes,
   ClientQuotaKeys,
   ClientQuotaMatchTypes,
   type CompressionAlgorithmValue,
   ConfigResourceTypes,
+  Connection,
   Consumer,
+  describeUserScramCredentialsV0,
   FetchIsolationLevels,
   GroupProtocols,
   IncrementalAlterConfigOperationTypes,
@@ -14,6 +19,8 @@ import {
   MessagesStreamModes,
   ProduceAcks,
   Producer,
+  ResourcePatternTypes,
+  ResourceTypes,
   stringDeserializers,
   stringSerializers,
 } from '@platformatic/kafka';
@@ -65,10 +72,48 @@ export class PlatformaticClient {
       told['quota'] = quota!.values.map(({ value }) => value);
       const [logDirs] = await admin.describeLogDirs({ topics: [{ name: 'pf', partitions: [0, 1] }] });
       told['partitions on disk'] = logDirs!.results[0]!.topics[0]!.partitions.length;
+      told['rules'] = await this.#rules(admin);
+      told['users'] = await this.#users();
     } finally {
       await admin.close();
     }
     return told;
+  }
+
+  /** A rule made, found and deleted: how many were found, and how many deleted. */
+  async #rules(admin: Admin): Promise<number[]> {
+    const acl = {
+      resourceType: ResourceTypes.TOPIC,
+      resourceName: 'pf',
+      resourcePatternType: ResourcePatternTypes.PREFIXED,
+      principal: 'User:pf',
+      host: '*',
+      operation: AclOperations.READ,
+      permissionType: AclPermissionTypes.ALLOW,
+    };
+    await admin.createAcls({ creations: [acl] });
+    const found = await admin.describeAcls({ filter: acl });
+    return [found.length, (await admin.deleteAcls({ filters: [acl] })).length];
+  }
+
+  /** A user made, described and removed: error code, iterations, error code. */
+  async #users(): Promise<number[]> {
+    const { clientId, sasl, bootstrapBrokers } = this.#login;
+    const connection = new Connection(clientId, { sasl });
+    const [host, port] = bootstrapBrokers[0]!.split(':');
+    await connection.connect(host!, Number(port));
+    try {
+      const { async: alter } = alterUserScramCredentialsV0.api;
+      const { async: describe } = describeUserScramCredentialsV0.api;
+      const secret = { iterations: 4096, salt: Buffer.from('salt'), saltedPassword: Buffer.alloc(64, 7) };
+      const made = await alter(connection, [], [{ name: 'pf', mechanism: 2, ...secret }]);
+      const told = await describe(connection, [{ name: 'pf' }]);
+      const removed = await alter(connection, [{ name: 'pf', mechanism: 2 }], []);
+      const { iterations } = told.results[0]!.credentialInfos[0]!;
+      return [made.results[0]!.errorCode, iterations, removed.results[0]!.errorCode];
+    } finally {
+      await connection.close();
+    }
   }
 
   /** A record with each codec, from an idempotent producer. */
