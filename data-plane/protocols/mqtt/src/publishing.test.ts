@@ -303,6 +303,18 @@ describe('QoS 2, receiving side', () => {
     expect(broker.published.at(-1)!.payloads).toEqual(['new']);
   });
 
+  it('[MQTT-4.3.3-10] an id sent again is acknowledged when what it repeats is stored, not before', () => {
+    const { broker, join, runtime } = setUp();
+    const client = join();
+    client.send(at(2, 5));
+    // As after a reconnection while the medium is slow: the acknowledgement of the first is still owed.
+    const commit = broker.openCommit();
+    expect(client.send({ ...at(2, 5), dup: true })).toEqual([]);
+    commit.settle();
+    runtime.turn();
+    expect(client.take()).toMatchObject([{ cmd: 'pubrec', messageId: 5 }]);
+  });
+
   it('[MQTT-4.3.3-11] PUBCOMP follows PUBREL, and waits for the release to be stored', () => {
     const { broker, join, runtime } = setUp();
     const client = join();

@@ -123,7 +123,9 @@ class FakeSession implements Session {
   holdsPacketId(id: number): boolean {
     return this.held.has(id);
   }
+  /** Of an id that is held already only the commit is asked for. */
   holdPacketId(id: number): Commit | null {
+    if (this.held.has(id)) return this.#broker.nextCommit();
     this.held.add(id);
     return null;
   }
