@@ -29,7 +29,7 @@ function AgentState({ agent }: { agent: Agent }) {
         {agent.connected ? 'Connected' : lost ? 'Lost' : 'Silent'}
       </Tag>
       {agent.cordoned && <Tag color="orange">Cordoned</Tag>}
-      {agent.drainingSince != null && <Tag color="orange">Draining</Tag>}
+      {typeof agent.drainingSince === 'string' && <Tag color="orange">Draining</Tag>}
       {agent.internal === true && <Tag color="blue">Upgraded first</Tag>}
     </Group>
   );
