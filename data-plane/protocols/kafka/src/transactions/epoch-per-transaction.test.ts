@@ -150,4 +150,33 @@ describe('transactions version 2 (KIP-890)', () => {
     const fetched = await world.ask(client, OffsetFetch, 9, { groups, groupId: '', topics: null, requireStable: true });
     expect(fetched.groups[0]!.topics[0]!.partitions[0]!.committedOffset).toBe(7);
   });
+
+  it.each([true, false])(
+    'an end that a crash interrupted is made whole, and its repeat answered: last epoch %s',
+    async (isLast) => {
+      const producer = new Producer();
+      await producer.init();
+      if (isLast) {
+        const transaction = world.server.worldOf(world.blue).transactions.get('tx')!;
+        transaction.producerEpoch = producer.producerEpoch = PRODUCER_EPOCH_MAX;
+      }
+      await producer.produce('a');
+      partition().markersFail = true;
+      expect((await producer.end(true)).errorCode).toBe(ERROR.COORDINATOR_NOT_AVAILABLE);
+      expect((await producer.end(true)).errorCode).toBe(ERROR.CONCURRENT_TRANSACTIONS);
+      partition().markersFail = false;
+      world.restart();
+      client = world.client();
+      world.server.resume(world.blue);
+      await world.settle();
+      expect(partition().openTransactions()).toEqual([]);
+      const { errorCode, producerId, producerEpoch } = await producer.end(true);
+      expect(errorCode).toBe(0);
+      expect(producerId === producer.producerId).toBe(!isLast);
+      expect(producerEpoch).toBe(isLast ? 0 : producer.producerEpoch + 1);
+      Object.assign(producer, { producerId, producerEpoch, sequence: 0 });
+      expect(await producer.produce('b')).toBe(0);
+      expect(await producer.done(true)).toBe(0);
+    },
+  );
 });
