@@ -54,7 +54,8 @@ export function flowTable(columns: readonly Column[], rows: readonly Row[]): str
   }
   if (lines.length === 0) return '';
   const legend =
-    'Deliveries per second (CPU µs of the server per delivery); **×** = ours ÷ theirs in wall clock, then theirs ÷ ours in CPU. A run in which a message is lost has no figure.';
+    'Deliveries per second (CPU µs of the server per delivery); **×** = ours ÷ theirs in wall clock, then theirs ÷ ours in ' +
+    'CPU. A run in which a message is lost has no figure.';
   return `${legend}\n\n${table(head(columns, 'scenario'), lines)}`;
 }
 const wall = (run: FlowMeasured): number => run.deliveriesPerSecond;
@@ -74,7 +75,8 @@ export function latencyTable(columns: readonly Column[], rows: readonly Row[]): 
   }
   if (lines.length === 0) return '';
   const legend =
-    'µs from when a message was due to its arrival, p50 / p99 / p99.9 (CPU µs of the server per delivery); **×** = ours ÷ theirs at p50, then at p99: less is better. The last column is the 99.9th percentile of how late our event loop was, in ms.';
+    'µs from when a message was due to its arrival, p50 / p99 / p99.9 (CPU µs of the server per delivery); **×** = ours ÷ ' +
+    'theirs at p50, then at p99: less is better. The last column is the 99.9th percentile of how late our event loop was.';
   return `${legend}\n\n${table([...head(columns, 'steady rate, 256 B'), 'our event loop p99.9'], lines)}`;
 }
 function percentiles(runs: readonly LatencyMeasured[]): string {
@@ -120,7 +122,9 @@ export function connectionTable(columns: readonly Column[], rows: readonly Row[]
   }
   if (lines.length === 0) return '';
   const legend =
-    'Connections per second that log in and go (CPU µs of the server for each); **×** = ours ÷ theirs in wall clock, then theirs ÷ ours in CPU. Memory is what the process holds more for each connection that has subscribed and says nothing; **×** = theirs ÷ ours.';
+    'Connections per second that log in and go (CPU µs of the server for each); **×** = ours ÷ theirs in wall clock, then ' +
+    'theirs ÷ ours in CPU. Memory is what the process holds more for each connection that has subscribed and says nothing; ' +
+    '**×** = theirs ÷ ours.';
   return `${legend}\n\n${table(head(columns, 'connections'), lines)}`;
 }
 const speed = (run: StormMeasured): number => run.connectionsPerSecond;
