@@ -77,6 +77,7 @@ export const ROUTES = {
     status: 200,
     response: Session,
     summary: 'Rotates the refresh token; a token used twice ends all sessions of its family',
+    problems: ['unauthenticated'],
   },
   logout: {
     method: 'post',

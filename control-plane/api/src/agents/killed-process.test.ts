@@ -78,14 +78,17 @@ async function start(): Promise<Process> {
       body: (text === '' ? undefined : JSON.parse(text)) as T,
     };
   };
-  await until(
-    () =>
-      call('GET', '/health/ready').then(
-        (answer) => answer.status,
-        () => 0,
-      ),
-    (status) => status === 200,
-  );
+  const ready = () =>
+    until(
+      () =>
+        call('GET', '/health/ready').then(
+          (answer) => answer.status,
+          () => 0,
+        ),
+      (status) => status === 200,
+    );
+  // a first start compiles everything, and a busy machine takes its time
+  await ready().catch(ready);
   return { child, call, agentAddress: `127.0.0.1:${agentPort}` };
 }
 

@@ -78,11 +78,12 @@ export const PEOPLE_ROUTES = {
     ...{ ...mine, method: 'delete', path: '/v1/me/sessions/{sessionId}', status: 204, response: nothing },
     params: z.object({ sessionId: z.uuid() }),
     summary: 'Logs a session out',
+    problems: ['not-found'],
   },
   acceptInvitation: {
     ...{ ...mine, path: '/v1/me/invitations/accept', body: SingleUseTokenBody, response: AcceptedInvitation },
     summary: 'Joins a tenant by the token of the mail; only for the person it was sent to',
-    problems: ['conflict'],
+    problems: ['conflict', 'not-found'],
   },
   updateTenant: {
     ...{ method: 'patch', path: IN_TENANT, tag: 'tenants', access: { permission: 'tenant:write' } },
