@@ -63,7 +63,16 @@ async function tenant(label: string): Promise<Tenant> {
     await make('/api-keys', example('createApiKey')),
   ];
   const invitation = await make('/invitations', { email: `guest-${name}@example.com`, role: 'viewer' });
+  const sso = await make('/sso/providers', {
+    ...{ name: 'login', issuer: 'https://login.example.com', clientId: name },
+  });
+  await make('/sso/domains', { domain: `${name.toLowerCase()}.example.com` });
+  await make(`${inCluster}/certificate-authority`, {});
+  const certificate = await make(`${inCluster}/certificates`, example('issueCertificate'));
+  const operations = (await call('GET', `${at}/operations`, token)).body as unknown as { items: { id: string }[] };
   const ids: Record<string, string> = {
+    ...{ ssoProviderId: sso['id']!, domain: `${name.toLowerCase()}.example.com`, serial: certificate['serial']! },
+    operationId: operations.items[0]!.id,
     ...{ tenantId, clusterId: clusterId!, userId: session.user.id, topicName: 'data', groupName: 'same-group' },
     ...{ credentialId: credential['id']!, ruleId: rule['id']!, entryId: entry['id']!, roleId: role['id']! },
     ...{ apiKeyId: key['id']!, invitationId: invitation['id']!, clientId: 'same-id', revision: '1' },
@@ -152,6 +161,30 @@ describe('a stranger with a stock client', () => {
     expect(new Set(seen)).toEqual(new Set(['theirs', 'last']));
     await Promise.all([ours.endAsync(), theirs.endAsync()]);
   });
+
+  attempt(
+    'MQTT: another tenant named in user properties, client id and response topic',
+    'own messages only',
+    async () => {
+      const ourKey = us.cluster.username.split('@')[1]!;
+      const ours = await mqttOf(us.cluster, { clientId: 'listener' });
+      const seen: string[] = [];
+      ours.on('message', (_topic, payload) => seen.push(payload.toString()));
+      await ours.subscribeAsync('#', { qos: 1 });
+      const userProperties = { tenant: us.ids['tenantId']!, cluster: ourKey, namespace: us.ids['clusterId']! };
+      const theirs = await mqttOf(them.cluster, {
+        ...{ clientId: `${ourKey}@listener`, protocolVersion: 5, properties: { userProperties } },
+      });
+      await theirs.publishAsync(`${ourKey}/forged`, 'forged', {
+        ...{ qos: 1, properties: { userProperties, responseTopic: `${ourKey}/answer` } },
+      });
+      await theirs.publishAsync('forged', 'forged', { qos: 1, properties: { userProperties } });
+      await ours.publishAsync('last', 'last', { qos: 1 });
+      await eventually('our last message', 60_000, () => seen.includes('last') || undefined);
+      expect(seen).not.toContain('forged');
+      await Promise.all([ours.endAsync(), theirs.endAsync()]);
+    },
+  );
 
   attempt('Kafka: another cluster’s name behind the user name', 'refused at SASL', async () => {
     const admin = kafkaOf(forged(), { retry: { retries: 0 } }).admin();
