@@ -155,10 +155,7 @@ const providerOptions = (command: Command): Command =>
     .option('--no-joins', 'only members sign in')
     .option('--no-enabled', 'switches it off');
 
-/** sso login, sso provider add | list | update | check | delete, sso domain add | list | verify | delete, sso require | optional. */
-export function ssoCommand(kit: CommandKit): Command {
-  const sso = new Command('sso').description('sign-in through your own identity provider (OpenID Connect)');
-  sso.addCommand(ssoLoginCommand(kit));
+function addProviderCommands(kit: CommandKit, sso: Command): void {
   const provider = sso.command('provider').description('identity providers');
   providerOptions(provider.command('add').description('add one')).action((options: ProviderOptions, command: Command) =>
     kit.run(command, (context) => addProvider(context, options)),
@@ -207,6 +204,9 @@ export function ssoCommand(kit: CommandKit): Command {
         context.terminal.note('Removed the identity provider.');
       }),
     );
+}
+
+function addDomainCommands(kit: CommandKit, sso: Command): void {
   const domain = sso.command('domain').description('e-mail domains that are yours');
   domain
     .command('add <domain>')
@@ -239,6 +239,14 @@ export function ssoCommand(kit: CommandKit): Command {
         context.terminal.note(`Gave ${name} up.`);
       }),
     );
+}
+
+/** sso login, sso provider add | list | update | check | delete, sso domain add | list | verify | delete, sso require | optional. */
+export function ssoCommand(kit: CommandKit): Command {
+  const sso = new Command('sso').description('sign-in through your own identity provider (OpenID Connect)');
+  sso.addCommand(ssoLoginCommand(kit));
+  addProviderCommands(kit, sso);
+  addDomainCommands(kit, sso);
   sso
     .command('require')
     .description('members enter through the provider alone')

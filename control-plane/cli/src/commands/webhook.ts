@@ -92,6 +92,39 @@ async function deliveries(context: Context, id: string): Promise<void> {
   );
 }
 
+function addDeliveryCommands(kit: CommandKit, webhook: Command): void {
+  webhook
+    .command('deliveries <id>')
+    .description('what was sent, newest first')
+    .action((id: string, _options: object, command: Command) => kit.run(command, (context) => deliveries(context, id)));
+  webhook
+    .command('replay <id> <delivery>')
+    .description('send a message again')
+    .action((id: string, deliveryId: string, _options: object, command: Command) =>
+      kit.run(command, async (context) => {
+        const path = { ...(await at(context, id)).params.path, deliveryId };
+        const sent = await bodyOf(context.client().POST(`${ONE}/deliveries/{deliveryId}:replay`, { params: { path } }));
+        await context.print(sent, () =>
+          fieldsOf([
+            ['delivery', sent.id],
+            ['status', sent.status],
+          ]),
+        );
+      }),
+    );
+  webhook
+    .command('delete <id>')
+    .description('remove a webhook')
+    .action((id: string, _options: object, command: Command) =>
+      kit.run(command, async (context) => {
+        await context.client().DELETE(ONE, await at(context, id));
+        context.terminal.note(
+          'Removed the webhook. For a day, undo brings it back: robust-ctl operation list --undoable',
+        );
+      }),
+    );
+}
+
 /** webhook create | list | update | rotate-secret | test | deliveries | replay | delete. */
 export function webhookCommand(kit: CommandKit): Command {
   const webhook = new Command('webhook').description('what happens in the tenant, told to your own servers');
@@ -138,35 +171,6 @@ export function webhookCommand(kit: CommandKit): Command {
         );
       }),
     );
-  webhook
-    .command('deliveries <id>')
-    .description('what was sent, newest first')
-    .action((id: string, _options: object, command: Command) => kit.run(command, (context) => deliveries(context, id)));
-  webhook
-    .command('replay <id> <delivery>')
-    .description('send a message again')
-    .action((id: string, deliveryId: string, _options: object, command: Command) =>
-      kit.run(command, async (context) => {
-        const path = { ...(await at(context, id)).params.path, deliveryId };
-        const sent = await bodyOf(context.client().POST(`${ONE}/deliveries/{deliveryId}:replay`, { params: { path } }));
-        await context.print(sent, () =>
-          fieldsOf([
-            ['delivery', sent.id],
-            ['status', sent.status],
-          ]),
-        );
-      }),
-    );
-  webhook
-    .command('delete <id>')
-    .description('remove a webhook')
-    .action((id: string, _options: object, command: Command) =>
-      kit.run(command, async (context) => {
-        await context.client().DELETE(ONE, await at(context, id));
-        context.terminal.note(
-          'Removed the webhook. For a day, undo brings it back: robust-ctl operation list --undoable',
-        );
-      }),
-    );
+  addDeliveryCommands(kit, webhook);
   return webhook;
 }
