@@ -41,7 +41,8 @@ export function sellerOf(text: string, { isCharging }: { readonly isCharging: bo
   if (isCharging && missing.length > 0)
     throw new BillingError(
       'config-invalid',
-      `STRIPE_SECRET_KEY is set, and ROBUSTMQ_BILLING_SELLER lacks ${missing.join(', ')}: invoices that are charged name their seller in full; an example: ${EXAMPLE}`,
+      `STRIPE_SECRET_KEY is set, and ROBUSTMQ_BILLING_SELLER lacks ${missing.join(', ')}: ` +
+        `invoices that are charged name their seller in full; an example: ${EXAMPLE}`,
     );
   return {
     ...seller,

@@ -1,5 +1,5 @@
 import { Database } from '@robustmq/db';
-import { pino } from 'pino';
+import { pino, type Logger } from 'pino';
 import { z } from 'zod';
 import { BillingError } from './billing-error.ts';
 import { BillingRun } from './billing-run.ts';
@@ -48,6 +48,25 @@ function readEnvironment(env: NodeJS.ProcessEnv): Environment {
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   throw new BillingError('config-invalid', `${issue.path.join('.')} is missing or wrong: ${issue.message}`);
+}
+
+/** Makes months of usage windows ahead and retires old ones, now and again until the signal. */
+function keepMonths(
+  database: Database,
+  months: number,
+  { log, signal }: { readonly log: Logger; readonly signal: AbortSignal },
+): void {
+  const keep = (): void =>
+    void database.metering.keepMonths(months, new Date()).then(
+      (kept) => {
+        if (kept.made.length + kept.retired.length > 0) log.info(kept, 'months of usage windows');
+      },
+      (error: unknown) => log.error({ err: error }, 'months of usage windows could not be made or retired'),
+    );
+  keep();
+  const timer = setInterval(keep, MONTHS_PAUSE_MS);
+  timer.unref();
+  signal.addEventListener('abort', () => clearInterval(timer));
 }
 
 async function main(): Promise<void> {
@@ -99,17 +118,7 @@ async function main(): Promise<void> {
       .finally(() => void setTimeout(again, RUN_PAUSE_MS).unref());
   };
   setTimeout(again, RUN_PAUSE_MS).unref();
-  const months = (): void =>
-    void database.metering.keepMonths(env.ROBUSTMQ_USAGE_MONTHS, now()).then(
-      (kept) => {
-        if (kept.made.length + kept.retired.length > 0) log.info(kept, 'months of usage windows');
-      },
-      (error: unknown) => log.error({ err: error }, 'months of usage windows could not be made or retired'),
-    );
-  months();
-  const monthly = setInterval(months, MONTHS_PAUSE_MS);
-  monthly.unref();
-  stopped.signal.addEventListener('abort', () => clearInterval(monthly));
+  keepMonths(database, env.ROBUSTMQ_USAGE_MONTHS, { log, signal: stopped.signal });
   if (stripe === undefined) return;
   const failed = (error: unknown): void => log.error({ err: error }, 'an invoice was not looked up at the provider');
   const timer = setInterval(() => {

@@ -152,7 +152,8 @@ for (const rows of [0, ...SIZES]) {
   const median = times[BATCHES / 2]!;
   process.stdout.write(
     `${rows} rows before it: ${median.toFixed(1)} ms per batch of ${BATCH}, ` +
-      `${Math.round((BATCH / median) * 1000)} windows/s, ${times[0]!.toFixed(1)} ms at best, ${times.at(-1)!.toFixed(1)} ms at worst, ${Math.round(touched / BATCHES)} blocks; ${await weight(monthStart(0))}\n`,
+      `${Math.round((BATCH / median) * 1000)} windows/s, ${times[0]!.toFixed(1)} ms at best, ` +
+      `${times.at(-1)!.toFixed(1)} ms at worst, ${Math.round(touched / BATCHES)} blocks; ${await weight(monthStart(0))}\n`,
   );
 }
 await database.close();
