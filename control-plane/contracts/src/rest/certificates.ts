@@ -10,6 +10,7 @@ export const CertificateAuthority = z.object({
   notAfter: z.iso.datetime(),
   createdAt: z.iso.datetime(),
 });
+export type CertificateAuthority = z.output<typeof CertificateAuthority>;
 
 /** `POST …/certificates`: the name becomes the common name, and so the principal. */
 export const IssueCertificateBody = z
@@ -28,10 +29,12 @@ export const ClientCertificate = z.object({
   revokedAt: z.iso.datetime().nullable(),
   createdAt: z.iso.datetime(),
 });
+export type ClientCertificate = z.output<typeof ClientCertificate>;
 export const IssuedCertificate = ClientCertificate.extend({
   certificatePem: z.string(),
   authorityPem: z.string(),
   /** PKCS #8; shown this once. Absent where a CSR was sent. */
   privateKeyPem: z.string().optional(),
 });
+export type IssuedCertificate = z.output<typeof IssuedCertificate>;
 export const ClientCertificatePage = pageOf(ClientCertificate);

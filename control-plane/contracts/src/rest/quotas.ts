@@ -54,3 +54,4 @@ export const PlanChange = z.object({
   quotas: z.object({ now: Quotas, then: Quotas }),
   prices: ClusterPlan.shape.prices,
 });
+export type PlanChange = z.output<typeof PlanChange>;

@@ -3,14 +3,13 @@ import { bodyOf, type Cluster } from '@robustmq/client';
 import type { PlanChange, Quotas } from '@robustmq/contracts';
 import { IconAlertTriangle } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
-import type { z } from 'zod';
 import { clusterPath } from '../../api/live.ts';
 import { api } from '../../api/session.ts';
 import { ErrorState, LoadingState } from '../../ui/states.tsx';
 import { useUpdateCluster } from './life-mutations.ts';
 import { QUOTA_LABEL, QUOTA_NAMES, quotaText } from './quota-text.ts';
 
-type Change = z.output<typeof PlanChange>;
+type Change = PlanChange;
 
 /** The limits now and after, side by side. */
 function PlanLimits({ now, then }: { now: Quotas; then: Quotas }) {

@@ -4,7 +4,6 @@ import type { CertificateAuthority, ClientCertificate } from '@robustmq/contract
 import { IconCertificate, IconDownload, IconPlus, IconTrash } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import type { z } from 'zod';
 import { clusterPath, wholeList } from '../../api/live.ts';
 import { usePermitted } from '../../api/permission.ts';
 import { api } from '../../api/session.ts';
@@ -20,8 +19,8 @@ import { useCluster } from '../clusters/cluster-layout.tsx';
 import { CredentialPages } from './credential-pages.tsx';
 import { IssueDialog, IssuedDialog, type Issued } from './issue-dialog.tsx';
 
-type Authority = z.output<typeof CertificateAuthority>;
-type Certificate = z.output<typeof ClientCertificate>;
+type Authority = CertificateAuthority;
+type Certificate = ClientCertificate;
 
 const AT = '/v1/tenants/{tenantId}/clusters/{clusterId}';
 const LIMIT = 200;

@@ -4,7 +4,6 @@ import { bodyOf, type Cluster } from '@robustmq/client';
 import { CredentialName, type IssuedCertificate } from '@robustmq/contracts';
 import { IconAlertTriangle, IconDownload } from '@tabler/icons-react';
 import { useMutation } from '@tanstack/react-query';
-import type { z } from 'zod';
 import { clusterPath } from '../../api/live.ts';
 import { api } from '../../api/session.ts';
 import { formErrorsOf } from '../../ui/form-errors.ts';
@@ -12,7 +11,7 @@ import { saveFile } from '../../ui/save-file.ts';
 import { ErrorState } from '../../ui/states.tsx';
 
 /** A certificate as it is answered once, with its key where it was made here. */
-export type Issued = z.output<typeof IssuedCertificate>;
+export type Issued = IssuedCertificate;
 
 const PEM = 'application/x-pem-file';
 const LIFETIMES = [
