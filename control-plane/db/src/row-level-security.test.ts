@@ -64,9 +64,9 @@ const RIGHTS: Record<string, string> = {
   plan_changes: 'SI',
   budgets: 'SIUD',
   budget_alerts: 'SI',
+  meter_events: 'SIU',
   billing_notices: 'SI',
   idempotency_keys: 'SIUD',
-  meter_events: 'SIU',
 };
 
 interface Ids {
@@ -107,9 +107,9 @@ function moneyRows(ids: Ids, n: number, at: Date): Record<string, Record<string,
     plan_changes: { tenant_id, cluster_id: ids.cluster, plan: 'serverless', until: at },
     budgets: { id: parent('budget'), tenant_id, name: 'b', amount_minor: 1, currency: 'USD', thresholds: '[]' },
     billing_notices: { tenant_id, key: `n${n}`, kind: 'dunning', subject: 's', text: 't', at },
+    meter_events: { tenant_id, meter: `m${n}`, hour: at, revision: 1, value: 1, created_at: at },
     budget_alerts: {
       ...{ tenant_id, budget_id: parentOf(ids, 'budget'), period_from: at, percent: n, action: 'notify', revision: 1 },
-    meter_events: { tenant_id, meter: `m${n}`, hour: at, revision: 1, value: 1, created_at: at },
       ...{ spent_minor: 1, fired_at: at },
     },
   };

@@ -299,6 +299,12 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
     });
   }
 
+  /** What is counted: everything, of a suspended one its stored bytes, of one that is deleted nothing. */
+  get metered(): 'all' | 'storage' | 'none' {
+    const { suspended } = this.#record;
+    if (this.isClosed) return 'none';
+    return suspended === null || suspended === undefined ? 'all' : (suspended.metered ?? 'storage');
+  }
   /** Why nobody is let in; null = the namespace is not suspended. */
   get #suspended(): string | null {
     return this.#record.suspended?.reason ?? null;
@@ -308,12 +314,6 @@ export class BrokerNamespace implements Namespace, AdmissionNamespace {
   }
   get messageSizeBytesMax(): number {
     return this.#record.quotas.messageSizeBytesMax;
-  }
-  /** What is counted: everything, of a suspended one its stored bytes, of one that is deleted nothing. */
-  get metered(): 'all' | 'storage' | 'none' {
-    const { suspended } = this.#record;
-    if (this.isClosed) return 'none';
-    return suspended === null || suspended === undefined ? 'all' : (suspended.metered ?? 'storage');
   }
   get relocation(): Relocation | null {
     return this.#record.relocation ?? null;
