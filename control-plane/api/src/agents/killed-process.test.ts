@@ -1,9 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'vite';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { auditChainBreak, Database } from '@robustmq/db';
 import { freePort, startTestDatabase, type TestDatabase } from '@robustmq/db/testing';
@@ -29,12 +28,10 @@ let behind: Database;
 const started: ChildProcess[] = [];
 
 beforeAll(async () => {
-  await build({
-    root: ROOM,
-    configFile: join(ROOM, 'vite.config.ts'),
-    logLevel: 'error',
-    build: { outDir, sourcemap: false },
-  });
+  // as `npm run build` makes it, in a folder of its own
+  const vite = join(ROOM, '../../node_modules/vite/bin/vite.js');
+  const args = [vite, 'build', '--outDir', outDir, '--logLevel', 'error'];
+  execFileSync(process.execPath, args, { cwd: ROOM, stdio: 'pipe', timeout: 100_000 });
   database = await startTestDatabase();
   behind = await Database.open({ url: database.url });
 });
