@@ -11,8 +11,25 @@ const cloud = CloudUnderTest.attach(inject('sharedCloud'));
 const PHONE_WIDTH_PX = 390;
 const PAGES = [
   ...['/clients', '/clients/sessions', '/clients/sessions/scanner', '/messages', '/messages/delayed', '/groups'],
-  ...['/groups/readers', '/access', '/access/blacklist', '/access/bans', '/events', '/events/slow-subscribers'],
-  ...['/topics', '/topics/orders', '/topics/orders/records', '/settings', '/settings/revisions', '/settings/cluster'],
+  ...[
+    '/groups/readers',
+    '/access',
+    '/access/blacklist',
+    '/access/bans',
+    '/access/explain',
+    '/events',
+    '/events/slow-subscribers',
+  ],
+  ...[
+    '/topics',
+    '/topics/orders',
+    '/topics/orders/records',
+    '/settings',
+    '/settings/authentication',
+    '/settings/limits',
+    '/settings/revisions',
+    '/settings/cluster',
+  ],
 ];
 
 describe('the pages below a cluster, over what stock clients did', () => {
@@ -86,7 +103,7 @@ describe('the pages below a cluster, over what stock clients did', () => {
     await page.getByRole('button', { name: 'Disconnect gateway-1' }).click();
     await confirm('Disconnect');
     expect(await gone).toBe(true);
-    await page.getByText('Nothing matches.').waitFor();
+    await page.getByRole('button', { name: 'Disconnect gateway-1' }).waitFor({ state: 'hidden' });
   });
 
   it('opens a session, reads its inbox, clears it and ends it', async () => {
@@ -136,10 +153,37 @@ describe('the pages below a cluster, over what stock clients did', () => {
     await page.keyboard.press('Escape');
   });
 
+  it('produces a test record, and finds it by offset and by time', async () => {
+    await page.getByRole('button', { name: 'Produce test record' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Produce a test record to orders' });
+    await dialog.getByRole('textbox', { name: 'Key' }).fill('k2');
+    await dialog.getByRole('textbox', { name: 'Value' }).fill('{"total":43}');
+    await dialog.getByRole('textbox', { name: 'Headers' }).fill('trace: def-456');
+    await dialog.getByRole('combobox', { name: 'Partition' }).click();
+    await page.getByRole('option', { name: '0', exact: true }).click();
+    await dialog.getByRole('button', { name: 'Produce record' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    await row('Records', 'k2').waitFor();
+    const beginAt = async (kind: string): Promise<void> => {
+      await page.getByRole('combobox', { name: 'Begin at' }).click();
+      await page.getByRole('option', { name: kind }).click();
+    };
+    const show = (): Promise<void> => page.getByRole('button', { name: 'Show', exact: true }).click();
+    await beginAt('An offset');
+    await page.getByLabel('Offset', { exact: true }).fill('1');
+    await show();
+    await row('Records', 'k1').waitFor({ state: 'hidden' });
+    await row('Records', 'k2').waitFor();
+    await beginAt('A time');
+    await page.getByLabel('Time', { exact: true }).fill('2026-01-01T00:00');
+    await show();
+    await row('Records', 'k1').waitFor();
+  });
+
   it('tells a group’s lag and moves its offsets', async () => {
     await open('/groups');
     await page.getByRole('link', { name: 'readers' }).click();
-    await page.getByText('1 record behind in all.').waitFor();
+    await page.getByText('2 records behind in all.').waitFor();
     await page.getByRole('button', { name: 'Reset offsets' }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByRole('combobox', { name: 'Go on at' }).click();
@@ -155,6 +199,14 @@ describe('the pages below a cluster, over what stock clients did', () => {
     await page.getByRole('dialog').getByText('Everybody may read topics beginning with orders.').waitFor();
     await confirm('Add rule');
     await row('ACL rules', 'Begins with orders').waitFor();
+    await page.getByRole('link', { name: 'Explain' }).click();
+    await page.getByLabel('May credential').fill('app');
+    await page.getByRole('textbox', { name: 'Name', exact: true }).fill('orders/7');
+    await eventually('the node decides by the rule', 60_000, async () => {
+      await page.getByRole('button', { name: 'Ask the node' }).click();
+      await page.getByText('It may', { exact: true }).waitFor();
+      return page.getByText('The rule that decides: Everybody may read topics beginning with orders.').isVisible();
+    });
     await page.getByRole('link', { name: 'Blacklist' }).click();
     await page.getByRole('button', { name: 'Keep somebody out' }).click();
     await page.getByRole('dialog').getByRole('textbox', { name: 'Who' }).fill('intruder');
