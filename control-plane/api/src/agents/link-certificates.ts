@@ -1,7 +1,7 @@
 import { createHash, generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { ServerCredentials, experimental } from '@grpc/grpc-js';
+import { experimental, type ServerCredentials } from '@grpc/grpc-js';
 import { makeCertificate } from '@robustmq/contracts/x509';
 import { z } from 'zod';
 import { KeysError } from '../auth/key-ring.ts';
