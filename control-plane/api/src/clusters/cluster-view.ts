@@ -77,7 +77,9 @@ function agentCondition(row: ClusterWithAgent, now: Date): Cluster['conditions']
     return { type: 'AgentConnected', status: 'True', reason: 'Seen', message: 'The agent is connected.', since };
   const isLost = silentMs >= AGENT_LOST_MS;
   const kept =
-    isLost && row.plan === 'dedicated' ? ' Its data is on that machine: it is not started on an empty disk elsewhere.' : '';
+    isLost && row.plan === 'dedicated'
+      ? ' Its data is on that machine: it is not started on an empty disk elsewhere.'
+      : '';
   return {
     ...{ type: 'AgentConnected', status: isLost ? 'False' : 'Unknown', reason: isLost ? 'AgentLost' : 'Silent', since },
     message: `The agent was not heard of lately; the cluster goes on serving with what it knows.${kept}`,
