@@ -7,7 +7,12 @@ import type { Principal } from '../http/caller.ts';
 import { KeyRing } from './key-ring.ts';
 import { ALGORITHM, AUDIENCE_API, ISSUER } from './tokens.ts';
 
-const Claims = z.object({ sub: z.uuid(), sid: z.uuid().optional(), auth_time: z.int().default(0), sso: z.uuid().optional() });
+const Claims = z.object({
+  sub: z.uuid(),
+  sid: z.uuid().optional(),
+  auth_time: z.int().default(0),
+  sso: z.uuid().optional(),
+});
 
 /** A session found alive is not asked about again for so long, in milliseconds: so late is the end of one noticed. */
 const ALIVE_MS = 2_000;

@@ -143,7 +143,12 @@ export class World {
 
   /** Whether it must stay although nobody is connected. */
   get isActive(): boolean {
-    return this.groups.hasMembers || this.consumerGroups.hasMembers || this.shareGroups.hasMembers || this.transactions.isActive;
+    return (
+      this.groups.hasMembers ||
+      this.consumerGroups.hasMembers ||
+      this.shareGroups.hasMembers ||
+      this.transactions.isActive
+    );
   }
 
   /** The topic is gone. */

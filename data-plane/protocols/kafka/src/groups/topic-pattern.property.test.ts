@@ -9,7 +9,24 @@ const expected = (pattern: string, name: string): boolean => new RegExp(`^(?:${p
 const pattern: fc.Arbitrary<string> = fc.letrec<{ node: string }>((tie) => ({
   node: fc.oneof(
     { maxDepth: 4, withCrossShrink: true },
-    fc.constantFrom('a', 'b', 'c', '\\.', '.', '[ab]', '[^a]', '[a-c]', '\\d', '\\w', '\\D', '\\x61', '^', '$', '-', '_'),
+    fc.constantFrom(
+      'a',
+      'b',
+      'c',
+      '\\.',
+      '.',
+      '[ab]',
+      '[^a]',
+      '[a-c]',
+      '\\d',
+      '\\w',
+      '\\D',
+      '\\x61',
+      '^',
+      '$',
+      '-',
+      '_',
+    ),
     fc.tuple(tie('node'), tie('node')).map(([x, y]) => x + y),
     fc.tuple(tie('node'), tie('node')).map(([x, y]) => `(${x}|${y})`),
     fc

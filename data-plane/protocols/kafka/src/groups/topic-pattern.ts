@@ -41,7 +41,8 @@ export class TopicPattern {
 
   /** Throws PatternError. */
   constructor(pattern: string) {
-    if (pattern.length > PATTERN_LENGTH_MAX) throw new PatternError(`a pattern has at most ${PATTERN_LENGTH_MAX} characters`);
+    if (pattern.length > PATTERN_LENGTH_MAX)
+      throw new PatternError(`a pattern has at most ${PATTERN_LENGTH_MAX} characters`);
     this.#program = compile(new Parser(pattern).parse());
   }
 
@@ -202,7 +203,8 @@ class Parser {
     if (++this.#depth > DEPTH_MAX) throw new PatternError(`more than ${DEPTH_MAX} groups within each other`);
     const named = /^\?(?:P?<[A-Za-z_]\w{0,63}>|:)/.exec(this.#text.slice(this.#at, this.#at + 80));
     if (named !== null) this.#at += named[0].length;
-    else if (this.#text[this.#at] === '?') throw new PatternError('looking around and flags are not supported; (?i) only at the beginning');
+    else if (this.#text[this.#at] === '?')
+      throw new PatternError('looking around and flags are not supported; (?i) only at the beginning');
     const node = this.#choice();
     if (!this.#take(')')) throw new PatternError('a ( without its )');
     this.#depth--;
@@ -246,7 +248,8 @@ class Parser {
       const char = this.#text[this.#at++];
       if (char === undefined) throw new PatternError('a [ without its ]');
       if (char === ']' && !first) break;
-      if (char === '[' && this.#text[this.#at] === ':') throw new PatternError('classes like [:alpha:] are not supported');
+      if (char === '[' && this.#text[this.#at] === ':')
+        throw new PatternError('classes like [:alpha:] are not supported');
       const low = this.#classMember(char);
       if (typeof low !== 'number') tests.push(low);
       else tests.push(this.#classRange(low));
