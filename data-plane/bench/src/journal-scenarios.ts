@@ -17,23 +17,30 @@ export interface JournalSpeed {
   readonly limits: readonly number[];
 }
 
-/** Runs the measurements in a process of their own; `onSpeed` is told of each as it is done. Throws when one fails. */
+/** Runs each case in a process of its own, so that none pays for the heap of another; `onSpeed` is told of each as it is done. Throws when one fails. */
 export async function journalSpeeds(
   args: readonly string[],
   onSpeed: (speed: JournalSpeed) => void,
 ): Promise<JournalSpeed[]> {
   const nodePath = [process.env['NODE_PATH'], OPTIONAL].filter((path) => path !== undefined).join(delimiter);
   const env = { ...process.env, NODE_PATH: nodePath };
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'inherit'], env });
-  const ended = once(child, 'close');
+  const linesOf = async (more: readonly string[]): Promise<string[]> => {
+    const child = spawn(process.execPath, [MAIN, ...args, ...more], { stdio: ['ignore', 'pipe', 'inherit'], env });
+    const ended = once(child, 'close');
+    const lines: string[] = [];
+    for await (const line of createInterface({ input: child.stdout })) lines.push(line);
+    const [code] = (await ended) as [number | null];
+    if (code !== 0) throw new Error(`the measurements of the journal (${more.join(' ')}) ended with ${code}`);
+    return lines;
+  };
   const speeds: JournalSpeed[] = [];
-  for await (const line of createInterface({ input: child.stdout })) {
-    const speed = JSON.parse(line) as JournalSpeed;
-    speeds.push(speed);
-    onSpeed(speed);
+  for (const words of await linesOf(['--list'])) {
+    for (const line of await linesOf(['--case', words])) {
+      const speed = JSON.parse(line) as JournalSpeed;
+      speeds.push(speed);
+      onSpeed(speed);
+    }
   }
-  const [code] = (await ended) as [number | null];
-  if (code !== 0) throw new Error(`the measurements of the journal ended with ${code}`);
   return speeds;
 }
 

@@ -37,39 +37,53 @@ export interface Speed {
   readonly limits: number[];
 }
 
-/** Appends, by engine, number of streams and size. */
-export async function appendSpeeds(options: SpeedOptions, engines: readonly string[]): Promise<Speed[]> {
-  const speeds: Speed[] = [];
-  for (const engine of engines) {
-    for (const valueBytes of [LARGE_VALUE_BYTES, SMALL_VALUE_BYTES]) {
-      const limit = engine === 'memory' ? 'memcpy' : 'write + fdatasync';
-      const what = valueBytes === SMALL_VALUE_BYTES ? `${SMALL_RECORDS} × 100 B batches` : '16 KiB chunks';
-      const [one, many]: Speed[] = [1, 1000].map((streams) => ({
-        name: `append, ${engine}, ${what}, ${streams === 1 ? '1 stream' : '1,000 streams'}`,
-        limit,
-        ours: [],
-        limits: [],
-      }));
-      const inThreads: Speed = { ...one!, limit: 'O_DSYNC writes in threads', ours: [], limits: [] };
-      for (let round = 0; round < options.rounds; round++) {
-        for (const [speed, streams] of [[one!, 1] as const, [many!, 1000] as const]) {
-          speed.limits.push(
-            engine === 'memory'
-              ? memoryCopy(BURST_BYTES, options.measureMs / 2)
-              : diskWrite(options.directory, BURST_BYTES, options.measureMs, 64 * MIB),
-          );
-          const name = `${engine}-${valueBytes}-${streams}-${round}`;
-          speed.ours.push(await append(options, name, engine, streams, valueBytes));
-        }
-        if (engine !== 'file') continue;
-        const floor = await diskWriteInThreads(options.directory, BURST_BYTES, options.measureMs, 64 * MIB);
-        inThreads.limits.push(floor);
-        inThreads.ours.push(one!.ours.at(-1)!);
-      }
-      speeds.push(one!, ...(engine === 'file' ? [inThreads] : []), many!);
-    }
+/** What is appended: by which engine, in values of which size, to how many streams. */
+export interface AppendCase {
+  readonly engine: string;
+  readonly valueBytes: number;
+  readonly streams: number;
+}
+/** Every case of some engines, as words: `file/16384/1`. */
+export const appendCases = (engines: readonly string[]): string[] =>
+  engines.flatMap((engine) =>
+    [LARGE_VALUE_BYTES, SMALL_VALUE_BYTES].flatMap((valueBytes) =>
+      [1, 1000].map((streams) => `${engine}/${valueBytes}/${streams}`),
+    ),
+  );
+/** The case that words name. Throws for words that name none. */
+export function appendCase(words: string): AppendCase {
+  const [engine = '', valueBytes = '', streams = ''] = words.split('/');
+  if (!appendCases([engine]).includes(words)) throw new Error(`no case of appending is called ${words}`);
+  return { engine, valueBytes: Number(valueBytes), streams: Number(streams) };
+}
+
+/**
+ * One case of appending, beside the medium's limit and, for a file and one stream, the limit of Node's own calls. Each
+ * case deserves a process of its own: what one leaves on the heap slows the next.
+ */
+export async function appendSpeeds(options: SpeedOptions, one: AppendCase): Promise<Speed[]> {
+  const { engine, valueBytes, streams } = one;
+  const what = valueBytes === SMALL_VALUE_BYTES ? `${SMALL_RECORDS} × 100 B batches` : '16 KiB chunks';
+  const speed: Speed = {
+    name: `append, ${engine}, ${what}, ${streams === 1 ? '1 stream' : '1,000 streams'}`,
+    limit: engine === 'memory' ? 'memcpy' : 'write + fdatasync',
+    ours: [],
+    limits: [],
+  };
+  const inThreads: Speed = { ...speed, limit: 'O_DSYNC writes in threads', ours: [], limits: [] };
+  const { directory, measureMs } = options;
+  for (let round = 0; round < options.rounds; round++) {
+    speed.limits.push(
+      engine === 'memory'
+        ? memoryCopy(BURST_BYTES, measureMs / 2)
+        : diskWrite(directory, BURST_BYTES, measureMs, 64 * MIB),
+    );
+    speed.ours.push(await append(options, `${engine}-${valueBytes}-${streams}-${round}`, engine, streams, valueBytes));
+    if (engine !== 'file' || streams !== 1) continue;
+    inThreads.limits.push(await diskWriteInThreads(directory, BURST_BYTES, measureMs, 64 * MIB));
+    inThreads.ours.push(speed.ours.at(-1)!);
   }
-  return speeds;
+  return inThreads.limits.length > 0 ? [speed, inThreads] : [speed];
 }
 
 function batchOf(valueBytes: number): Buffer {

@@ -2,13 +2,16 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openLogStore } from '@robustmq/store';
-import { appendSpeeds, readSpeeds, type SpeedOptions } from './journal-speed.ts';
+import { appendCase, appendCases, appendSpeeds, readSpeeds, type SpeedOptions } from './journal-speed.ts';
 
 /**
- * `npm run bench -- journal` starts this: one line of JSON per measurement. `--rounds N`, `--seconds S` per append,
- * `--megabytes M` read back, `--directory D` on the disk that is to be measured.
+ * `npm run bench -- journal` starts this once per case: one line of JSON per measurement. `--list` prints the cases,
+ * `--case C` measures one. `--rounds N`, `--seconds S` per append, `--megabytes M` read back, `--directory D` on the disk
+ * that is to be measured.
  */
 const args = process.argv.slice(2);
+/** The case of reading back, from every tier. */
+const READS = 'reads';
 const option = (name: string, otherwise: string): string => {
   const at = args.indexOf(name);
   return at < 0 ? otherwise : args[at + 1]!;
@@ -33,9 +36,14 @@ async function hasRocksDb(): Promise<boolean> {
 }
 
 try {
-  const engines = (await hasRocksDb()) ? ['memory', 'file', 'rocksdb'] : ['memory', 'file'];
-  for (const speed of await appendSpeeds(options, engines)) process.stdout.write(`${JSON.stringify(speed)}\n`);
-  for (const speed of await readSpeeds(options)) process.stdout.write(`${JSON.stringify(speed)}\n`);
+  if (args.includes('--list')) {
+    const engines = (await hasRocksDb()) ? ['memory', 'file', 'rocksdb'] : ['memory', 'file'];
+    for (const words of [...appendCases(engines), READS]) process.stdout.write(`${words}\n`);
+  } else {
+    const words = option('--case', READS);
+    const speeds = words === READS ? await readSpeeds(options) : await appendSpeeds(options, appendCase(words));
+    for (const speed of speeds) process.stdout.write(`${JSON.stringify(speed)}\n`);
+  }
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }
