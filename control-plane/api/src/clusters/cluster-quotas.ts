@@ -1,6 +1,6 @@
 import {
   DEFAULT_QUOTAS,
-  Plan,
+  type Plan,
   QuotaOverrides,
   Quotas,
   SOFT_LIMIT_PERCENT,
