@@ -84,7 +84,7 @@ describe('Agent with a control plane and nodes', { timeout: 180_000 }, () => {
     await eventually('it asked', () => control.unknownAgents > 0);
     expect(agent.identity?.agentId).not.toBe(control.agentId);
     const served = (): boolean => agent.reconciler.report().filter(({ phase }) => phase === 'ready').length === 2;
-    await eventually('both are served', served, () => agent.reconciler.report());
+    await eventually('both are served', served);
     await agent.close(true);
     await startAgent();
     control.desire([namespaceSpec(3)]);
