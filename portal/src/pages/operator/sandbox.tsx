@@ -14,6 +14,10 @@ interface Moved {
 
 const today = () => new Date().toISOString().slice(0, 10);
 
+const WORDS =
+  'A tenant without invoices becomes a sandbox: its time stands where you put it, and moves only here. ' +
+  'Each day on the way is lived through, at most 120 days at once.';
+
 /** A tenant whose time the operator moves: every day on the way is lived through, with invoices, reminders and suspension. */
 export function Sandbox({ client }: { client: OperatorClient }) {
   const form = useForm({
@@ -31,7 +35,7 @@ export function Sandbox({ client }: { client: OperatorClient }) {
   return (
     <Section
       title="Billing sandbox"
-      words="A tenant without invoices becomes a sandbox: its time stands where you put it, and moves only here. Each day on the way is lived through, at most 120 days at once."
+      words={WORDS}
     >
       <form onSubmit={form.onSubmit((values) => move.mutate(values))} noValidate>
         <Stack maw="32rem">
