@@ -33,10 +33,7 @@ export function Sandbox({ client }: { client: OperatorClient }) {
     },
   });
   return (
-    <Section
-      title="Billing sandbox"
-      words={WORDS}
-    >
+    <Section title="Billing sandbox" words={WORDS}>
       <form onSubmit={form.onSubmit((values) => move.mutate(values))} noValidate>
         <Stack maw="32rem">
           {move.error && <ErrorState error={move.error} />}
