@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { openLogStore } from '@robustmq/store';
 import { appendCase, appendCases, appendSpeeds, readSpeeds, type SpeedOptions } from './journal-speed.ts';
 
@@ -9,6 +10,10 @@ import { appendCase, appendCases, appendSpeeds, readSpeeds, type SpeedOptions } 
  * `--case C` measures one. `--rounds N`, `--seconds S` per append, `--megabytes M` read back, `--directory D` on the disk
  * that is to be measured.
  */
+// as a node runs (data-plane/node/src/main.mjs): Buffers count in the heap's limit
+setFlagsFromString('--external-memory-accounted-in-global-limit');
+setFlagsFromString('--heap-growing-percent=50');
+
 const args = process.argv.slice(2);
 /** The case of reading back, from every tier. */
 const READS = 'reads';
