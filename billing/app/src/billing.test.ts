@@ -3,7 +3,14 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DEFAULT_QUOTAS, InvoicePreview, PriceList, type Plan, type UsageWindow } from '@robustmq/contracts';
+import {
+  DEFAULT_QUOTAS,
+  InvoicePreview,
+  LevelPrices,
+  PriceList,
+  type Plan,
+  type UsageWindow,
+} from '@robustmq/contracts';
 import { Database } from '@robustmq/db';
 import { startTestDatabase, type TestDatabase } from '@robustmq/db/testing';
 import { PRICE_LIST } from '@robustmq/rating';
@@ -120,6 +127,26 @@ describe('billing on a real database', { timeout: 30_000 }, () => {
     expect((await previewInvoice(database, mine, NOW)).lines).toEqual([]);
     expect((await previewInvoice(database, theirs, NOW)).total.amount).toBe('800');
     expect((await previewInvoice(database, mine, new Date('2026-10-31T23:59:59.999Z'))).total.amount).toBe('7984');
+  });
+
+  it('prices partitions and nodes kept for 30 days, before and after, what is included taken off', async () => {
+    const tenantId = await tenant('levels');
+    const ask = (body: object) =>
+      app.inject({
+        ...{ method: 'POST', url: `/internal/tenants/${tenantId}/level-prices`, payload: { days: 30, ...body } },
+        headers: { authorization: `Bearer ${TOKEN}` },
+      });
+    const partitions = (level: number) => ({ plan: 'serverless', meter: 'partition_seconds', level });
+    const node = { plan: 'dedicated', meter: 'node_seconds', level: 1 };
+    // 110 partitions are 285.12 million partition-seconds, 267.84 included: 17.28 × $0.05; a node 2,592 thousand seconds
+    const grown = await ask({ now: [partitions(100)], after: [partitions(110), node] });
+    expect(LevelPrices.parse(grown.json())).toEqual({
+      ...{ now: { amount: '0', currency: 'USD' }, after: { amount: '13046', currency: 'USD' } },
+      change: { amount: '13046', currency: 'USD' },
+    });
+    const shrunk = await ask({ now: [node], after: [] });
+    expect(shrunk.json()).toMatchObject({ change: { amount: '-12960' } });
+    expect((await ask({ now: [{ ...node, level: -1 }], after: [] })).statusCode).toBe(400);
   });
 
   it('is exact beyond 2^53', async () => {

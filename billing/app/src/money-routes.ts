@@ -2,6 +2,7 @@ import {
   CreateBudgetBody,
   DocumentQuery,
   PageQuery,
+  PriceLevelsBody,
   PriceStorageBody,
   RedeemBody,
   UpdateBudgetBody,
@@ -23,6 +24,7 @@ import { invoiceCsv } from './invoice-csv.ts';
 import { invoicePdf } from './invoice-pdf.ts';
 import { listInvoices, readInvoice } from './invoices.ts';
 import { uuidOf } from './ledger.ts';
+import { levelPrices } from './level-prices.ts';
 import { invoiceProof, invoiceWindows } from './proof.ts';
 import { storagePrices } from './storage-prices.ts';
 import { exportUsage } from './usage-export.ts';
@@ -107,6 +109,9 @@ export function moneyRoutes(app: FastifyInstance, rooms: MoneyRooms): void {
   app.get(`${at}/costs`, (request) => costs(database, idsOf(request).tenantId, now()));
   app.post(`${at}/storage-prices`, (request) =>
     storagePrices(database, idsOf(request).tenantId, read(PriceStorageBody, request.body), now()),
+  );
+  app.post(`${at}/level-prices`, (request) =>
+    levelPrices(database, idsOf(request).tenantId, read(PriceLevelsBody, request.body), now()),
   );
   app.get(`${at}/usage/export`, (request) =>
     exportUsage(database, idsOf(request).tenantId, read(UsageExportQuery, request.query), now()),

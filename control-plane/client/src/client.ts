@@ -1,7 +1,10 @@
 import createFetchClient, { type Client } from 'openapi-fetch';
-import type { paths } from './generated/schema.ts';
+import type { components, paths } from './generated/schema.ts';
 import { createSend } from './send.ts';
 import type { Authentication } from './tokens.ts';
+
+/** What a write would do. */
+export type DryRun = components['schemas']['DryRun'];
 
 /** The typed methods `GET`, `POST`, `PATCH`, `DELETE` over the paths of the OpenAPI document. */
 export type RestClient = Client<paths>;
@@ -45,6 +48,16 @@ export async function bodyOf<T>(answer: Promise<{ data?: T; response: Response }
   const { data, response } = await answer;
   if (data === undefined || data === null) throw new TypeError(`the server answered ${response.status} without a body`);
   return data;
+}
+
+/** The query of a write that is only to be tried. */
+export const DRY_RUN = { dry_run: 'true' } as const;
+
+/** The answer to a request with the query `DRY_RUN`: the types tell the answer of the write, which nobody got. */
+export async function dryRunOf(answer: Promise<{ data?: unknown; response: Response }>): Promise<DryRun> {
+  const body = await bodyOf(answer);
+  if (typeof body === 'object' && 'dryRun' in body && body.dryRun === true) return body as DryRun;
+  throw new TypeError('the server did not say what the request would do: it may have been carried out');
 }
 
 /** Pages read by `allItems` at most: a server that never stops must not hold us for ever. */

@@ -1,7 +1,8 @@
 import type { components } from './generated/schema.ts';
 
 export { ApiError, ConnectionError, type FieldError } from './api-error.ts';
-export { allItems, bodyOf, createClient, type ClientOptions, type RestClient } from './client.ts';
+export { allItems, bodyOf, createClient, DRY_RUN, dryRunOf } from './client.ts';
+export type { ClientOptions, DryRun, RestClient } from './client.ts';
 export { memoryTokenStore, type Authentication, type SessionTokens, type TokenStore } from './tokens.ts';
 
 type Schemas = components['schemas'];

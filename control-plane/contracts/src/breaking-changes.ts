@@ -68,10 +68,13 @@ function operationChanges(name: string, before: Operation, after: Operation, old
   if (asked && asks) found.push(...refused(resolved(old, asked), resolved(now, asks), `${name} request`));
   for (const [status, response] of Object.entries(before.responses)) {
     if (!status.startsWith('2')) continue;
-    const said = response.content?.['application/json']?.schema;
-    const says = after.responses[status]?.content?.['application/json']?.schema;
-    if (!after.responses[status]) found.push(`${name} does not answer ${status} any more`);
-    else if (said && says) found.push(...lost(resolved(old, said), resolved(now, says), `${name} response`));
+    const answer = after.responses[status];
+    if (!answer) found.push(`${name} does not answer ${status} any more`);
+    for (const [media, { schema }] of Object.entries(answer ? (response.content ?? {}) : {})) {
+      const says = answer?.content?.[media]?.schema;
+      if (says) found.push(...lost(resolved(old, schema), resolved(now, says), `${name} response`));
+      else found.push(`${name} does not answer ${media} any more`);
+    }
   }
   return found;
 }

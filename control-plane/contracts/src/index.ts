@@ -20,6 +20,7 @@ export * from './rest/money.ts';
 export * from './rest/tier-forecast.ts';
 export * from './rest/operator.ts';
 export * from './rest/settings.ts';
+export * from './rest/dry-run.ts';
 export * from './rest/live.ts';
 export * from './rest/people.ts';
 export * from './rest/certificates.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PROBLEM_STATUS, Problem, type ProblemCode } from './problems.ts';
+import { DRY_RUN_MEDIA, DryRun } from './rest/dry-run.ts';
 import { ROUTE_EXAMPLES } from './route-examples.ts';
 import { ROUTES, type Route, type RouteName } from './routes.ts';
 
@@ -34,6 +35,15 @@ function parametersOf(route: Route): Json[] {
       });
     }
   }
+  if (route.dryRun) {
+    list.push({
+      name: 'dry_run',
+      in: 'query',
+      required: false,
+      schema: { type: 'string', enum: ['true', 'false'], default: 'false' },
+      description: 'Only say what the write would do, what is left of quotas, and what it costs; nothing is written.',
+    });
+  }
   if (route.method === 'post' && route.access !== 'public') {
     list.push({
       name: 'Idempotency-Key',
@@ -67,6 +77,13 @@ function problemsOf(route: Route): ProblemCode[] {
   return codes;
 }
 
+/** An answer of a write, or none, and beside it the one to `?dry_run=true`: media types tell them apart. */
+const withDryRun = (answer: Json | undefined): Json => ({
+  description: 'The answer to `?dry_run=true`',
+  ...answer,
+  content: { ...(answer?.['content'] as Json), [DRY_RUN_MEDIA]: { schema: { $ref: '#/components/schemas/DryRun' } } },
+});
+
 function operation(name: string, route: Route, components: Json): Json {
   const responses: Json = {};
   if (route.response instanceof z.ZodVoid) responses[route.status] = { description: 'Done' };
@@ -78,6 +95,7 @@ function operation(name: string, route: Route, components: Json): Json {
       ...(route.etag === undefined ? {} : { headers: { ETag: { schema: { type: 'string' } } } }),
     };
   }
+  if (route.dryRun) responses[200] = withDryRun(responses[200] as Json | undefined);
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of problemsOf(route)) {
     const status = PROBLEM_STATUS[code];
@@ -116,7 +134,7 @@ function operation(name: string, route: Route, components: Json): Json {
 
 /** The OpenAPI 3.1 document of all routes. */
 export function openApiDocument(version: string): Json {
-  const components: Json = { Problem: schemaOf(Problem, 'output') };
+  const components: Json = { Problem: schemaOf(Problem, 'output'), DryRun: schemaOf(DryRun, 'output') };
   const paths: Record<string, Json> = {};
   for (const [name, route] of Object.entries(ROUTES)) {
     (paths[route.path] ??= {})[route.method] = operation(name, route, components);

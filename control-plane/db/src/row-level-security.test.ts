@@ -30,6 +30,7 @@ const WITHOUT_TENANT: Record<string, string> = {
 const RIGHTS: Record<string, string> = {
   tenants: 'SIU',
   memberships: 'SIUD',
+  member_removals: 'SID',
   custom_roles: 'SIUD',
   sso_providers: 'SIUD',
   sso_domains: 'SIUD',
@@ -130,6 +131,7 @@ function rowOf(table: string, ids: Ids, n: number): Record<string, unknown> {
   const rows: Record<string, Record<string, unknown>> = {
     tenants: { id: n === 0 ? ids.tenant : uuidv7(), name: 't' },
     memberships: { tenant_id: ids.tenant, user_id: ids.user, role: 'owner' },
+    member_removals: { tenant_id: ids.tenant, user_id: ids.user },
     api_keys: { id: uuidv7(), tenant_id: ids.tenant, name: 'k', role: 'viewer', prefix: uuidv7(), key_hash: 'x' },
     invitations: {
       ...{ id: uuidv7(), tenant_id: ids.tenant, email: 'x', role: 'viewer', token_hash: uuidv7(), invited_by: 'x' },
@@ -290,7 +292,7 @@ describe('row-level security', () => {
     it('lets the right tenant do what the application needs and no more', async () => {
       expect(await attempt(mine.tenant, `SELECT 1 FROM ${table}`)).toBe(1);
       const row = rowOf(table, mine, 1);
-      if (table === 'memberships') row['user_id'] = spare;
+      if (['memberships', 'member_removals'].includes(table)) row['user_id'] = spare;
       const inserted = await attempt(mine.tenant, ...insertSql(table, row));
       // a tenant row can only be made under its own id
       expect(inserted).toBe(['tenants', 'billing_accounts'].includes(table) ? REFUSED : 1);

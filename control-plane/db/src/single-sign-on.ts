@@ -28,7 +28,7 @@ export interface SsoEntrance {
 }
 
 export type SsoRefusal =
-  'email-missing' | 'email-unverified' | 'domain-not-proven' | 'not-a-member' | 'no-role' | 'beyond-reach';
+  'email-missing' | 'email-unverified' | 'domain-not-proven' | 'not-a-member' | 'removed' | 'no-role' | 'beyond-reach';
 
 export type SsoEntered =
   | { readonly kind: 'entered'; readonly userId: string; readonly email: string }
@@ -78,6 +78,7 @@ export class SingleSignOn {
         where: { tenantId_userId: { tenantId, userId: found.id } },
         include: { customRole: { select: { permissions: true } } },
       });
+      if (!membership && (await isRemoved(tx, tenantId, found))) return refused('removed');
       if (!membership && !input.joins) return refused('not-a-member');
       const managed = membership ? (known?.managed ?? false) : true;
       const follows = managed && input.mapped && membership?.role !== 'owner';
@@ -104,6 +105,19 @@ export class SingleSignOn {
       return { kind: 'entered', userId: found.id, email: found.email };
     });
   }
+}
+
+/**
+ * Whether somebody was removed and nobody has invited them since. An invitation that is open lets them in, with what the
+ * provider gives; what was withdrawn or ran out does not.
+ */
+async function isRemoved(tx: Tx, tenantId: string, person: { id: string; email: string }): Promise<boolean> {
+  const at = { tenantId, userId: person.id };
+  if (!(await tx.memberRemoval.findUnique({ where: { tenantId_userId: at } }))) return false;
+  const open = { tenantId, email: person.email, acceptedAt: null, expiresAt: { gt: new Date() } };
+  if ((await tx.invitation.count({ where: open })) === 0) return true;
+  await tx.memberRemoval.deleteMany({ where: at });
+  return false;
 }
 
 /** The person a subject that was never seen is linked to; a new id when nobody has the address. */

@@ -8,6 +8,7 @@ export type TenantTx = Pick<
   Prisma.TransactionClient,
   | 'tenant'
   | 'membership'
+  | 'memberRemoval'
   | 'apiKey'
   | 'customRole'
   | 'operation'

@@ -3,6 +3,7 @@ import { Controller } from '@nestjs/common';
 import { makeCertificate } from '@robustmq/contracts/x509';
 import { Database, uuidv7, type TenantTx } from '@robustmq/db';
 import { KeyRing } from '../auth/key-ring.ts';
+import { CERTIFICATES_MAX } from '../dry-run/limits.ts';
 import { pageOf, readCursor } from '../http/cursor.ts';
 import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
@@ -14,8 +15,6 @@ import { keyOfRequest } from './signing-request.ts';
 
 const DAY_MS = 24 * 3600_000;
 const AUTHORITY_DAYS = 3_650;
-/** Client certificates one cluster may have that have not run out. */
-const CERTIFICATES_MAX = 10_000;
 /** A clock that is a little behind takes a new certificate all the same, in milliseconds. */
 const EARLIER_MS = 5 * 60_000;
 

@@ -3,6 +3,7 @@ import { Plan, Quotas, type UpdateClusterBody } from '@robustmq/contracts';
 import { Agents, Database, isUniqueViolation, WorkQueue, type ClusterRow, type TenantTx } from '@robustmq/db';
 import { InvoicesController } from '../billing/invoices-controller.ts';
 import { refuseGrowth } from '../billing/standing.ts';
+import { CLUSTERS_MAX } from '../dry-run/limits.ts';
 import type { Caller } from '../http/caller.ts';
 import { mayChange } from '../http/precondition.ts';
 import { notFound, ProblemError } from '../http/problem-error.ts';
@@ -15,7 +16,7 @@ import { Provisioner } from '../provisioning/provisioner.ts';
 import { existingCluster } from './cluster-change.ts';
 import { effectiveQuotas, tenantOverrides, usedOf } from './cluster-quotas.ts';
 import { clusterView } from './cluster-view.ts';
-import { CLUSTERS_MAX, mayCreate } from './clusters-controller.ts';
+import { mayCreate } from './clusters-controller.ts';
 
 type Answer = RouteOutput<'getCluster'>;
 type ClusterCaller = Caller & { readonly params: { readonly tenantId: string; readonly clusterId: string } };

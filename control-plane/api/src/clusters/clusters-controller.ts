@@ -2,6 +2,7 @@ import { Controller } from '@nestjs/common';
 import { Plan, RESTORE_DAYS } from '@robustmq/contracts';
 import { Agents, Database, isUniqueViolation, WorkQueue, type TenantTx } from '@robustmq/db';
 import { refuseGrowth } from '../billing/standing.ts';
+import { CLUSTERS_MAX } from '../dry-run/limits.ts';
 import { pageOf, readCursor } from '../http/cursor.ts';
 import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
@@ -13,8 +14,6 @@ import { newClusterKey } from './cluster-change.ts';
 import { effectiveQuotas, tenantOverrides } from './cluster-quotas.ts';
 import { clusterView } from './cluster-view.ts';
 
-/** Clusters one tenant may have. */
-export const CLUSTERS_MAX = 50;
 /** The region every installation has, also before its first agent has joined: clusters wait for it. */
 const FIRST_REGION = 'local';
 

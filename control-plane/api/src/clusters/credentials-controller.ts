@@ -2,6 +2,7 @@ import { Controller } from '@nestjs/common';
 import { CredentialId } from '@robustmq/contracts';
 import { Database, type ClusterRow } from '@robustmq/db';
 import { base62 } from '../auth/tokens.ts';
+import { CREDENTIALS_MAX } from '../dry-run/limits.ts';
 import { pageOf, readCursor } from '../http/cursor.ts';
 import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
@@ -12,8 +13,6 @@ import { undoUntil } from '../undo/undo-window.ts';
 import { existingCluster, nextGeneration } from './cluster-change.ts';
 import { passwordVerifiers } from './password-verifiers.ts';
 
-/** Credentials one cluster may have. */
-export const CREDENTIALS_MAX = 5_000;
 /** 32 characters of base62: 190 bits. */
 const PASSWORD_LENGTH = 32;
 

@@ -4,6 +4,7 @@ import { Database, type ClusterRow, type TenantTx, type TopicRow } from '@robust
 import { z } from 'zod';
 import { AgentViews } from '../agents/agent-views.ts';
 import { refuseGrowth } from '../billing/standing.ts';
+import { topicsOf } from '../dry-run/levels.ts';
 import { pageOf, readCursor } from '../http/cursor.ts';
 import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
@@ -168,27 +169,16 @@ async function mayCreate(tx: TenantTx, cluster: ClusterRow, name: string, partit
   await partitionsLeft(tx, cluster, partitions);
 }
 
-/** Topics and partitions a cluster has, those made by clients included. */
-async function usedBy(tx: TenantTx, clusterId: string): Promise<{ topics: number; partitions: number }> {
-  const [used] = await tx.$queryRaw<{ topics: number; partitions: number }[]>`
-    SELECT count(*)::int AS topics, coalesce(sum(partitions), 0)::int AS partitions FROM (
-      SELECT name, partitions FROM topics WHERE cluster_id = ${clusterId}::uuid AND deleted_generation IS NULL
-      UNION ALL
-      SELECT o.name, o.partitions FROM topic_observations o WHERE o.cluster_id = ${clusterId}::uuid
-        AND NOT EXISTS (SELECT FROM topics t WHERE t.cluster_id = o.cluster_id AND t.name = o.name)) all_topics`;
-  return used!;
-}
-
 async function topicsLeft(tx: TenantTx, cluster: ClusterRow): Promise<void> {
   const { topicsMax } = Quotas.parse(cluster.quotas);
-  if ((await usedBy(tx, cluster.id)).topics >= topicsMax)
+  if ((await topicsOf(tx, cluster.id)).topics >= topicsMax)
     throw new ProblemError('quota-exceeded', { detail: `The cluster has its ${topicsMax} topics.` });
 }
 
 async function partitionsLeft(tx: TenantTx, cluster: ClusterRow, more: number): Promise<void> {
   if (more > 0) await refuseGrowth(tx);
   const { partitionsMax } = Quotas.parse(cluster.quotas);
-  const { partitions } = await usedBy(tx, cluster.id);
+  const { partitions } = await topicsOf(tx, cluster.id);
   if (more > 0 && partitions + more > partitionsMax)
     throw new ProblemError('quota-exceeded', {
       detail: `The cluster has ${partitions} of its ${partitionsMax} partitions.`,

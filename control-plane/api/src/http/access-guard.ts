@@ -5,6 +5,7 @@ import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import {
+  DryRunQuery,
   permissionsOf,
   Role,
   ROUTES,
@@ -81,8 +82,9 @@ export class AccessGuard extends AuthGuard('jwt') {
     const once = { idempotencyKey: key, requestHash: key === undefined ? '' : requestHash(request) };
     const query = route.query ? validated(route.query, request.query ?? {}, 'query') : undefined;
     const body = route.body ? validated(route.body, request.body ?? {}, 'body') : undefined;
+    const dryRun = isDryRun(route, request);
     const ifMatch = route.method === 'get' ? undefined : readIfMatch(request.headers['if-match']);
-    request.caller = { ...who, ...once, ifMatch, role, permissions, query, body };
+    request.caller = { ...who, ...once, dryRun, ifMatch, role, permissions, query, body };
     return true;
   }
 
@@ -208,6 +210,18 @@ function pathParams(route: RouteData, request: CheckedRequest): Record<string, s
   const result = route.params.safeParse(request.params);
   if (!result.success) throw notFound();
   return result.data as Record<string, string>;
+}
+
+/** Whether the write is only to be tried. One that cannot be is refused: nobody who asks for a trial gets the real thing. */
+function isDryRun(route: RouteData, request: CheckedRequest): boolean {
+  const asked = (request.query ?? {}) as Record<string, unknown>;
+  const own = route.query !== undefined && 'dry_run' in route.query.shape;
+  if (asked['dry_run'] === undefined || route.method === 'get' || own) return false;
+  if (validated(DryRunQuery, asked, 'query').dry_run === 'false') return false;
+  if (route.dryRun) return true;
+  throw new ProblemError('validation-failed', {
+    errors: [{ pointer: '?dry_run', detail: 'this request cannot be tried without being carried out' }],
+  });
 }
 
 function idempotencyKey(route: RouteData, request: CheckedRequest): string | undefined {

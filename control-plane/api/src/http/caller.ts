@@ -40,6 +40,8 @@ export interface Caller {
   readonly requestHash: string;
   readonly params: Readonly<Record<string, string>>;
   readonly query: unknown;
+  /** The write is to be carried out and taken back. */
+  readonly dryRun?: boolean;
   readonly body: unknown;
   /** Of the write, once it is committed; answered in the header `operation-id`. */
   operationId?: string;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
+  DryRun,
   openApiDocument,
   PROBLEM_STATUS,
   Problem,
@@ -10,6 +11,7 @@ import {
   type Route,
   type RouteName,
 } from '@robustmq/contracts';
+import { rowsOf } from '../testing/row-counts.ts';
 import { TestAgent } from '../testing/test-agent.ts';
 import { startTestApi, until, type Answer, type SignedUp, type TestApi } from '../testing/test-api.ts';
 
@@ -101,13 +103,21 @@ afterAll(async () => {
 const rank = ([name, { method }]: [RouteName, Route]): number =>
   name === 'deleteCluster' ? 3 : method === 'delete' ? 2 : method === 'get' ? 1 : 0;
 
-async function called([name, route]: [RouteName, Route]): Promise<Answer<unknown>> {
+async function called([name, route]: [RouteName, Route], more: object = {}): Promise<Answer<unknown>> {
   const { body, query = {} } = ROUTE_EXAMPLES[name] ?? {};
   const path = route.path.replaceAll(/\{(\w+)\}/g, (_, key: string) => ids[key] ?? 'x');
-  return api.call(route.method.toUpperCase(), `${path}?${new URLSearchParams(query).toString()}`, {
+  return api.call(route.method.toUpperCase(), `${path}?${new URLSearchParams({ ...query, ...more }).toString()}`, {
     ...(route.access === 'public' ? {} : { token: owner.token }),
     ...(body === undefined ? {} : { body }),
   });
+}
+
+/** Tries a write: nothing of it is left, whether or not it would be refused. */
+async function tried(one: [RouteName, Route]): Promise<Answer<unknown>> {
+  const before = await rowsOf(api, owner.tenantId);
+  const answer = await called(one, { dry_run: 'true' });
+  expect(await rowsOf(api, owner.tenantId), one[0]).toEqual(before);
+  return answer;
 }
 
 it('every example of the document is answered as the document says', async () => {
@@ -115,7 +125,12 @@ it('every example of the document is answered as the document says', async () =>
   const wrong: string[] = [];
   for (const one of routes.toSorted((a, b) => rank(a) - rank(b))) {
     const [name, route] = one;
+    const dry = route.dryRun ? await tried(one) : undefined;
     const answer = await called(one);
+    // tried, a write is refused with what refuses it, and else told in a shape of its own
+    if (dry && answer.status === route.status)
+      expect(DryRun.safeParse(dry.body), name).toMatchObject({ success: true });
+    else if (dry) expect(dry.body, name).toMatchObject({ code: Problem.parse(answer.body).code });
     const { responses } = document.paths[route.path]![route.method]!;
     if (!(String(answer.status) in responses)) wrong.push(`${name} answered ${answer.status}, which it does not say`);
     expect(answer.headers.get('ratelimit'), name).toMatch(/^"default";r=\d+;t=\d+$/);

@@ -1,10 +1,11 @@
 import { Catch, HttpException, Logger } from '@nestjs/common';
 import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
-import { ROUTES, type Problem, type ProblemCode, type Route } from '@robustmq/contracts';
+import { DRY_RUN_MEDIA, ROUTES, type Problem, type ProblemCode, type Route } from '@robustmq/contracts';
 import { isDatabaseAway } from '@robustmq/db';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RpcException } from '@nestjs/microservices';
 import { throwError, type Observable } from 'rxjs';
+import { DryRunAnswer } from '../dry-run/dry-run.ts';
 import { ProblemError } from './problem-error.ts';
 import { portalAnswers } from './portal.ts';
 
@@ -43,6 +44,7 @@ export class ProblemFilter implements ExceptionFilter {
     }
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
+    if (error instanceof DryRunAnswer) return tried(error, reply);
     return this.#answer(error, request, reply);
   }
 
@@ -76,6 +78,12 @@ export class ProblemFilter implements ExceptionFilter {
       })
       .send(JSON.stringify(body));
   }
+}
+
+/** A dry run ends like a refusal, by a throw that takes its transaction back; it is none. */
+async function tried({ body }: DryRunAnswer, reply: FastifyReply): Promise<void> {
+  const headers = { 'content-type': `${DRY_RUN_MEDIA}; charset=utf-8`, 'cache-control': 'no-store' };
+  await reply.status(200).headers(headers).send(JSON.stringify(body));
 }
 
 /** The refusal in an error, or `internal` when it is none. */

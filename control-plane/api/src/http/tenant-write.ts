@@ -3,6 +3,9 @@ import { Injectable } from '@nestjs/common';
 import { ROUTES, type Route as RouteData, type RouteName } from '@robustmq/contracts';
 import { appendAudit, Database, uuidv7, type TenantTx } from '@robustmq/db';
 import { KeyRing } from '../auth/key-ring.ts';
+import { BillingLink } from '../billing/billing-link.ts';
+import { DryRunAnswer, dryRunOf, TriedOut, type Tried } from '../dry-run/dry-run.ts';
+import { levelsOf } from '../dry-run/levels.ts';
 import type { Caller } from './caller.ts';
 import { ProblemError } from './problem-error.ts';
 
@@ -46,13 +49,19 @@ export interface WriteResult<T> {
 export class TenantWrite {
   readonly #database: Database;
   readonly #keys: KeyRing;
-  constructor(database: Database, keys: KeyRing) {
+  readonly #billing: BillingLink;
+  constructor(database: Database, keys: KeyRing, billing: BillingLink) {
     this.#database = database;
     this.#keys = keys;
+    this.#billing = billing;
   }
 
-  /** Runs `work` in the tenant of the caller's path. `work` has no effect outside of `tx`: it may run twice. */
+  /**
+   * Runs `work` in the tenant of the caller's path. `work` has no effect outside of `tx`: it may run twice. A dry run is
+   * taken back and ends with the throw of its answer: nothing after the commit of a write happens.
+   */
   run<T>(caller: Caller, action: string, work: (tx: TenantTx) => Promise<WriteOutcome<T>>): Promise<WriteResult<T>> {
+    if (caller.dryRun) return this.#try(caller, action, work);
     const tenantId = caller.params['tenantId']!;
     return this.#database.withTenant(tenantId, async (tx) => {
       const key = caller.idempotencyKey === undefined ? undefined : storedKey(caller);
@@ -73,6 +82,23 @@ export class TenantWrite {
       if (outcome.operation) caller.operationId = await this.#operation(tx, caller, action, outcome);
       return { answer: outcome.answer, replayed: false };
     });
+  }
+
+  async #try(caller: Caller, action: string, work: (tx: TenantTx) => Promise<WriteOutcome<unknown>>): Promise<never> {
+    const { tenantId, clusterId } = caller.params;
+    const tried = await this.#database
+      .withTenant(tenantId!, async (tx): Promise<Tried> => {
+        const before = await levelsOf(tx, clusterId);
+        const { target, detail = {} } = await work(tx);
+        const after = await levelsOf(tx, clusterId);
+        // the throw is what takes the transaction back
+        throw new TriedOut({ action, target, detail, before, after });
+      })
+      .catch((error: unknown): Tried => {
+        if (error instanceof TriedOut) return error.tried;
+        throw error;
+      });
+    throw new DryRunAnswer(await dryRunOf(tried, caller.params, this.#billing));
   }
 
   /** The lock lives as long as the transaction: whoever does not get it asks while the first is being carried out. */

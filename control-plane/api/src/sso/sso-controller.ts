@@ -3,6 +3,7 @@ import { GroupRole, permissionsOf, Role, type SsoProvider } from '@robustmq/cont
 import { Database, isUniqueViolation, uuidv7, type TenantTx } from '@robustmq/db';
 import { z } from 'zod';
 import { KeyRing } from '../auth/key-ring.ts';
+import { PROVIDERS_MAX } from '../dry-run/limits.ts';
 import { pageOf, readCursor } from '../http/cursor.ts';
 import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
@@ -13,9 +14,6 @@ import { mustHave } from '../tenants/roles-controller.ts';
 import { mayGrant } from '../tenants/tenants-controller.ts';
 import { SETTINGS } from '../tokens.ts';
 import { secretContext, SsoClient } from './sso-client.ts';
-
-/** Identity providers one tenant may have. */
-const PROVIDERS_MAX = 5;
 
 type ProviderRow = NonNullable<Awaited<ReturnType<TenantTx['ssoProvider']['findUnique']>>>;
 type Grants = Pick<RouteInput<'createSsoProvider'>['body'], 'defaultRole' | 'defaultCustomRoleId' | 'groupRoles'>;

@@ -5,6 +5,7 @@ import { TenantId, type SsoDomain } from '@robustmq/contracts';
 import { appendAudit, Database, isUniqueViolation, type TenantTx } from '@robustmq/db';
 import type { FastifyRequest } from 'fastify';
 import { sameText } from '../auth/tokens.ts';
+import { DOMAINS_MAX } from '../dry-run/limits.ts';
 import { pageOf, readCursor } from '../http/cursor.ts';
 import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route, Unlisted } from '../http/route.ts';
@@ -14,8 +15,6 @@ import type { Settings } from '../settings.ts';
 import { SETTINGS } from '../tokens.ts';
 import { newProof } from './sso-client.ts';
 
-/** E-mail domains one tenant may claim. */
-const DOMAINS_MAX = 50;
 const RECORD = '_robustmq-challenge';
 const RESOLVE_TIMEOUT_MS = 5_000;
 /** Where everybody has an address: nobody's company. */

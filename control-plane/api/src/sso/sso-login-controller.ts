@@ -35,6 +35,7 @@ const WORDS: Record<SsoRefusal, string> = {
   'email-unverified': 'Your identity provider does not say that your e-mail address is verified.',
   'domain-not-proven': 'Your e-mail address is in a domain that this tenant has not proven.',
   'not-a-member': 'You are no member of this tenant, and its administrators let nobody join by signing in.',
+  removed: 'You were removed from this tenant. Ask its owners to invite you again.',
   'no-role': 'None of your groups gives you a role in this tenant. Ask its administrators.',
   'beyond-reach':
     'You have more rights than whoever set the identity provider up: use your password, or let an owner save the provider.',

@@ -194,6 +194,36 @@ describe('who comes through the provider', () => {
   });
 });
 
+describe('somebody who was removed', () => {
+  it('does not come back by signing in, until invited again; a removal that is undone never was', async () => {
+    issuer.people.set('s-gone', { email: address('gone'), email_verified: true });
+    const gone = await enter('s-gone', address('gone'));
+    const member = `${owner.at}/members/${gone.body.user.id}`;
+    const removed = await api.call('DELETE', member, { token: owner.token });
+    expect((await call('GET', owner.at, gone.body.accessToken)).status).toBe(404);
+    const again = await enter('s-gone', address('gone'));
+    expect(again).toMatchObject({ status: 403, body: { detail: expect.stringContaining('removed') } });
+    // another subject with the same address is the same person
+    issuer.people.set('s-gone-2', { email: address('gone'), email_verified: true });
+    expect((await enter('s-gone-2', address('gone'))).status).toBe(403);
+    const undo = `${owner.at}/operations/${removed.headers.get('operation-id')}:undo`;
+    expect((await call('POST', undo, owner.token)).status).toBe(200);
+    expect((await enter('s-gone', address('gone'))).status).toBe(200);
+
+    expect((await call('DELETE', member, owner.token)).status).toBe(204);
+    const body = { email: address('gone'), role: 'viewer' };
+    const withdrawn = await call<{ id: string }>('POST', `${owner.at}/invitations`, owner.token, body);
+    await call('DELETE', `${owner.at}/invitations/${withdrawn.body.id}`, owner.token);
+    expect((await enter('s-gone', address('gone'))).status).toBe(403);
+    expect((await call('POST', `${owner.at}/invitations`, owner.token, body)).status).toBe(201);
+    expect((await enter('s-gone', address('gone'))).status).toBe(200);
+    expect(await memberOf(address('gone'))).toMatchObject({ role: 'viewer' });
+    expect((await call('DELETE', member, owner.token)).status).toBe(204);
+    expect((await call('POST', `${owner.at}/members`, owner.token, body)).status).toBe(201);
+    expect((await enter('s-gone', address('gone'))).status).toBe(200);
+  });
+});
+
 describe('taking an account over', () => {
   it('is not possible by an address nobody vouches for, nor by one of a foreign domain', async () => {
     const victim = await api.signUp('Victim');

@@ -4,6 +4,7 @@ import { Database } from '@robustmq/db';
 import { KeyRing } from '../auth/key-ring.ts';
 import { newApiKey, newSecret } from '../auth/tokens.ts';
 import { keyPermissions } from '../http/access-guard.ts';
+import { API_KEYS_MAX } from '../dry-run/limits.ts';
 import { pageOf, readCursor } from '../http/cursor.ts';
 import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
@@ -11,9 +12,6 @@ import type { RouteInput, RouteOutput } from '../http/route.ts';
 import { TenantWrite } from '../http/tenant-write.ts';
 import { undoUntil } from '../undo/undo-window.ts';
 import { mustHave } from './roles-controller.ts';
-
-/** API keys one tenant may have. */
-export const API_KEYS_MAX = 100;
 
 /** A tenant's API keys. The key is shown once; only its digest is stored. */
 @Controller()

@@ -5,6 +5,7 @@ import { canBeEntered } from '../sso/sso-controller.ts';
 import { KeyRing } from '../auth/key-ring.ts';
 import { Mailer } from '../auth/mailer.ts';
 import { newMailToken } from '../auth/tokens.ts';
+import { INVITATIONS_MAX } from '../dry-run/limits.ts';
 import { pageOf, readCursor } from '../http/cursor.ts';
 import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
@@ -13,8 +14,6 @@ import { TenantWrite } from '../http/tenant-write.ts';
 import { mayGrant } from './tenants-controller.ts';
 
 const INVITATION_MS = 7 * 24 * 3600_000;
-/** Open invitations of one tenant. */
-const INVITATIONS_MAX = 200;
 
 /** Invitations are bound to an address: the token alone opens nothing. */
 @Controller()
@@ -137,6 +136,7 @@ export class InvitationsController {
         skipDuplicates: true,
       });
       if (made.count === 0) throw new ProblemError('conflict', { detail: 'You are a member already.' });
+      await tx.memberRemoval.deleteMany({ where: { userId: person.id } });
       await appendAudit(tx, tenantId, {
         actor: { type: 'user', id: person.id, ip: input.ip },
         ...{ action: 'invitation.accept', target: { type: 'invitation', id }, result: 'ok' },

@@ -2,14 +2,12 @@ import { Controller } from '@nestjs/common';
 import { covers, Permission, PERMISSIONS, permissionsOf, ROLE_PERMISSIONS } from '@robustmq/contracts';
 import { Database, isUniqueViolation } from '@robustmq/db';
 import type { Caller } from '../http/caller.ts';
+import { ROLES_MAX } from '../dry-run/limits.ts';
 import { notFound, ProblemError } from '../http/problem-error.ts';
 import { Input, Route } from '../http/route.ts';
 import type { RouteInput, RouteOutput } from '../http/route.ts';
 import { TenantWrite } from '../http/tenant-write.ts';
 import { undoUntil } from '../undo/undo-window.ts';
-
-/** Roles one tenant may make. */
-const ROLES_MAX = 100;
 
 /** Refuses when the caller lacks one of the permissions that would be given, changed or taken away. */
 export function mustHave(caller: Pick<Caller, 'permissions'>, wanted: Iterable<Permission>): void {

@@ -61,6 +61,7 @@ export class TenantsController {
         skipDuplicates: true,
       });
       if (!made[0]) throw new ProblemError('conflict', { detail: 'This person is a member already.' });
+      await tx.memberRemoval.deleteMany({ where: { userId: user.id } });
       return {
         answer: memberOf({ ...made[0], user }),
         target: { type: 'member', id: user.id },
@@ -96,6 +97,8 @@ export class TenantsController {
       await mayGrant(tx, input, before);
       if (before.role === 'owner') await keepAnOwner(tx, tenantId, userId);
       await tx.membership.delete({ where: { tenantId_userId: { tenantId, userId } } });
+      // an identity provider that still admits them does not bring them back
+      await tx.memberRemoval.createMany({ data: [{ tenantId, userId }], skipDuplicates: true });
       const { role, customRoleId } = before;
       const operation = { undo: { until: undoUntil(), data: { userId, role, customRoleId } } };
       return { answer: null, target: { type: 'member', id: userId }, detail: { role }, operation };

@@ -2,17 +2,15 @@ import { ClusterSettings, Role } from '@robustmq/contracts';
 import type { TenantTx } from '@robustmq/db';
 import { z } from 'zod';
 import { keyPermissions } from '../http/access-guard.ts';
+import { API_KEYS_MAX, CREDENTIALS_MAX, WEBHOOKS_MAX } from '../dry-run/limits.ts';
 import type { Caller } from '../http/caller.ts';
 import { ProblemError } from '../http/problem-error.ts';
 import { withRevocations } from '../clusters/certificate-revocations.ts';
 import { nextGeneration } from '../clusters/cluster-change.ts';
 import { restored } from '../clusters/cluster-life-controller.ts';
-import { CREDENTIALS_MAX } from '../clusters/credentials-controller.ts';
 import { unhide } from '../clusters/topic-window.ts';
-import { API_KEYS_MAX } from '../tenants/api-keys-controller.ts';
 import { mustHave } from '../tenants/roles-controller.ts';
 import { mayGrant } from '../tenants/tenants-controller.ts';
-import { WEBHOOKS_MAX } from '../webhooks/webhooks-controller.ts';
 
 /** An operation that is being taken back. */
 export interface Undoing {
@@ -91,6 +89,7 @@ const restoreMember: Step = async ({ tx, caller, tenantId, data }) => {
   const grant = await mayGrant(tx, caller, given);
   const made = await tx.membership.createMany({ data: [{ tenantId, userId, ...grant }], skipDuplicates: true });
   if (made.count === 0) throw new ProblemError('conflict', { detail: 'This person is a member again already.' });
+  await tx.memberRemoval.deleteMany({ where: { userId } });
   return undefined;
 };
 

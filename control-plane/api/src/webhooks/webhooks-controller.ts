@@ -3,6 +3,7 @@ import { Controller } from '@nestjs/common';
 import { Webhook, WebhookDelivery } from '@robustmq/contracts';
 import { Database, uuidv7, WebhookOutbox, type TenantTx } from '@robustmq/db';
 import { KeyRing } from '../auth/key-ring.ts';
+import { WEBHOOKS_MAX } from '../dry-run/limits.ts';
 import { pageOf, readCursor } from '../http/cursor.ts';
 import { Egress } from '../http/egress.ts';
 import { notFound, ProblemError } from '../http/problem-error.ts';
@@ -11,9 +12,6 @@ import type { RouteInput, RouteOutput } from '../http/route.ts';
 import { TenantWrite } from '../http/tenant-write.ts';
 import { undoUntil } from '../undo/undo-window.ts';
 import { WebhookSender } from './webhook-sender.ts';
-
-/** Webhooks one tenant may have. */
-export const WEBHOOKS_MAX = 20;
 
 type WebhookRow = NonNullable<Awaited<ReturnType<TenantTx['webhook']['findUnique']>>>;
 type DeliveryRow = NonNullable<Awaited<ReturnType<TenantTx['webhookDelivery']['findUnique']>>>;

@@ -1,11 +1,14 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
+  DRY_RUN_MEDIA,
   permissionsOf,
   PROBLEM_STATUS,
   ROUTES,
+  type DryRun,
   type ProblemCode,
   type Role,
+  type Route,
   type RouteName,
 } from '@robustmq/contracts';
 import { Refusal, type Call } from './fake-call.ts';
@@ -148,6 +151,17 @@ function audit(state: FakeState, tenant: FakeTenant, name: RouteName, userId: st
   });
 }
 
+/** The answer to a dry run: made up, but in its shape; nothing is done. */
+const wouldDo = (name: RouteName, body: unknown): DryRun => ({
+  ...{ dryRun: true, action: name, target: { type: ROUTES[name].tag, id: null } },
+  ...{ changes: (body ?? {}) as Record<string, unknown>, notes: ['Made up.'] },
+  quotas: [{ name: 'clusters', limit: 50, limitNow: 50, used: 1, after: 2 }],
+  cost: {
+    ...{ days: 30, now: { amount: '0', currency: 'USD' }, after: { amount: '12960', currency: 'USD' } },
+    change: { amount: '12960', currency: 'USD' },
+  },
+});
+
 /**
  * A control plane in memory that serves exactly the routes of `@robustmq/contracts`: same validation, roles, problems and
  * token rotation. For the tests of those who talk to the API; there is no data plane behind it.
@@ -177,6 +191,10 @@ export async function startFakeControlPlane(options: FakeOptions = {}): Promise<
     if (forced) throw new Refusal(forced, 'Asked for by the test.');
     const who = authorise(state, matched, request);
     const { body, query } = validate(matched, await readJson(request), url.searchParams);
+    if (url.searchParams.get('dry_run') === 'true' && (ROUTES[matched.name] as Route).dryRun)
+      return void response
+        .writeHead(200, { 'content-type': DRY_RUN_MEDIA })
+        .end(JSON.stringify(wouldDo(matched.name, body)));
     const handler = options.answers?.[matched.name] ?? HANDLERS[matched.name];
     if (!handler) throw new Refusal('unavailable', 'Nobody answers this here.');
     const result = handler({ state, params: matched.params, body, query, ...who } as unknown as Call);

@@ -87,7 +87,7 @@ export const Cluster = z.object({
 export type Cluster = z.infer<typeof Cluster>;
 export const ClusterPage = pageOf(Cluster);
 
-/** `PATCH …/clusters/{clusterId}`. Labels are replaced as a whole. `?dry_run` belongs to `cluster-plans`. */
+/** `PATCH …/clusters/{clusterId}`. Labels are replaced as a whole. */
 export const UpdateClusterBody = z
   .object({
     name: ClusterName.optional(),

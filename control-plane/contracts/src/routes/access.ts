@@ -24,18 +24,21 @@ export const ACCESS_ROUTES = {
   createRole: {
     ...{ method: 'post', path: `${IN_TENANT}/roles`, tag: 'roles', access: { permission: 'member:write' } },
     ...{ params: tenantParams, body: RoleBody, status: 201, response: CustomRole },
+    dryRun: true,
     summary: 'Makes a role from permissions; nobody gives what they lack',
     problems: ['name-taken', 'quota-exceeded'],
   },
   updateRole: {
     ...{ method: 'put', path: `${IN_TENANT}/roles/{roleId}`, tag: 'roles', access: { permission: 'member:write' } },
     ...{ params: role, body: RoleBody, status: 200, response: CustomRole },
+    dryRun: true,
     summary: 'Replaces a role’s name and permissions, for everybody who has it',
     problems: ['name-taken'],
   },
   deleteRole: {
     ...{ method: 'delete', path: `${IN_TENANT}/roles/{roleId}`, tag: 'roles', access: { permission: 'member:write' } },
     ...{ params: role, status: 204, response: z.void() },
+    dryRun: true,
     summary: 'Removes a role nobody has',
     problems: ['conflict'],
   },
@@ -48,6 +51,7 @@ export const ACCESS_ROUTES = {
     ...{ method: 'post', path: `${IN_TENANT}/api-keys/{apiKeyId}/rotate`, tag: 'api-keys' },
     ...{ access: { permission: 'api-key:write' }, params: tenantParams.extend({ apiKeyId: z.uuid() }) },
     ...{ body: RotateApiKeyBody, status: 200, response: ApiKeyCreated },
+    dryRun: true,
     summary: 'Gives a key a new secret; the old one works for the overlap',
   },
 } as const satisfies Record<string, Route>;

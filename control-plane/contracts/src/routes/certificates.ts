@@ -22,6 +22,7 @@ export const CERTIFICATE_ROUTES = {
   },
   createCertificateAuthority: {
     ...{ ...write, method: 'post', path: AUTHORITY, status: 201, response: CertificateAuthority },
+    dryRun: true,
     summary: 'Makes a certificate authority for the cluster and trusts it, as a new revision of the settings',
     problems: ['conflict'],
   },
@@ -32,12 +33,14 @@ export const CERTIFICATE_ROUTES = {
   issueCertificate: {
     ...{ ...write, method: 'post', path: CERTIFICATES, body: IssueCertificateBody, status: 201 },
     response: IssuedCertificate,
+    dryRun: true,
     summary: 'Issues a client certificate, for a CSR or with a key that is shown this once',
     problems: ['conflict', 'quota-exceeded'],
   },
   revokeCertificate: {
     ...{ ...write, method: 'delete', path: `${CERTIFICATES}/{serial}`, status: 204, response: z.void() },
     params: clusterParams.extend({ serial: z.string().regex(/^[0-9A-Fa-f]{2,64}$/) }),
+    dryRun: true,
     summary: 'Revokes a client certificate and cuts its connections',
   },
 } as const satisfies Record<string, Route>;

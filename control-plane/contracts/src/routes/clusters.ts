@@ -26,26 +26,31 @@ export const CLUSTER_LIFE_ROUTES = {
   setSoftLimits: {
     ...{ method: 'put', path: `${IN_CLUSTER}/quotas/soft-limits`, tag: 'clusters', params: clusterParams },
     ...{ access: { permission: 'cluster:write' }, body: SoftLimitsBody, status: 200, response: ClusterQuotas },
+    dryRun: true,
     summary: 'Sets from where on warnings are given; nothing is refused there',
   },
   updateCluster: {
     ...{ ...change, method: 'patch', path: IN_CLUSTER, access: { permission: 'cluster:write' } },
     ...{ body: UpdateClusterBody, etag: 'version' },
+    dryRun: true,
     summary: 'Renames, labels, protects, or changes the plan; what does not fit the new plan is listed (409)',
     problems: ['conflict', 'name-taken', 'forbidden'],
   },
   pauseCluster: {
     ...{ ...change, path: `${IN_CLUSTER}:pause`, access: { permission: 'cluster:write' } },
+    dryRun: true,
     summary: 'Refuses clients and keeps data and addresses',
     problems: ['conflict'],
   },
   resumeCluster: {
     ...{ ...change, path: `${IN_CLUSTER}:resume`, access: { permission: 'cluster:write' } },
+    dryRun: true,
     summary: 'Serves again what was paused',
     problems: ['conflict'],
   },
   restoreCluster: {
     ...{ ...change, path: `${IN_CLUSTER}:restore`, access: { permission: 'cluster:delete' } },
+    dryRun: true,
     summary: 'Takes a deletion back within its restore window, with data, credentials and addresses',
     problems: ['conflict', 'name-taken'],
   },

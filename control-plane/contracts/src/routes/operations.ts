@@ -20,6 +20,7 @@ export const OPERATION_ROUTES = {
   undoOperation: {
     ...{ method: 'post', path: `${IN_TENANT}/operations/{operationId}:undo`, tag: 'operations', params: operation },
     ...{ access: { permission: 'tenant:read' }, status: 200, response: Operation },
+    dryRun: true,
     summary: 'Takes a write back within its window; asks for the permission the write asked for',
     problems: ['conflict', 'forbidden', 'name-taken', 'quota-exceeded'],
   },

@@ -88,6 +88,7 @@ export const PEOPLE_ROUTES = {
   updateTenant: {
     ...{ method: 'patch', path: IN_TENANT, tag: 'tenants', access: { permission: 'tenant:write' } },
     ...{ params: tenantParams, body: UpdateTenantBody, status: 200, response: Tenant },
+    dryRun: true,
     summary: 'Renames the tenant, or makes a second factor a must for its members',
     problems: ['conflict'],
   },
@@ -99,12 +100,14 @@ export const PEOPLE_ROUTES = {
   createInvitation: {
     ...{ ...invite, method: 'post', path: `${IN_TENANT}/invitations`, body: CreateInvitationBody },
     ...{ status: 201, response: Invitation },
+    dryRun: true,
     summary: 'Invites an address, whether or not it has an account',
     problems: ['quota-exceeded'],
   },
   revokeInvitation: {
     ...{ ...invite, method: 'delete', path: `${IN_TENANT}/invitations/{invitationId}` },
     ...{ params: tenantParams.extend({ invitationId: z.uuid() }), status: 204, response: nothing },
+    dryRun: true,
     summary: 'Takes an invitation back',
   },
 } as const satisfies Record<string, Route>;

@@ -26,6 +26,8 @@ export interface Route {
   readonly response: z.ZodType;
   /** The property of the answer that is its ETag; writes of the same resource honour If-Match. */
   readonly etag?: 'revision' | 'version';
+  /** `?dry_run=true` carries the write out and takes it back: 200 with a `DryRun` instead of the answer. */
+  readonly dryRun?: true;
   /** Refusals peculiar to the route; 400, 401, 403, 404, 429 and 500 go without saying where they can happen. */
   readonly problems?: readonly ProblemCode[];
 }

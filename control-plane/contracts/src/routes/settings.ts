@@ -72,18 +72,21 @@ export const SETTINGS_ROUTES = {
   createAclRule: {
     ...{ method: 'post', path: `${IN_CLUSTER}/acl-rules`, ...write, params: clusterParams },
     ...{ body: CreateAclRuleBody, status: 201, response: AclRule },
+    dryRun: true,
     summary: 'Adds an ACL rule; a matching deny beats every allow',
     problems: ['conflict', 'name-taken'],
   },
   updateAclRule: {
     ...{ method: 'put', path: `${IN_CLUSTER}/acl-rules/{ruleId}`, ...write, params: rule },
     ...{ body: UpdateAclRuleBody, status: 200, response: AclRule },
+    dryRun: true,
     summary: 'Replaces an ACL rule',
     problems: ['conflict'],
   },
   deleteAclRule: {
     ...{ method: 'delete', path: `${IN_CLUSTER}/acl-rules/{ruleId}`, ...write, params: rule },
     ...{ status: 204, response: z.void() },
+    dryRun: true,
     summary: 'Removes an ACL rule',
     problems: ['conflict'],
   },
@@ -95,12 +98,14 @@ export const SETTINGS_ROUTES = {
   createBlacklistEntry: {
     ...{ method: 'post', path: `${IN_CLUSTER}/blacklist`, ...write, params: clusterParams },
     ...{ body: CreateBlacklistEntryBody, status: 201, response: BlacklistEntry },
+    dryRun: true,
     summary: 'Keeps a client, user or address out and cuts its connections',
     problems: ['conflict', 'name-taken'],
   },
   deleteBlacklistEntry: {
     ...{ method: 'delete', path: `${IN_CLUSTER}/blacklist/{entryId}`, ...write, params: entry },
     ...{ status: 204, response: z.void() },
+    dryRun: true,
     summary: 'Lets them in again',
     problems: ['conflict'],
   },

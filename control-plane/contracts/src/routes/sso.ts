@@ -46,17 +46,20 @@ export const SSO_ROUTES = {
   createSsoProvider: {
     ...{ ...write, method: 'post', path: PROVIDERS, stepUp: true, params: tenantParams },
     ...{ body: CreateSsoProviderBody, status: 201, response: SsoProvider },
+    dryRun: true,
     summary: 'Adds an identity provider; nobody gives roles they lack',
     problems: ['conflict', 'quota-exceeded'],
   },
   updateSsoProvider: {
     ...{ ...write, method: 'patch', path: PROVIDER, stepUp: true, params: provider },
     ...{ body: UpdateSsoProviderBody, status: 200, response: SsoProvider },
+    dryRun: true,
     summary: 'Changes an identity provider; switched off, its sessions end',
     problems: ['conflict'],
   },
   deleteSsoProvider: {
     ...{ ...write, method: 'delete', path: PROVIDER, stepUp: true, params: provider, status: 204, response: z.void() },
+    dryRun: true,
     summary: 'Removes an identity provider and ends its sessions; members stay',
     problems: ['conflict'],
   },
@@ -71,6 +74,7 @@ export const SSO_ROUTES = {
   createSsoDomain: {
     ...{ ...write, method: 'post', path: DOMAINS, params: tenantParams, body: CreateSsoDomainBody },
     ...{ status: 201, response: SsoDomain },
+    dryRun: true,
     summary: 'Claims an e-mail domain; the TXT record that proves it is in the answer',
     problems: ['conflict', 'quota-exceeded'],
   },
@@ -81,6 +85,7 @@ export const SSO_ROUTES = {
   },
   deleteSsoDomain: {
     ...{ ...write, method: 'delete', path: DOMAIN, params: domain, status: 204, response: z.void() },
+    dryRun: true,
     summary: 'Gives a domain up: nobody new enters by it',
     problems: ['conflict'],
   },

@@ -32,6 +32,7 @@ export const TOPIC_ROUTES = {
     body: CreateTopicBody,
     status: 201,
     response: Topic,
+    dryRun: true,
     summary: 'Creates a topic',
     problems: ['name-taken', 'quota-exceeded', 'conflict'],
   },
@@ -45,6 +46,7 @@ export const TOPIC_ROUTES = {
     status: 204,
     response: z.void(),
     problems: ['conflict'],
+    dryRun: true,
     summary: 'Deletes a topic and its data, at once or at the end of a window in which it can be undone',
   },
   getTopic: {
@@ -66,6 +68,7 @@ export const TOPIC_ROUTES = {
     body: UpdateTopicBody,
     status: 200,
     response: Topic,
+    dryRun: true,
     summary: 'Changes retention, cleanup, compaction, tiers, or adds partitions',
     problems: ['conflict', 'quota-exceeded', 'unavailable'],
   },

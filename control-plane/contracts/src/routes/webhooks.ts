@@ -27,21 +27,25 @@ export const WEBHOOK_ROUTES = {
   createWebhook: {
     ...{ ...write, method: 'post', path: AT, params: tenantParams, body: CreateWebhookBody },
     ...{ status: 201, response: WebhookCreated },
+    dryRun: true,
     summary: 'Makes a webhook; its secret is shown this once',
     problems: ['quota-exceeded'],
   },
   updateWebhook: {
     ...{ ...write, method: 'patch', path: ONE, params: webhook, body: UpdateWebhookBody },
     ...{ status: 200, response: Webhook },
+    dryRun: true,
     summary: 'Changes address or events, switches it off or on again',
   },
   rotateWebhookSecret: {
     ...{ ...write, method: 'post', path: `${ONE}:rotate-secret`, params: webhook },
     ...{ status: 200, response: WebhookCreated },
+    dryRun: true,
     summary: 'Gives a webhook a new secret, shown this once; the old one signs no more',
   },
   deleteWebhook: {
     ...{ ...write, method: 'delete', path: ONE, params: webhook, status: 204, response: z.void() },
+    dryRun: true,
     summary: 'Removes a webhook with its deliveries',
   },
   testWebhook: {
