@@ -5,7 +5,7 @@ export const wholeNumber =
   (min: number, max: number) =>
   (text: string): number => {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || value < min || value > max) {
+    if (!/^-?\d+$/.test(text) || value < min || value > max) {
       throw new InvalidArgumentError(`Use a whole number from ${min} to ${max}.`);
     }
     return value;

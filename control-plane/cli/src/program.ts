@@ -15,6 +15,7 @@ import { kafkaCommands } from './commands/kafka.ts';
 import { clientCommand, eventsCommand, groupCommand, mqttSessionCommand, retainedCommand } from './commands/live.ts';
 import { mqttCommands } from './commands/mqtt.ts';
 import { operationCommand } from './commands/operation.ts';
+import { quotaCommand } from './commands/quota.ts';
 import { recordCommand } from './commands/record.ts';
 import { sessionCommands } from './commands/session.ts';
 import { aclCommand, blacklistCommand } from './commands/settings.ts';
@@ -65,6 +66,7 @@ export function buildProgram(terminal: Terminal): Command {
     eventsCommand(kit),
     ...mqttCommands(kit),
     ...kafkaCommands(kit),
+    quotaCommand(kit),
     usageCommand(kit),
     invoiceCommand(kit),
     budgetCommand(kit),

@@ -1,6 +1,7 @@
-import { bodyOf, type Cluster } from '@robustmq/client';
+import { bodyOf, DRY_RUN, type Cluster } from '@robustmq/client';
 import { Command, Option } from 'commander';
 import type { Context } from '../context.ts';
+import { showDryRun } from '../dry-run.ts';
 import { EXIT, Failure, usageFailure } from '../failure.ts';
 import { collect } from '../lines.ts';
 import type { CommandKit } from '../program.ts';
@@ -16,6 +17,7 @@ interface UpdateOptions {
   label?: string[];
   removeLabel?: string[];
   protect?: boolean;
+  dryRun?: boolean;
 }
 
 /** The cluster's labels with some set (`key=value`) and some taken away. */
@@ -40,7 +42,10 @@ async function update(context: Context, name: string, options: UpdateOptions, sh
   };
   if (Object.keys(body).length === 0)
     throw usageFailure('There is nothing to change.', 'See: robust-ctl cluster update --help');
-  await show(context, await bodyOf(context.client().PATCH(AT, { ...at(cluster), body })));
+  const { path } = at(cluster).params;
+  const patch = (query: { dry_run?: 'true' }) => context.client().PATCH(AT, { params: { path, query }, body });
+  if (options.dryRun) return showDryRun(context, patch(DRY_RUN));
+  await show(context, await bodyOf(patch({})));
 }
 
 /** A deleted cluster by id or name; one that lives is not among them. */
@@ -79,6 +84,7 @@ export function lifeCommands(kit: CommandKit, show: Show): Command[] {
       .option('--remove-label <key>', 'take a label away (may be repeated)', collect)
       .option('--protect', 'refuse its deletion')
       .option('--no-protect', 'allow its deletion')
+      .option('--dry-run', 'only say what would change, what is left of quotas, and what it costs')
       .action((name: string, options: UpdateOptions, self: Command) =>
         kit.run(self, (context) => update(context, name, options, show)),
       ),

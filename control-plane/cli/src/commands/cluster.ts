@@ -1,6 +1,7 @@
-import { ApiError, bodyOf, type Cluster } from '@robustmq/client';
+import { ApiError, bodyOf, DRY_RUN, type Cluster } from '@robustmq/client';
 import { Command, Option } from 'commander';
 import type { Context } from '../context.ts';
+import { showDryRun } from '../dry-run.ts';
 import { EXIT, Failure, usageFailure } from '../failure.ts';
 import { seconds } from '../numbers.ts';
 import { fieldsOf, tableOf } from '../output.ts';
@@ -84,17 +85,20 @@ async function waitGone(context: Context, cluster: Cluster, timeoutSeconds: numb
   }
 }
 
-async function create(
-  context: Context,
-  name: string,
-  options: WaitOptions & { plan: 'serverless' | 'dedicated' },
-): Promise<void> {
-  const created = await bodyOf(
+interface CreateOptions extends WaitOptions {
+  plan: 'serverless' | 'dedicated';
+  dryRun?: boolean;
+}
+
+async function create(context: Context, name: string, options: CreateOptions): Promise<void> {
+  const path = { tenantId: await context.tenantId() };
+  const post = (query: { dry_run?: 'true' }) =>
     context.client().POST('/v1/tenants/{tenantId}/clusters', {
-      params: { path: { tenantId: await context.tenantId() } },
+      params: { path, query },
       body: { name, plan: options.plan },
-    }),
-  );
+    });
+  if (options.dryRun) return showDryRun(context, post(DRY_RUN));
+  const created = await bodyOf(post({}));
   await show(context, options.wait ? await waitReady(context, created, options.timeout) : created);
 }
 
@@ -118,22 +122,25 @@ async function list(context: Context): Promise<void> {
 interface DeleteOptions extends WaitOptions {
   yes?: boolean;
   purge?: boolean;
+  dryRun?: boolean;
 }
 
 async function remove(context: Context, name: string, options: DeleteOptions): Promise<void> {
   const cluster = await context.cluster(name);
   const { terminal } = context;
+  const { path } = at(cluster).params;
+  const purge = options.purge ? { restore_days: '0' as const } : {};
+  const call = (more: { dry_run?: 'true' }) =>
+    context.client().DELETE('/v1/tenants/{tenantId}/clusters/{clusterId}', {
+      params: { path, query: { ...purge, ...more } },
+    });
+  if (options.dryRun) return showDryRun(context, call(DRY_RUN));
   if (!options.yes && terminal.stdinIsTty && terminal.stderrIsTty) {
     const what = options.purge ? 'and all its data for good' : '(it can be restored for days)';
     const answer = await terminal.ask(`Delete cluster "${cluster.name}" ${what}? Type its name: `, false);
     if (answer.trim() !== cluster.name) throw usageFailure('Nothing was deleted.');
   }
-  const { path } = at(cluster).params;
-  const deleting = await bodyOf(
-    context.client().DELETE('/v1/tenants/{tenantId}/clusters/{clusterId}', {
-      params: { path, query: options.purge ? { restore_days: '0' as const } : {} },
-    }),
-  );
+  const deleting = await bodyOf(call({}));
   if (options.wait) await waitGone(context, cluster, options.timeout);
   const phase = options.wait ? 'Deleted' : deleting.phase;
   terminal.note(options.wait ? `Deleted cluster "${cluster.name}".` : `Deleting cluster "${cluster.name}".`);
@@ -173,8 +180,9 @@ export function clusterCommand(kit: CommandKit): Command {
       new Option('--plan <plan>', 'what it runs on').choices(['serverless', 'dedicated']).default('serverless'),
     )
     .option('--wait', 'return when clients can connect')
+    .option('--dry-run', 'only say what would be made, what is left of quotas, and what it costs')
     .addOption(timeoutOption())
-    .action((name: string, options: WaitOptions & { plan: 'serverless' | 'dedicated' }, command: Command) =>
+    .action((name: string, options: CreateOptions, command: Command) =>
       kit.run(command, (context) => create(context, name, options)),
     );
   cluster
@@ -207,6 +215,7 @@ export function clusterCommand(kit: CommandKit): Command {
     .option('-y, --yes', 'do not ask')
     .option('--purge', 'remove its data at once and for good')
     .option('--wait', 'return when it is gone')
+    .option('--dry-run', 'only say what would go')
     .addOption(timeoutOption())
     .action((name: string, options: DeleteOptions, command: Command) =>
       kit.run(command, (context) => remove(context, name, options)),

@@ -1,60 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
-import { ApiError, ConnectionError } from '@robustmq/client';
 import type { OperatorAgents, OperatorRegion, OperatorRollout } from '@robustmq/contracts';
 import { Command, Option } from 'commander';
 import type { Context } from '../context.ts';
-import { EXIT, Failure } from '../failure.ts';
 import { wholeNumber } from '../numbers.ts';
+import { askOperator as ask } from '../operator-link.ts';
 import { tableOf, type Column } from '../output.ts';
 import type { CommandKit } from '../program.ts';
+import { fleetQuotaCommand } from './fleet-quota.ts';
 
 type Agent = OperatorAgents['items'][number];
-
-/** The operator's token: the environment's, or that of the installation on this machine. */
-function operatorToken(context: Context): string {
-  const { env } = context.terminal;
-  const given = env['ROBUSTMQ_OPERATOR_TOKEN'];
-  if (given) return given;
-  const file = join(env['ROBUSTMQ_HOME'] || join(homedir(), '.robustmq'), 'secrets.json');
-  try {
-    return (JSON.parse(readFileSync(file, 'utf8')) as { operatorToken: string }).operatorToken;
-  } catch {
-    throw new Failure(
-      EXIT.denied,
-      'These commands are for whoever runs the platform.',
-      `Set ROBUSTMQ_OPERATOR_TOKEN, or run them where ${file} can be read.`,
-    );
-  }
-}
-
-/** Asks `/v1/operator/…`. */
-async function ask<T>(context: Context, method: 'GET' | 'POST', path: string, body?: object): Promise<T> {
-  const url = `${context.server}/v1/operator/${path}`;
-  const response = await fetch(url, {
-    method,
-    headers: {
-      authorization: `Bearer ${operatorToken(context)}`,
-      ...(body ? { 'content-type': 'application/json' } : {}),
-    },
-    ...(body ? { body: JSON.stringify(body) } : {}),
-  }).catch((error: unknown) => {
-    throw new ConnectionError(context.server, false, error);
-  });
-  const answer: unknown = await response.json().catch(() => undefined);
-  if (response.ok) return answer as T;
-  const {
-    code = `http-${response.status}`,
-    title = response.statusText,
-    detail,
-  } = (answer ?? {}) as {
-    code?: string;
-    title?: string;
-    detail?: string;
-  };
-  throw new ApiError({ status: response.status, code, title, detail });
-}
 
 const gib = (bytes: number | undefined): string => (bytes === undefined ? '' : `${(bytes / 2 ** 30).toFixed(1)} GiB`);
 const AGENT_COLUMNS: readonly Column<Agent>[] = [
@@ -171,10 +124,10 @@ function releaseCommand(kit: CommandKit): Command {
   return release;
 }
 
-/** fleet agent | regions | nodes | placement | release: for whoever runs the platform. */
+/** fleet agent | regions | nodes | placement | quota | release: for whoever runs the platform. */
 export function fleetCommand(kit: CommandKit): Command {
   const fleet = new Command('fleet').description('machines, nodes and releases, for whoever runs the platform');
-  fleet.addCommand(agentCommand(kit)).addCommand(releaseCommand(kit));
+  fleet.addCommand(agentCommand(kit)).addCommand(releaseCommand(kit)).addCommand(fleetQuotaCommand(kit));
   fleet
     .command('regions')
     .description('what each region has left')

@@ -1,6 +1,7 @@
-import { bodyOf } from '@robustmq/client';
+import { bodyOf, DRY_RUN } from '@robustmq/client';
 import { Option, type Command } from 'commander';
 import type { Context } from '../context.ts';
+import { showDryRun } from '../dry-run.ts';
 import { usageFailure } from '../failure.ts';
 import { moneyOf } from '../money.ts';
 import { wholeNumber } from '../numbers.ts';
@@ -68,6 +69,7 @@ async function get(context: Context, name: string, clusterName: string | undefin
 }
 
 interface UpdateOptions extends PolicyOptions {
+  dryRun?: boolean;
   partitions?: number;
   retentionMs?: number;
   retentionBytes?: number;
@@ -83,7 +85,9 @@ async function update(context: Context, name: string, options: UpdateOptions): P
   };
   if (Object.keys(body).length === 0) throw usageFailure('What is to change?', 'See: robust-ctl topic update --help');
   const path = await pathOf(context, options.cluster, name);
-  const topic = await bodyOf(context.client().PATCH(root, { params: { path }, body }));
+  const patch = (query: { dry_run?: 'true' }) => context.client().PATCH(root, { params: { path, query }, body });
+  if (options.dryRun) return showDryRun(context, patch(DRY_RUN));
+  const topic = await bodyOf(patch({}));
   await context.print(topic, () =>
     fieldsOf([
       ['name', topic.name],
@@ -177,6 +181,7 @@ export function addPolicyCommands(kit: CommandKit, topic: Command): void {
       kit.run(command, (context) => forecast(context, name, options)),
     );
   policyFlags(topic.command('update <name>').description('change a topic in place').option('-c, --cluster <id|name>'))
+    .option('--dry-run', 'only say what would change, what is left of quotas, and what it costs')
     .addOption(new Option('--partitions <n>', 'only grows').argParser(wholeNumber(1, 256)))
     .addOption(new Option('--retention-ms <ms>', '-1 = for ever').argParser(wholeNumber(-1, Number.MAX_SAFE_INTEGER)))
     .addOption(new Option('--retention-bytes <n>', '-1 = no limit').argParser(wholeNumber(-1, Number.MAX_SAFE_INTEGER)))

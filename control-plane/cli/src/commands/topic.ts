@@ -1,6 +1,7 @@
-import { allItems, bodyOf, type Cluster } from '@robustmq/client';
+import { allItems, bodyOf, DRY_RUN, type Cluster } from '@robustmq/client';
 import { Command, Option } from 'commander';
 import type { Context } from '../context.ts';
+import { showDryRun } from '../dry-run.ts';
 import { collect } from '../lines.ts';
 import { wholeNumber } from '../numbers.ts';
 import { fieldsOf, tableOf } from '../output.ts';
@@ -17,15 +18,16 @@ interface CreateOptions extends InCluster, PolicyOptions {
   durability?: 'memory' | 'flushed';
   retentionMs?: number;
   retentionBytes?: number;
+  dryRun?: boolean;
 }
 
 const pathOf = (cluster: Cluster) => ({ tenantId: cluster.tenantId, clusterId: cluster.id });
 
 async function create(context: Context, name: string, options: CreateOptions): Promise<void> {
   const cluster = await context.cluster(options.cluster);
-  const topic = await bodyOf(
+  const post = (query: { dry_run?: 'true' }) =>
     context.client().POST('/v1/tenants/{tenantId}/clusters/{clusterId}/topics', {
-      params: { path: pathOf(cluster) },
+      params: { path: pathOf(cluster), query },
       body: {
         name,
         partitions: options.partitions,
@@ -36,8 +38,9 @@ async function create(context: Context, name: string, options: CreateOptions): P
         ...(options.retentionMs === undefined ? {} : { retentionMs: options.retentionMs }),
         ...(options.retentionBytes === undefined ? {} : { retentionBytes: options.retentionBytes }),
       },
-    }),
-  );
+    });
+  if (options.dryRun) return showDryRun(context, post(DRY_RUN));
+  const topic = await bodyOf(post({}));
   await context.print(topic, () =>
     fieldsOf([
       ['name', topic.name],
@@ -70,11 +73,20 @@ async function list(context: Context, clusterName: string | undefined): Promise<
   );
 }
 
-async function remove(context: Context, name: string, clusterName: string | undefined): Promise<void> {
-  const cluster = await context.cluster(clusterName);
-  await context.client().DELETE('/v1/tenants/{tenantId}/clusters/{clusterId}/topics/{topicName}', {
-    params: { path: { ...pathOf(cluster), topicName: name } },
-  });
+interface DeleteOptions extends InCluster {
+  undoHours?: number;
+  dryRun?: boolean;
+}
+
+async function remove(context: Context, name: string, options: DeleteOptions): Promise<void> {
+  const cluster = await context.cluster(options.cluster);
+  const window = options.undoHours === undefined ? {} : { undo_hours: options.undoHours };
+  const call = (more: { dry_run?: 'true' }) =>
+    context.client().DELETE('/v1/tenants/{tenantId}/clusters/{clusterId}/topics/{topicName}', {
+      params: { path: { ...pathOf(cluster), topicName: name }, query: { ...window, ...more } },
+    });
+  if (options.dryRun) return showDryRun(context, call(DRY_RUN));
+  await call({});
   context.terminal.note(`Deleted topic "${name}" of cluster "${cluster.name}".`);
 }
 
@@ -87,6 +99,7 @@ export function topicCommand(kit: CommandKit): Command {
     .option('-c, --cluster <id|name>')
     .addOption(new Option('--partitions <n>').argParser(wholeNumber(1, 256)).default(1))
     .option('--binding <filter>', 'MQTT filter it captures instead of a/b and a/b/# (may be repeated)', collect)
+    .option('--dry-run', 'only say what would be made, what is left of quotas, and what it costs')
     .addOption(new Option('--durability <level>', 'what an acknowledgement means').choices(['memory', 'flushed']))
     .addOption(
       new Option('--retention-ms <ms>', 'age at which messages go').argParser(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
@@ -108,8 +121,12 @@ export function topicCommand(kit: CommandKit): Command {
     .command('delete <name>')
     .description('delete a topic and its data')
     .option('-c, --cluster <id|name>')
-    .action((name: string, options: InCluster, command: Command) =>
-      kit.run(command, (context) => remove(context, name, options.cluster)),
+    .addOption(
+      new Option('--undo-hours <n>', 'until then `operation undo` takes it back').argParser(wholeNumber(0, 168)),
+    )
+    .option('--dry-run', 'only say what would go')
+    .action((name: string, options: DeleteOptions, command: Command) =>
+      kit.run(command, (context) => remove(context, name, options)),
     );
   addPolicyCommands(kit, topic);
   return topic;
