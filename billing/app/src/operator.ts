@@ -9,7 +9,7 @@ import { costOf } from './costs.ts';
 import { createCoupon, grantCredit } from './credits.ts';
 import { changeInvoice, creditNote, releaseInvoice, summaryOf, voidInvoice } from './invoices.ts';
 import { monthBefore, monthOf, plusDays, type BillingPeriod } from './period.ts';
-import { NO_TENANT, pricesFor, publishPrice } from './prices.ts';
+import { NO_TENANT, pricesFor, pricesFrom, publishPrice } from './prices.ts';
 import { clustersOf, quantitiesOf, usageOf } from './usage.ts';
 
 export interface OperatorRooms {
@@ -183,7 +183,7 @@ export const REPORTS = {
     const meters = Object.entries(query).filter(([name]) => name in Meter.enum) as [Meter, string][];
     return revenue(rooms, monthFrom(query['month'], rooms.now()), Object.fromEntries(meters));
   },
-  prices: ({ database, now }: OperatorRooms) => database.withTenant(NO_TENANT, (tx) => pricesFor(tx, now())),
+  prices: ({ database, now }: OperatorRooms) => database.withTenant(NO_TENANT, (tx) => pricesFrom(tx, now())),
   held: async ({ database }: OperatorRooms) => {
     const items: object[] = [];
     await forEachTenant(database, async (tx, tenantId) => {

@@ -59,6 +59,15 @@ export async function pricesFor(tx: TenantTx, from: Date): Promise<PriceVersion[
   return rows.map(priceOf);
 }
 
+/** Price versions in force, and those to come. Throws `price-unusable` for a row that rating cannot read. */
+export async function pricesFrom(tx: TenantTx, now: Date): Promise<PriceVersion[]> {
+  const rows = await tx.priceVersion.findMany({
+    where: { OR: [{ validTo: null }, { validTo: { gt: now } }] },
+    orderBy: [{ plan: 'asc' }, { meter: 'asc' }, { validFrom: 'asc' }],
+  });
+  return rows.map(priceOf);
+}
+
 /** The price people are shown first: of one unit, of the first tier, or of one block. */
 const firstPrice = (price: PriceVersion): string => ('tiers' in price ? price.tiers[0]!.unitPrice : price.unitPrice);
 

@@ -150,6 +150,11 @@ describe('the billing sandbox', { timeout: 60_000 }, () => {
       tiers: [{ upTo: null, unitPrice: '0.1' }],
     };
     expect((await call('POST', '/operator/preview-price', price)).status).toBe(200);
+    expect((await call('POST', '/operator/publish-price', price)).status).toBe(200);
+    const listed = await call<{ meter: string; validFrom: string }[]>('GET', '/operator/prices');
+    const starts = listed.body.filter(({ meter }) => meter === 'egress_bytes').map(({ validFrom }) => validFrom);
+    expect(starts).toContain('2099-01-01T00:00:00.000Z');
+    expect(starts.length).toBeGreaterThan(1);
     expect(
       (await call('POST', '/operator/publish-price', { ...price, validFrom: '2020-01-01T00:00:00Z' })).status,
     ).toBe(400);
