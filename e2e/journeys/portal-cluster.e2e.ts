@@ -16,6 +16,7 @@ const PAGES = [
     '/access',
     '/access/blacklist',
     '/access/bans',
+    '/access/addresses',
     '/access/explain',
     '/events',
     '/events/slow-subscribers',

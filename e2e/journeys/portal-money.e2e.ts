@@ -1,64 +1,37 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { openBrowser } from '../support/browser.ts';
-import { CloudUnderTest, unique } from '../support/cloud.ts';
+import { logIn, newTab, openBrowser } from '../support/browser.ts';
+import { CloudUnderTest } from '../support/cloud.ts';
 import { auditOf } from '../support/page-audit.ts';
+import { newPerson, operatorToken, rest, type Person } from '../support/rest.ts';
 
 const cloud = CloudUnderTest.attach(inject('sharedCloud'));
 const PHONE_WIDTH_PX = 390;
 const DAY_MS = 86_400_000;
 
-interface Tenant {
-  readonly accessToken: string;
-  readonly tenants: readonly { readonly id: string }[];
-}
-
-/** Asks the API as a script would. */
-async function call<T>(method: string, path: string, token: string, body?: object): Promise<T> {
-  const response = await fetch(`${cloud.url}${path}`, {
-    method,
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    ...(body ? { body: JSON.stringify(body) } : {}),
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-  return (text === '' ? undefined : JSON.parse(text)) as T;
-}
-
-const operatorToken = (): string =>
-  (JSON.parse(readFileSync(join(cloud.home, 'secrets.json'), 'utf8')) as { operatorToken: string }).operatorToken;
-
 describe('money and people in the portal', () => {
   let browser: Browser;
   let page: Page;
-  let tenantId = '';
+  let person: Person;
   const problems: string[] = [];
-  const email = `money-${unique()}@example.com`;
-  const password = 'a password of some length';
 
   beforeAll(async () => {
-    const session = await call<Tenant>('POST', '/v1/auth/signup', '', { email, password, tenantName: 'Money Test' });
-    tenantId = session.tenants[0]!.id;
-    await call('PATCH', `/v1/tenants/${tenantId}/subscription`, session.accessToken, { support: 'standard' });
+    person = await newPerson(cloud, 'money');
+    const { tenantId, token } = person;
+    await rest(cloud, 'PATCH', `/v1/tenants/${tenantId}/subscription`, token, { support: 'standard' });
     // a sandbox lives through months and their grace in two calls. The trial's credit pays the first invoice and is over
     // when the second comes, which nobody pays: it is past due
     const clock = (at: Date) =>
-      call('POST', '/v1/operator/billing/set-clock', operatorToken(), { tenantId, at: at.toISOString() });
+      rest(cloud, 'POST', '/v1/operator/billing/set-clock', operatorToken(cloud), { tenantId, at: at.toISOString() });
     const now = new Date();
     await clock(now);
     for (const months of [1, 2])
       await clock(new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + months) + 20 * DAY_MS));
     browser = await openBrowser();
-    page = await browser.newPage({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' });
-    page.setDefaultTimeout(60_000);
-    page.on('pageerror', (error) => problems.push(error.message));
-    page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
+    page = await newTab(browser, problems);
     await page.goto(`${cloud.url}/login`);
-    await page.getByLabel('E-mail').fill(email);
-    await page.getByLabel('Password', { exact: true }).fill(password);
-    await page.getByRole('button', { name: 'Log in' }).click();
+    await logIn(page, person);
     await page.waitForURL(/\/clusters$/);
   });
   afterAll(() => browser.close());
@@ -103,9 +76,9 @@ describe('money and people in the portal', () => {
     await page.goto(`${cloud.url}/members`);
     await page.getByRole('button', { name: 'Invite somebody' }).click();
     const dialog = page.getByRole('dialog');
-    await dialog.getByLabel('E-mail').fill(`guest-${email}`);
+    await dialog.getByLabel('E-mail').fill(`guest-${person.email}`);
     await dialog.getByRole('button', { name: 'Send invitation' }).click();
-    await page.getByRole('table', { name: 'Invitations' }).getByText(`guest-${email}`).waitFor();
+    await page.getByRole('table', { name: 'Invitations' }).getByText(`guest-${person.email}`).waitFor();
     await page.getByRole('navigation', { name: 'Members' }).getByRole('link', { name: 'Roles' }).click();
     const matrix = page.getByRole('table', { name: 'What each role may do' });
     await matrix.getByRole('columnheader', { name: 'Auditor' }).waitFor();

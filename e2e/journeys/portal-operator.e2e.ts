@@ -1,32 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { openBrowser } from '../support/browser.ts';
+import { logIn, newTab, openBrowser } from '../support/browser.ts';
 import { CloudUnderTest, unique } from '../support/cloud.ts';
 import { auditOf } from '../support/page-audit.ts';
 import { eventually } from '../support/process.ts';
+import { newPerson, operatorToken, rest, type Person } from '../support/rest.ts';
 
 const cloud = CloudUnderTest.attach(inject('sharedCloud'));
 const PHONE_WIDTH_PX = 390;
-
-interface Tenant {
-  readonly accessToken: string;
-  readonly tenants: readonly { readonly id: string }[];
-}
-
-const operatorToken = (): string =>
-  (JSON.parse(readFileSync(join(cloud.home, 'secrets.json'), 'utf8')) as { operatorToken: string }).operatorToken;
-
-async function call<T>(method: string, path: string, token: string, body: object): Promise<T> {
-  const response = await fetch(`${cloud.url}${path}`, {
-    method,
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
-  return (await response.json()) as T;
-}
 
 /** A day of a month to come, in UTC. */
 const dayIn = (months: number, day: number): string => {
@@ -46,31 +27,17 @@ describe('the operator’s pages, and what the tenant sees of them', () => {
   /** The operator’s tab, and the tenant’s. */
   let page: Page;
   let theirs: Page;
-  let tenantId = '';
+  let person: Person;
   const code = `LESS-${unique()}`.toUpperCase();
-  const email = `operated-${unique()}@example.com`;
-  const password = 'a password of some length';
   const problems: string[] = [];
 
-  const newPage = async (): Promise<Page> => {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' });
-    context.setDefaultTimeout(60_000);
-    const opened = await context.newPage();
-    opened.on('pageerror', (error) => problems.push(error.message));
-    opened.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
-    return opened;
-  };
-
   beforeAll(async () => {
-    const session = await call<Tenant>('POST', '/v1/auth/signup', '', { email, password, tenantName: 'Operated' });
-    tenantId = session.tenants[0]!.id;
-    await call('PATCH', `/v1/tenants/${tenantId}/subscription`, session.accessToken, { support: 'standard' });
+    person = await newPerson(cloud, 'operated');
+    await rest(cloud, 'PATCH', `/v1/tenants/${person.tenantId}/subscription`, person.token, { support: 'standard' });
     browser = await openBrowser();
-    [page, theirs] = [await newPage(), await newPage()];
+    [page, theirs] = [await newTab(browser, problems), await newTab(browser, problems)];
     await theirs.goto(`${cloud.url}/login`);
-    await theirs.getByLabel('E-mail').fill(email);
-    await theirs.getByLabel('Password', { exact: true }).fill(password);
-    await theirs.getByRole('button', { name: 'Log in' }).click();
+    await logIn(theirs, person);
     await theirs.waitForURL(/\/clusters$/);
   });
   afterAll(() => browser.close());
@@ -88,7 +55,7 @@ describe('the operator’s pages, and what the tenant sees of them', () => {
     await page.getByRole('button', { name: 'Open' }).click();
     await page.getByRole('alert').waitFor();
     expect(problems.splice(0).filter((text) => !text.includes('401'))).toEqual([]);
-    await page.getByLabel('Operator token').fill(operatorToken());
+    await page.getByLabel('Operator token').fill(operatorToken(cloud));
     await page.getByRole('button', { name: 'Open' }).click();
     await page.getByRole('tab', { name: 'Prices' }).waitFor();
   });
@@ -128,7 +95,7 @@ describe('the operator’s pages, and what the tenant sees of them', () => {
   it('gives credit once, however often it is pressed', async () => {
     const form = section('Credit');
     for (let press = 0; press < 2; press++) {
-      await form.getByLabel('Tenant id').fill(tenantId);
+      await form.getByLabel('Tenant id').fill(person.tenantId);
       await form.getByLabel('Title').fill('Sorry for the outage');
       await form.getByLabel('Amount in USD').fill('5');
       await form.getByRole('button', { name: 'Give credit' }).click();
@@ -151,7 +118,7 @@ describe('the operator’s pages, and what the tenant sees of them', () => {
   it('moves a sandbox through its months: invoices, reminders, suspension', async () => {
     await room('Sandbox');
     const form = section('Billing sandbox');
-    await form.getByLabel('Tenant id').fill(tenantId);
+    await form.getByLabel('Tenant id').fill(person.tenantId);
     await form.getByRole('button', { name: 'Move its time' }).click();
     await form.getByRole('status').filter({ hasText: 'Lived through 0 days' }).waitFor();
     // the trial's credit pays the first month; the second's invoice is 14 days past due and more at the end
@@ -169,8 +136,13 @@ describe('the operator’s pages, and what the tenant sees of them', () => {
       .first()
       .waitFor();
     await room('Mails');
-    await page.getByRole('row').filter({ hasText: email }).first().getByRole('button', { name: /^Read/ }).click();
-    await page.getByRole('dialog').getByText(`To ${email}`).waitFor();
+    await page
+      .getByRole('row')
+      .filter({ hasText: person.email })
+      .first()
+      .getByRole('button', { name: /^Read/ })
+      .click();
+    await page.getByRole('dialog').getByText(`To ${person.email}`).waitFor();
     await page.keyboard.press('Escape');
   });
 
@@ -182,7 +154,7 @@ describe('the operator’s pages, and what the tenant sees of them', () => {
     await room('Invoices');
     const form = section('Act on an invoice');
     for (const link of links) {
-      await form.getByLabel('Tenant id').fill(tenantId);
+      await form.getByLabel('Tenant id').fill(person.tenantId);
       await form.getByLabel('Invoice id').fill(link.split('/').at(-1)!);
       await form.getByRole('button', { name: 'Go on' }).click();
       await page.getByRole('dialog').getByRole('button', { name: 'Mark paid' }).click();

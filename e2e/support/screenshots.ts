@@ -51,6 +51,7 @@ const CLUSTER_PAGES = [
   ...['/clients', '/clients/sessions', '/messages', '/messages/delayed', '/groups', '/access', '/access/blacklist'],
   ...[
     '/access/bans',
+    '/access/addresses',
     '/access/explain',
     '/events',
     '/events/slow-subscribers',

@@ -197,6 +197,11 @@ const bans = createRoute({
   path: '/access/bans',
   component: lazyRouteComponent(() => import('./pages/access/bans-page.tsx'), 'BansPage'),
 });
+const addresses = createRoute({
+  getParentRoute: () => cluster,
+  path: '/access/addresses',
+  component: lazyRouteComponent(() => import('./pages/access/addresses-page.tsx'), 'AddressesPage'),
+});
 const explain = createRoute({
   getParentRoute: () => cluster,
   path: '/access/explain',
@@ -358,6 +363,7 @@ export const router = createRouter({
         aclRules,
         blacklist,
         bans,
+        addresses,
         explain,
         events,
         slowSubscribers,

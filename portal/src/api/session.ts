@@ -18,6 +18,8 @@ const TENANT = 'robustmq.tenantId';
 const ACCESS_TOKEN = 'robustmq.accessToken';
 
 let current: SignedIn | undefined;
+/** Whether the last session of this tab was left by a logout, not ended by the server. */
+let left = false;
 const listeners = new Set<() => void>();
 
 function change(next: SignedIn | undefined): void {
@@ -65,6 +67,7 @@ export const api: RestClient = createClient({
 function take(me: Pick<Me, 'user' | 'tenants'>): void {
   const remembered = localStorage.getItem(TENANT);
   const tenant = me.tenants.find((t) => t.id === remembered) ?? me.tenants[0];
+  left = false;
   change({ user: me.user, tenants: me.tenants, tenantId: tenant?.id ?? '' });
 }
 
@@ -76,8 +79,12 @@ export function signIn(session: Session): void {
   take(session);
 }
 
+/** True after a logout of this tab: nobody then wants to go on where they were. */
+export const hasLeft = (): boolean => left;
+
 /** Ends the session here and, as far as it can be reached, on the server. */
 export async function signOut(): Promise<void> {
+  left = true;
   const tokens = store.load();
   signedOut();
   if (tokens) await api.POST('/v1/auth/logout', { body: { refreshToken: tokens.refreshToken } }).catch(() => undefined);

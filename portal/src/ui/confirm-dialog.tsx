@@ -33,7 +33,9 @@ export function ConfirmDialog(props: ConfirmDialogProps) {
         }}
       >
         <Stack>
-          <Text size="sm">{children}</Text>
+          <Text size="sm" component="div">
+            {children}
+          </Text>
           {typed !== undefined && (
             <TextInput
               label={`Type ${typed} to confirm`}

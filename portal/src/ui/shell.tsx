@@ -18,10 +18,10 @@ import {
   IconWebhook,
 } from '@tabler/icons-react';
 import type { Permission } from '@robustmq/contracts';
-import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
+import { Link, Outlet, useLocation, useNavigate, useRouter } from '@tanstack/react-router';
 import { useEffect, type ComponentType } from 'react';
 import { permissionsIn } from '../api/permission.ts';
-import { selectTenant, signOut, useMaybeSession, useSession } from '../api/session.ts';
+import { hasLeft, selectTenant, signOut, useMaybeSession, useSession } from '../api/session.ts';
 import { Logo } from './logo.tsx';
 import { StepUpDialog } from './step-up-dialog.tsx';
 
@@ -145,14 +145,19 @@ function Navigation({ onNavigate }: { onNavigate: () => void }) {
   );
 }
 
-/** Header, navigation and the page; sends people to the login when their session ends. */
+/** Header, navigation and the page; sends people to the login when their session ends, and from there back. */
 export function Shell() {
   const [opened, { toggle, close }] = useDisclosure(false);
   const session = useMaybeSession();
   const navigate = useNavigate();
+  const router = useRouter();
   useEffect(() => {
-    if (!session) void navigate({ to: '/login' });
-  }, [session, navigate]);
+    const { href, pathname } = router.latestLocation;
+    if (session || pathname === '/login') return;
+    // whose session ended goes on here after the login; back does not lead to a page of nobody
+    const search = hasLeft() ? {} : { next: href };
+    void navigate({ to: '/login', search, replace: true });
+  }, [session, navigate, router]);
   // Between a logout and the login page there is nobody whose things could be asked for.
   if (!session) return null;
   return (

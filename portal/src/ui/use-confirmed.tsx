@@ -1,7 +1,7 @@
 import { ActionIcon } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState, type ReactNode } from 'react';
-import { operationOf } from '../api/undo.ts';
+import { isUndoable, operationOf } from '../api/undo.ts';
 import { ConfirmDialog } from './confirm-dialog.tsx';
 import type { DataColumn } from './data-table.tsx';
 import { notice } from './notice.ts';
@@ -30,11 +30,12 @@ export function useConfirmed<T>(what: Confirmed<T>): { ask: (row: T) => void; di
   const run = useMutation({
     mutationFn: what.run,
     onSuccess: async (answer, done) => {
+      const message = what.done(done);
       const operationId = operationOf(answer);
-      if (operationId === undefined) notice(what.done(done));
-      else undoNotice(what.done(done), operationId);
       setOpened(false);
       what.afterwards?.();
+      if (operationId !== undefined && (await isUndoable(operationId))) undoNotice(message, operationId);
+      else notice(message);
       await queryClient.invalidateQueries({ queryKey: what.queryKey });
     },
   });

@@ -11,6 +11,7 @@ export function AccessPages({ cluster }: { cluster: Cluster }) {
         { label: 'ACL rules', to: at },
         { label: 'Blacklist', to: `${at}/blacklist` },
         { label: 'Bans in force', to: `${at}/bans` },
+        { label: 'Allowed addresses', to: `${at}/addresses` },
         { label: 'Explain', to: `${at}/explain` },
       ]}
     />

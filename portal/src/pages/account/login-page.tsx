@@ -32,7 +32,7 @@ export function LoginPage() {
       bodyOf(api.POST('/v1/auth/login', { body: code.trim() === '' ? body : { ...body, code: code.trim() } })),
     onSuccess: (session) => {
       signIn(session);
-      void navigate({ to: next ?? '/clusters' });
+      void navigate({ to: next ?? '/clusters', replace: true });
     },
     onError: (error) => {
       if (wantsCode(error)) setCodeAsked(true);

@@ -30,7 +30,7 @@ export function SignupPage() {
       bodyOf(api.POST('/v1/auth/signup', { body })),
     onSuccess: (session) => {
       signIn(session);
-      void navigate({ to: next ?? '/clusters' });
+      void navigate({ to: next ?? '/clusters', replace: true });
     },
     onError: (error) => form.setErrors(formErrorsOf(error, ['tenantName', 'email', 'password'])),
   });

@@ -8,7 +8,9 @@ import { ListPage } from '../../ui/list-page.tsx';
 import { Tag } from '../../ui/tag.tsx';
 import { bytesText, countText } from '../clusters/quantity.ts';
 import { Agents, FLEET } from './agents.tsx';
+import { MoveCluster } from './move-cluster.tsx';
 import type { OperatorClient } from './operator-client.ts';
+import { Section } from './section.tsx';
 
 const REFRESH_MS = 5_000;
 
@@ -174,7 +176,7 @@ function Placement({ client }: { client: OperatorClient }) {
   );
 }
 
-/** Regions, agents, nodes, and where the next cluster would go. */
+/** Regions, agents, nodes, where the next cluster would go, and putting one elsewhere. */
 export function Fleet({ client }: { client: OperatorClient }) {
   const parts = [
     ['Regions', Regions],
@@ -192,6 +194,12 @@ export function Fleet({ client }: { client: OperatorClient }) {
           <Part client={client} />
         </Stack>
       ))}
+      <Section
+        title="Move a cluster"
+        words="To another agent’s machine, as long as it holds nothing yet. What a cluster stores is in the files of its node and is not copied: then it is refused, and why is told here."
+      >
+        <MoveCluster client={client} />
+      </Section>
     </Stack>
   );
 }

@@ -189,6 +189,7 @@ export function settingsPatch(settings: ClusterSettings, values: SettingsValues)
 /** A place in the settings in words: the form's label, or the path. */
 export function pathText(path: string): string {
   const name = path.replace(/^\//, '').replaceAll('/', '.');
+  if (name === 'network.allowedAddresses') return 'Allowed addresses';
   return ALL.find((field) => nameOf(field) === name)?.label ?? name;
 }
 

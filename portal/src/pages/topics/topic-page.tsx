@@ -13,6 +13,7 @@ import { EmptyState, ErrorState, LoadingState } from '../../ui/states.tsx';
 import { Time } from '../../ui/time.tsx';
 import { useCluster } from '../clusters/cluster-layout.tsx';
 import { bytesText, countText } from '../clusters/quantity.ts';
+import { StorageForecast } from './forecast.tsx';
 import { PolicyDialog } from './policy-dialog.tsx';
 import { tiersQuery, type Partition } from './tiers-query.ts';
 import { TopicHeading } from './topic-heading.tsx';
@@ -196,6 +197,7 @@ export function TopicPage() {
             </Group>
           )}
           <Tiers partitions={tiers.data?.partitions} error={tiers.error} refetch={() => void tiers.refetch()} />
+          {topic.ready && <StorageForecast cluster={cluster} topicName={topicName} />}
           <PolicyDialog
             key={editing}
             cluster={cluster}

@@ -1,4 +1,4 @@
-import { Badge, Button, Code, Group, Modal, NumberInput, Select, Stack, Text, TextInput } from '@mantine/core';
+import { Badge, Button, Code, Group, Modal, NumberInput, Select, Stack, Switch, Text, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { bodyOf, type Cluster, type Topic } from '@robustmq/client';
 import { TopicName } from '@robustmq/contracts';
@@ -22,6 +22,8 @@ import { RETENTION } from './topic-policy.ts';
 
 const PARTITIONS_MAX = 256;
 const DAY_MS = 86_400_000;
+/** How long a deleted topic waits to be taken back, unless its data is to go at once. */
+const UNDO_HOURS = 24;
 
 interface NewTopic {
   name: string;
@@ -136,18 +138,37 @@ export function TopicsPage() {
   const query = topicsQuery(cluster.tenantId, cluster.id);
   const topics = useQuery(query);
   const [creating, setCreating] = useState(false);
+  const [atOnce, setAtOnce] = useState(false);
   const remove = useConfirmed<Topic>({
     title: ({ name }) => `Delete topic ${name}?`,
     action: 'Delete topic',
-    words: () => 'All messages stored in it are lost.',
+    words: () => (
+      <Stack gap="sm">
+        {atOnce
+          ? 'All messages stored in it are lost at once.'
+          : `It is hidden now and can be taken back for ${UNDO_HOURS} hours; until then it is stored, and its name is taken. Then all its messages are lost.`}
+        <Switch
+          label="Delete its data at once"
+          checked={atOnce}
+          onChange={({ currentTarget }) => setAtOnce(currentTarget.checked)}
+        />
+      </Stack>
+    ),
     typed: ({ name }) => name,
     run: ({ name }) =>
       api.DELETE('/v1/tenants/{tenantId}/clusters/{clusterId}/topics/{topicName}', {
-        params: { path: { ...clusterPath(cluster), topicName: name } },
+        params: {
+          path: { ...clusterPath(cluster), topicName: name },
+          query: { undo_hours: atOnce ? 0 : UNDO_HOURS },
+        },
       }),
     done: ({ name }) => `Deleted topic ${name}`,
     queryKey: query.queryKey,
   });
+  const ask = (topic: Topic) => {
+    setAtOnce(false);
+    remove.ask(topic);
+  };
   const icon = <IconTrash size={16} aria-hidden />;
   return (
     <>
@@ -156,7 +177,7 @@ export function TopicsPage() {
         list={wholeList(topics)}
         columns={[
           ...columnsOf(cluster.id),
-          ...actionColumn<Topic>(mayChange ? remove.ask : undefined, ({ name }) => `Delete topic ${name}`, icon),
+          ...actionColumn<Topic>(mayChange ? ask : undefined, ({ name }) => `Delete topic ${name}`, icon),
         ]}
         rowId={(topic) => topic.name}
         minWidth={680}

@@ -50,8 +50,13 @@ function Reasons({ costs }: { costs: Costs }) {
         Why the bill moves
       </Title>
       <List size="sm" spacing={4}>
-        {costs.reasons.map(({ text }) => (
-          <List.Item key={text}>{text}</List.Item>
+        {costs.reasons.map(({ text, from, to }) => (
+          <List.Item key={text}>
+            {text}{' '}
+            <Text span size="sm" c="dimmed">
+              ({moneyText(from)} last month, {moneyText(to)} in this one)
+            </Text>
+          </List.Item>
         ))}
       </List>
     </Paper>

@@ -28,33 +28,37 @@ const REFRESH_MS = 15_000;
 interface Range {
   readonly label: string;
   readonly granularity: UsageFilter['granularity'];
-  /** Start of the range that ends now. */
   readonly from: (nowMs: number) => number;
+  /** Absent = it ends now. */
+  readonly to?: (nowMs: number) => number;
 }
+
+/** The first of a month, `months` away from that of `nowMs`, in UTC. */
+const monthStart = (nowMs: number, months = 0): number =>
+  Date.UTC(new Date(nowMs).getUTCFullYear(), new Date(nowMs).getUTCMonth() + months);
 
 const RANGES: Record<string, Range> = {
   hour: { label: 'Last hour, per minute', granularity: 'minute', from: (now) => now - HOUR_MS },
   day: { label: 'Last 24 hours, per minute', granularity: 'minute', from: (now) => now - 24 * HOUR_MS },
   week: { label: 'Last 7 days, per hour', granularity: 'hour', from: (now) => now - 7 * 24 * HOUR_MS },
-  month: {
-    label: 'This month, per day',
+  month: { label: 'This month, per day', granularity: 'day', from: (now) => monthStart(now) },
+  lastMonth: {
+    label: 'Last month, per day',
     granularity: 'day',
-    from: (now) => Date.UTC(new Date(now).getUTCFullYear(), new Date(now).getUTCMonth()),
+    from: (now) => monthStart(now, -1),
+    to: (now) => monthStart(now),
   },
   quarter: { label: 'Last 90 days, per day', granularity: 'day', from: (now) => now - 90 * 24 * HOUR_MS },
-  year: {
-    label: 'Last 12 months, per month',
-    granularity: 'month',
-    from: (now) => Date.UTC(new Date(now).getUTCFullYear(), new Date(now).getUTCMonth() - 11),
-  },
+  year: { label: 'Last 12 months, per month', granularity: 'month', from: (now) => monthStart(now, -11) },
 };
 
-/** The range as the API takes it: `to` is the next whole minute, so that the window being filled is in. */
+/** The range as the API takes it: one that ends now ends with the next whole minute, so that the window being filled is in. */
 function filterOf(range: Range, clusterId: string | undefined, nowMs: number): UsageFilter {
-  const to = Math.ceil(nowMs / MINUTE_MS) * MINUTE_MS;
+  const now = Math.ceil(nowMs / MINUTE_MS) * MINUTE_MS;
+  const to = range.to?.(now) ?? now;
   return {
     clusterId,
-    from: new Date(range.from(to)).toISOString(),
+    from: new Date(range.from(now)).toISOString(),
     to: new Date(to).toISOString(),
     granularity: range.granularity,
   };

@@ -4,6 +4,8 @@ import { queryOptions } from '@tanstack/react-query';
 import { api } from '../../api/session.ts';
 
 const LIMIT = 200;
+/** Whether messages arrive changes without anybody touching the portal. */
+const REFRESH_MS = 5_000;
 
 /** All webhooks of a tenant; a cluster or a member has few, a tenant has at most tens. */
 export const webhooksQuery = (tenantId: string) =>
@@ -17,4 +19,5 @@ export const webhooksQuery = (tenantId: string) =>
           }),
         ),
       ),
+    refetchInterval: REFRESH_MS,
   });
