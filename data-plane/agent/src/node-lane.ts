@@ -45,7 +45,9 @@ export class NodeLane {
   readonly node: NodeProcess;
   readonly #around: LaneSurroundings;
   readonly #stop = new AbortController();
-  #namespaces: NamespaceObserved[] = [];
+  #namespaces: readonly NamespaceObserved[] = [];
+  /** The same by cluster id: a node may serve thousands. */
+  #byCluster = new Map<string, NamespaceObserved>();
   #namespaceErrors = new Map<string, string>();
   #failure: AgentError | Error | undefined;
   #failures = 0;
@@ -74,6 +76,10 @@ export class NodeLane {
   /** As of the last look. */
   get namespaces(): readonly NamespaceObserved[] {
     return this.#namespaces;
+  }
+  /** One of them. */
+  observed(clusterId: string): NamespaceObserved | undefined {
+    return this.#byCluster.get(clusterId);
   }
   /** True once a TCP connection to each of the node's ports was opened. */
   get reachable(): boolean {
@@ -238,11 +244,11 @@ export class NodeLane {
     this.#hasData = await directory.exists();
     if (!this.node.admin && this.#hasData && (await this.node.adopt())) this.#started();
     const { admin } = this.node;
-    if (!admin && !this.#hasData) this.#namespaces = [];
+    if (!admin && !this.#hasData) this.#saw([]);
     if (admin) {
       if (!this.#reachable) await this.probe();
       try {
-        this.#namespaces = await admin.namespaces();
+        this.#saw(await admin.namespaces());
         this.#answeredAtMs = Date.now();
         this.#emptied = this.#namespaces.length === 0 && this.node.ports?.mqtt === 0;
       } catch (error) {
@@ -259,6 +265,11 @@ export class NodeLane {
       drainHopeless: this.#failures >= DRAIN_FAILURES_MAX,
       hasObjectsElsewhere: await directory.hasObjectsElsewhere(),
     };
+  }
+
+  #saw(namespaces: readonly NamespaceObserved[]): void {
+    this.#namespaces = namespaces;
+    this.#byCluster = new Map(namespaces.map((one) => [one.clusterId, one]));
   }
 
   async #applyAll(steps: readonly Step[]): Promise<void> {

@@ -87,8 +87,9 @@ export function planNode(desired: DesiredState | undefined, sharedPorts: NodePor
       if (!wantedIds.has(clusterId)) steps.push({ kind: 'delete-namespace', nodeId, clusterId });
     }
   }
+  const present = new Map<string, (typeof node.namespaces)[number]>(node.namespaces.map((one) => [one.clusterId, one]));
   for (const spec of wanted) {
-    const seen = node.namespaces.find((namespace) => namespace.clusterId === spec.clusterId);
+    const seen = present.get(spec.clusterId);
     if (!seen || seen.observedGeneration < spec.generation || seen.phase === 'failed') {
       steps.push({ kind: 'put-namespace', nodeId, spec });
     }

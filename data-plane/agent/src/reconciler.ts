@@ -143,7 +143,7 @@ export class Reconciler {
 
   #observed(spec: NamespaceSpec): NamespaceObserved {
     const lane = this.#lanes.get(spec.node);
-    const seen = lane?.node.admin ? lane.namespaces.find((one) => one.clusterId === spec.clusterId) : undefined;
+    const seen = lane?.node.admin ? lane.observed(spec.clusterId) : undefined;
     // What fails on a running node failed for one namespace, and is nobody else's to read; a node that does not start
     // fails for all of them.
     const startFailure = lane?.node.admin ? undefined : lane?.failure && sentenceOf(lane.failure);
@@ -162,8 +162,7 @@ export class Reconciler {
 
   #observedRemoved(clusterId: NamespaceSpec['clusterId']): NamespaceObserved {
     const present = this.lanes.some(
-      (lane) =>
-        (lane.nodeId === clusterId && !lane.emptied) || lane.namespaces.some((one) => one.clusterId === clusterId),
+      (lane) => (lane.nodeId === clusterId && !lane.emptied) || lane.observed(clusterId) !== undefined,
     );
     return {
       clusterId,

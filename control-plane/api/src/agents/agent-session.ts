@@ -19,6 +19,8 @@ import {
 export const SESSION_LEASE_MS = 40_000;
 /** How often the session looks for a newer version by itself, in milliseconds: pokes may be lost. */
 const LOOK_MS = 5_000;
+/** Longest rest between two states, in milliseconds; normally as long as the one before took to make. */
+const REST_MS_MAX = 2_000;
 /** Live looks on their way to one agent at most. */
 const VIEWS_MAX = 200;
 
@@ -43,7 +45,8 @@ export function readEndpoints(json: string): AgentEndpoints | undefined {
 
 /**
  * One stream of one agent, from Hello to its end. Frames are handled one after the other; the stream is read no faster
- * than that. The newest session of an agent holds it; an older one is told and ended.
+ * than that. Reports alone are written beside them: one of thousands of clusters takes longer than a lease lasts. The newest
+ * session of an agent holds it; an older one is told and ended.
  */
 export class AgentSession {
   readonly id = randomUUID();
@@ -55,6 +58,10 @@ export class AgentSession {
   #sending: Promise<void> | undefined;
   #sendAgain = false;
   #over = false;
+  /** The newest report that nobody writes yet: reports are whole, so it stands for those before it. */
+  #newestReport: StatusReport | undefined;
+  #isReporting = false;
+  #reportError: unknown;
 
   constructor(rooms: SessionRooms, call: SessionCall, agent: AgentRow) {
     this.#rooms = rooms;
@@ -125,7 +132,9 @@ export class AgentSession {
 
   /** False when the session is over. */
   async #handle(frame: AgentFrame): Promise<boolean> {
-    if (frame.status) await this.#rooms.report(this.agentId, frame.status);
+    // the agent takes what it has sent for heard: it has to dial again and say it all once more
+    if (this.#reportError !== undefined) throw this.#reportError;
+    if (frame.status) this.#report(frame.status);
     else if (frame.applied) {
       const { version, error } = frame.applied;
       await this.#rooms.database.agents.applied(
@@ -136,6 +145,21 @@ export class AgentSession {
     } else if (frame.viewReply) this.#asked.get(frame.viewReply.id)?.(readViewReply(frame.viewReply));
     else if (frame.lease) return this.#lease(frame.lease.seq);
     return true;
+  }
+
+  #report(report: StatusReport): void {
+    this.#newestReport = report;
+    if (this.#isReporting) return;
+    this.#isReporting = true;
+    this.#writeReports().catch((error: unknown) => void (this.#reportError = error));
+  }
+
+  async #writeReports(): Promise<void> {
+    for (let report = this.#newestReport; report !== undefined && !this.#over; report = this.#newestReport) {
+      this.#newestReport = undefined;
+      await this.#rooms.report(this.agentId, report);
+    }
+    this.#isReporting = false;
   }
 
   /** One live look; rejects with `unavailable` when the stream ends, nothing comes in time, or too many are on their way. */
@@ -169,21 +193,29 @@ export class AgentSession {
     return true;
   }
 
-  /** Sends the state if there is a newer one; changes that come while it is being read are sent right after. */
+  /**
+   * Sends the state if there is a newer one; changes that come meanwhile are sent together after it. A state is whole, so
+   * it takes the longer the more clusters the agent has: a rest as long leaves the requests of others half of the time.
+   */
   #push(): void {
     if (this.#sending) {
       this.#sendAgain = true;
       return;
     }
-    this.#sending = this.#sendNewer()
-      .catch(() => undefined) // the next look tries again
-      .finally(() => {
-        this.#sending = undefined;
-        if (this.#sendAgain && !this.#over) {
-          this.#sendAgain = false;
-          this.#push();
-        }
-      });
+    this.#sending = this.#sendAndRest().finally(() => {
+      this.#sending = undefined;
+      if (this.#sendAgain && !this.#over) {
+        this.#sendAgain = false;
+        this.#push();
+      }
+    });
+  }
+
+  async #sendAndRest(): Promise<void> {
+    const startedMs = performance.now();
+    await this.#sendNewer().catch(() => undefined); // the next look tries again
+    const tookMs = Math.min(performance.now() - startedMs, REST_MS_MAX);
+    if (!this.#over) await new Promise((resolve) => setTimeout(resolve, tookMs).unref());
   }
 
   async #sendNewer(): Promise<void> {
