@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Admin } from 'kafkajs';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { kafkaOf, kcat, mqttOf } from '../support/clients.ts';
+import { kafkaOf, kcat, mosquittoPub, MosquittoSub, mqttOf } from '../support/clients.ts';
 import { CloudUnderTest, newCluster, newTenant, portOf, type TestCluster } from '../support/cloud.ts';
 import { eventually } from '../support/process.ts';
 
@@ -153,6 +153,81 @@ describe('over the limit', () => {
     await limits({ topicsMax: 5, partitionsMax: 3 });
     expect(await kafkaRefusal(create('many', 3))).toBe('POLICY_VIOLATION');
     expect(await kafkaRefusal(create('few', 1))).toBe('');
+  });
+
+  /** Events of the cluster that clients caused, by code. */
+  const eventCodes = async (): Promise<string[]> => {
+    const events = await cloud.ctl<{ code: string }[]>('events', '--cluster', cluster.name, '--profile', profile);
+    return events.map(({ code }) => code);
+  };
+
+  it('ingress bytes: reads are slowed to the quota and nobody is told; what would take more than 10 s: 0x96', async () => {
+    const [chunks, chunkBytes, perSecond] = [12, 32 * KIB, 64 * KIB];
+    await limits({ ingressBytesPerSecondMax: perSecond });
+    const client = await mqttOf(cluster);
+    const startedAt = performance.now();
+    const sent = Array.from({ length: chunks }, () => published(client, 'in/a', Buffer.alloc(chunkBytes)));
+    expect(new Set(await Promise.all(sent))).toEqual(new Set([0]));
+    // one second's worth is a burst and the last chunk is paid for afterwards; half of the rest is margin
+    const owedMs = ((chunks * chunkBytes - perSecond - 64 * KIB) / perSecond) * 1_000;
+    expect(performance.now() - startedAt).toBeGreaterThan(owedMs / 2);
+    await client.endAsync();
+    await limits({ ingressBytesPerSecondMax: 4 * KIB });
+    const flood = await mqttOf(cluster);
+    const told = new Promise<number>((resolve) => flood.on('disconnect', (packet) => resolve(packet.reasonCode ?? 0)));
+    flood.publish('in/a', Buffer.alloc(64 * KIB), { qos: 0 });
+    expect(await told).toBe(0x96);
+    flood.end(true);
+    // whoever comes while the cluster owes is let in, and slowed when it publishes
+    await limits({});
+    const later = await mqttOf(cluster);
+    expect(await published(later, 'in/a', 'small')).toBe(0);
+    await later.endAsync();
+  });
+
+  it('egress bytes, fan-out: readers get everything, no faster than the quota; kcat is slowed too', async () => {
+    const [readers, messages, bytes, perSecond] = [4, 12, 32 * KIB, 256 * KIB];
+    await limits({});
+    const subscribers = await Promise.all(Array.from({ length: readers }, () => mqttOf(cluster)));
+    let received = 0;
+    for (const one of subscribers) {
+      one.on('message', () => (received += 1));
+      await one.subscribeAsync('out/#', { qos: 1 });
+    }
+    await limits({ egressBytesPerSecondMax: perSecond });
+    const publisher = await mqttOf(cluster);
+    const startedAt = performance.now();
+    const sent = Array.from({ length: messages }, () => published(publisher, 'out/a', Buffer.alloc(bytes)));
+    expect(new Set(await Promise.all(sent))).toEqual(new Set([0]));
+    await eventually('all of it', 60_000, () => received === readers * messages);
+    // each copy counts; a publisher waits at most a second at a time for readers, so a part of the debt is a promise
+    expect(performance.now() - startedAt).toBeGreaterThan(1_000);
+    for (const one of [publisher, ...subscribers]) await one.endAsync();
+    await limits({});
+    await kcat(cluster, ['-P', '-t', 'kept'], `${'x'.repeat(bytes)}\n`.repeat(messages));
+    await limits({ egressBytesPerSecondMax: 32 * KIB });
+    const kafkaStartedAt = performance.now();
+    const read = ['-C', '-t', 'kept', '-o', 'beginning', '-e', '-q', '-X', 'fetch.message.max.bytes=65536'];
+    const { code, stdout } = await kcat(cluster, read);
+    expect([code, stdout.split('\n').filter((line) => line.startsWith('xxx')).length]).toEqual([0, messages]);
+    expect(performance.now() - kafkaStartedAt).toBeGreaterThan(2_000);
+  });
+
+  it('inbox bytes: the oldest go while nobody reads, the newest are delivered, and an event says so', async () => {
+    await limits({});
+    const open = ['-i', 'away', '-c', '-q', '1', '-t', 'inbox/#', '-F', '%t'];
+    const before = await MosquittoSub.open(cluster, open);
+    before.close();
+    await limits({ inboxBytesMax: 128 * KIB });
+    const count = 24;
+    for (let n = 0; n < count; n += 1)
+      await mosquittoPub(cluster, ['-q', '1', '-t', `inbox/${n}`, '-s'], 'x'.repeat(16 * KIB));
+    const after = await MosquittoSub.open(cluster, open);
+    await eventually('the newest', 60_000, () => after.lines.includes(`inbox/${count - 1}`));
+    after.close();
+    expect(after.lines.length).toBeLessThanOrEqual(8);
+    expect(after.lines).toEqual(Array.from({ length: count }, (_, n) => `inbox/${n}`).slice(-after.lines.length));
+    expect(await eventCodes()).toContain('inbox-full');
   });
 
   it('storage: PUBACK 0x97, POLICY_VIOLATION; reading goes on', async () => {
