@@ -121,6 +121,14 @@ describe('security, limits and the fleet in a browser', () => {
     await page.getByRole('status').filter({ hasText: name }).getByRole('button', { name: 'Undo' }).click();
     await page.getByText('Taken back', { exact: true }).waitFor();
     await page.getByRole('link', { name, exact: true }).waitFor();
+    // at once there is nothing to take back
+    await page.getByRole('button', { name: `Delete topic ${name}` }).click();
+    await page.getByLabel('Delete its data at once').click();
+    await page.getByLabel(`Type ${name} to confirm`).fill(name);
+    await press('Delete topic');
+    await page.getByRole('link', { name, exact: true }).waitFor({ state: 'hidden' });
+    await page.getByText(`Deleted topic ${name}`, { exact: true }).last().waitFor();
+    expect(await page.getByRole('button', { name: 'Undo' }).count()).toBe(0);
   });
 
   it('warns from where one wants to be warned', async () => {

@@ -142,24 +142,27 @@ export function TopicsPage() {
   const remove = useConfirmed<Topic>({
     title: ({ name }) => `Delete topic ${name}?`,
     action: 'Delete topic',
-    words: () => (
+    words: ({ origin }) => (
       <Stack gap="sm">
-        {atOnce
+        {atOnce || origin === 'client'
           ? 'All messages stored in it are lost at once.'
           : `It is hidden now and can be taken back for ${UNDO_HOURS} hours; until then it is stored, and its name is taken. Then all its messages are lost.`}
-        <Switch
-          label="Delete its data at once"
-          checked={atOnce}
-          onChange={({ currentTarget }) => setAtOnce(currentTarget.checked)}
-        />
+        {origin !== 'client' && (
+          <Switch
+            label="Delete its data at once"
+            checked={atOnce}
+            onChange={({ currentTarget }) => setAtOnce(currentTarget.checked)}
+          />
+        )}
       </Stack>
     ),
     typed: ({ name }) => name,
-    run: ({ name }) =>
+    // what a client made can only be deleted at once
+    run: ({ name, origin }) =>
       api.DELETE('/v1/tenants/{tenantId}/clusters/{clusterId}/topics/{topicName}', {
         params: {
           path: { ...clusterPath(cluster), topicName: name },
-          query: { undo_hours: atOnce ? 0 : UNDO_HOURS },
+          query: { undo_hours: atOnce || origin === 'client' ? 0 : UNDO_HOURS },
         },
       }),
     done: ({ name }) => `Deleted topic ${name}`,
