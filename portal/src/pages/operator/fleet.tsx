@@ -196,7 +196,7 @@ export function Fleet({ client }: { client: OperatorClient }) {
       ))}
       <Section
         title="Move a cluster"
-        words="To another agent’s machine, as long as it holds nothing yet. What a cluster stores is in the files of its node and is not copied: then it is refused, and why is told here."
+        words="To another agent’s machine, while it holds nothing: what a cluster stores lies with its node and is not copied."
       >
         <MoveCluster client={client} />
       </Section>
