@@ -187,6 +187,10 @@ function AskDialog({ agent, drain, pending, error, onConfirm, onClose }: AskProp
   );
 }
 
+/** What starts an agent on its machine: it dials the control plane this page came from, at the agent link's usual port. */
+const joinCommand = (token: string): string =>
+  `ROBUSTMQ_AGENT_LINK=${window.location.hostname}:8081 ROBUSTMQ_JOIN_TOKEN=${token} npx robust-server agent`;
+
 function JoinToken({ client }: { client: OperatorClient }) {
   const mint = useMutation({
     mutationFn: () => client.post<{ token: string; expiresAt: string }>('join-tokens', {}),
@@ -208,7 +212,7 @@ function JoinToken({ client }: { client: OperatorClient }) {
         warning="It works once, within 15 minutes, and is shown this once. Start the agent on its machine with it."
         fields={[
           { label: 'Join token', value: mint.data?.token ?? '' },
-          { label: 'Command', value: `ROBUSTMQ_JOIN_TOKEN='${mint.data?.token ?? ''}' npx robust-server agent` },
+          { label: 'Command', value: joinCommand(mint.data?.token ?? '') },
         ]}
         onClose={() => mint.reset()}
       />
