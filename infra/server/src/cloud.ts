@@ -1,7 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { prepareDatabase, startPostgres, type EmbeddedPostgresOptions, type RunningPostgres } from '@robustmq/db';
+import {
+  EmbeddedPostgresError,
+  prepareDatabase,
+  startPostgres,
+  type EmbeddedPostgresOptions,
+  type RunningPostgres,
+} from '@robustmq/db';
 import { banner, controlPlaneBanner } from './banner.ts';
 import { Child, type ChildOptions } from './child.ts';
 import { ensureDemo } from './demo-tenant.ts';
@@ -13,6 +19,7 @@ import { StartError } from './start-error.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const DATABASE_PORT_FROM = 15432;
+const DATABASE_PORT_TRIES = 5;
 const DATABASE_RESTART_DELAY_MS = 500;
 const READY_TIMEOUT_MS = 60_000;
 /** Children get this long after SIGTERM; with PostgreSQL's own stop the whole stays under 10 s. */
@@ -103,18 +110,29 @@ export class Cloud {
   async #startDatabase(secrets: Secrets): Promise<string> {
     let ownerUrl = this.#settings.databaseUrl;
     if (ownerUrl === undefined) {
-      const port = await freePort('127.0.0.1', DATABASE_PORT_FROM);
-      await this.#startPostgres({
-        dir: join(this.#settings.home, 'postgres'),
-        port,
-        password: secrets.databaseOwnerPassword,
-        logFile: join(this.#settings.home, 'logs/postgres.log'),
-      });
+      await this.#startOwnPostgres(secrets.databaseOwnerPassword);
       ownerUrl = this.#postgres!.url('robustmq');
     }
     const { appUrl, applied } = await prepareDatabase({ ownerUrl, appPassword: secrets.databaseAppPassword });
     if (applied.length > 0) this.#say(`  applied ${applied.length} migration${applied.length === 1 ? '' : 's'}`);
     return appUrl;
+  }
+
+  /** On the first free port; where another program takes that one between the look and the start, on the next. */
+  async #startOwnPostgres(password: string): Promise<void> {
+    const { home } = this.#settings;
+    const place = { dir: join(home, 'postgres'), password, logFile: join(home, 'logs/postgres.log') };
+    let from = DATABASE_PORT_FROM;
+    for (let tries = 1; ; tries++) {
+      const port = await freePort('127.0.0.1', from);
+      try {
+        return await this.#startPostgres({ ...place, port });
+      } catch (error) {
+        const isTaken = error instanceof EmbeddedPostgresError && error.code === 'port-in-use';
+        if (!isTaken || tries === DATABASE_PORT_TRIES) throw error;
+        from = port + 1;
+      }
+    }
   }
 
   /** Starts PostgreSQL, and again on the same port whenever it ends without being asked to. */
