@@ -117,7 +117,7 @@ describe('the portal, in a real browser', () => {
 
   it('shows what was used, and the bill so far', async () => {
     await page.getByRole('link', { name: 'Usage' }).click();
-    await page.getByRole('heading', { name: 'Usage' }).waitFor();
+    await page.getByRole('heading', { name: 'Usage', exact: true }).waitFor();
     await eventually('the usage page counts messages', 90_000, async () => {
       await page.reload();
       const totals = page.getByRole('table', { name: 'Totals' });
